@@ -1,0 +1,217 @@
+/* config/config.h - from YAML text to a checked experiment, every value with its place.
+ *
+ * All mistakes of a config are collected (at most 20) and shown together, each as
+ *   FILE:LINE:COLUMN: error: sentence, the line, a caret, a suggestion that can be pasted.
+ * A config with mistakes is NRE_ECONFIG (exit 3); the report is the message. */
+#ifndef NEREID_CONFIG_H
+#define NEREID_CONFIG_H
+
+#include "plugin/plugin.h"
+
+/* ---- tree.c: YAML events -> tree ------------------------------------------------------------ */
+
+typedef enum node_kind { NODE_MAP = 1, NODE_LIST = 2, NODE_SCALAR = 3 } node_kind;
+
+/* Line and column count from 1.  ORIGIN is a file name, "--set" or "default". */
+typedef struct node node;
+struct node {
+    node_kind kind;
+    const char *text;            /* scalar: its text */
+    bool quoted;                 /* scalar: a string for sure */
+    const char *key;             /* in a map: its key */
+    size_t key_line, key_column;
+    size_t line, column, width;  /* of the value; width of its first line */
+    const char *origin;
+    node *parent, *first, *next; /* children in order */
+    size_t n;                    /* of children */
+};
+
+/* At most 1 MiB, 32 levels, 10,000 nodes, one document; anchors, aliases, tags and duplicate keys
+ * are refused.  Mistakes go to MISTAKES; the tree lives in A. */
+typedef struct mistakes mistakes;
+int tree_parse(arena *a, const char *origin, const char *text, size_t n, mistakes *m, node **out);
+
+/* ---- mistakes.c: collected errors ----------------------------------------------------------------- */
+
+mistakes *mistakes_new(arena *a);
+/* Lines of ORIGIN for the carets; TEXT is borrowed. */
+void mistakes_source(mistakes *m, const char *origin, const char *text, size_t n);
+/* HINT ("did you mean 'x'?  (known: a, b)") may be NULL. */
+void mistake_add(mistakes *m, const char *origin, size_t line, size_t column, size_t width,
+                 const char *hint, const char *sentence, ...) NRE_PRINTF(7, 8);
+size_t mistakes_count(const mistakes *m);
+/* NRE_OK when there are none, else NRE_ECONFIG with the whole report as message (arena text). */
+int mistakes_fail(const mistakes *m);
+const char *mistakes_report(const mistakes *m);
+
+/* ---- experiment.c: what a config says ------------------------------------------------------------- */
+
+/* Where a value was said, for messages of later stages. */
+typedef struct place {
+    const char *origin;
+    size_t line, column;
+} place;
+
+typedef struct component {       /* plugin: + params: */
+    const char *name;
+    const plugin *plugin;        /* loaded and vetted */
+    nre_values *values;          /* complete */
+    place where;
+} component;
+
+typedef struct parameter_override {
+    const char *name;
+    uint32_t prior;              /* nre_prior */
+    double a, b, lo, hi;         /* as in nre_theta */
+    place where;
+} parameter_override;
+
+typedef struct dataset_request {
+    bool wanted;
+    uint64_t n;
+    uint64_t shard;              /* rows of a file; 0: chosen by the core */
+    const char *file;            /* {file:}: HDF5 of ours or of others; absolute; or NULL */
+    const char *theta, *x;       /* {theta:, x:}: .npy; absolute; or NULL */
+    bool noise_included;         /* of files: noise: included | add */
+    place where;
+} dataset_request;
+
+typedef enum invalid_policy {
+    INVALID_ERROR = 0, INVALID_REDRAW_X = 1, INVALID_REDRAW_THETA = 2
+} invalid_policy;
+
+typedef enum schedule_kind {
+    SCHEDULE_CONSTANT = 0, SCHEDULE_COSINE = 1, SCHEDULE_PLATEAU = 2, SCHEDULE_ONE_CYCLE = 3
+} schedule_kind;
+
+typedef enum estimator_kind {    /* what answers log r */
+    ESTIMATOR_NETWORK = 0, ESTIMATOR_EXACT = 1, ESTIMATOR_PRIOR = 2
+} estimator_kind;
+
+typedef struct target_request {
+    bool all;                    /* `all`: every parameter */
+    size_t n;
+    const char *const *names;
+    place where;
+} target_request;
+
+enum { REGION_CREDIBLE = 1u, REGION_CONFIDENCE = 2u };
+
+typedef struct experiment {
+    const char *path;            /* of the file; "-" for stdin */
+    const char *name;
+    uint64_t seed;
+    estimator_kind estimator;
+    struct {
+        component component;
+        invalid_policy on_invalid;
+        double max_fraction;     /* of invalid rows, default 0.01 */
+    } simulator;
+    size_t n_overrides;
+    const parameter_override *overrides;
+    struct {
+        dataset_request train, validation, calibration, test;
+    } datasets;
+    component architecture;
+    struct {
+        struct { const char *name; uint64_t marginals; } loss;   /* marginals: shifts a row */
+        struct { const char *name; double lr, beta1, beta2, eps, weight_decay; } optimizer;
+        struct {
+            schedule_kind kind;
+            uint64_t warmup;             /* epochs of linear warm-up */
+            double factor;               /* plateau: of each reduction */
+            uint64_t patience;           /* plateau: epochs without gain */
+            double min_lr;
+        } schedule;
+        uint64_t batch_size, epochs;
+        uint64_t patience;               /* epochs without a better validation loss; 0: all */
+        uint64_t ensemble;
+        double clip;                     /* norm of the gradient; 0: none */
+        bool standardise;                /* `standardise: none` turns it off */
+        uint64_t checkpoint_every;       /* epochs */
+    } train;
+    struct {
+        size_t n_targets;
+        const target_request *targets;
+        struct {
+            const char *file;            /* absolute or a name the plugin's data folder has */
+            bool wanted;
+            struct {
+                bool wanted;
+                size_t n_at;             /* theta by name; the others at nominal */
+                const char *const *names;
+                const double *values;
+                uint64_t n, seed;
+            } simulate;
+            place where;
+        } observation;
+        enum { NUISANCE_UNSAID = 0, NUISANCE_PER_OBSERVATION = 1, NUISANCE_SHARED = 2 } nuisance;
+        struct {
+            component component;
+            uint64_t chains, warmup, draws;
+        } sampler;
+    } infer;
+    struct {
+        struct {
+            bool wanted;
+            size_t n_levels;
+            const double *levels;        /* in (0, 1) */
+            unsigned regions;            /* REGION_... */
+            uint64_t observables, repeats;
+            bool gate_under;             /* gate: {under: error} */
+            bool snap;                   /* the paper's snapping to the nearest grid point */
+        } coverage;
+        struct {
+            bool wanted;
+            uint64_t observables;
+            bool gate_outside;           /* gate: {outside: error}: of the observation's area */
+        } area;
+        struct {                         /* the observation among prior predictions */
+            bool wanted;
+            uint64_t observables;        /* test rows it is ranked among */
+            bool gate_outside;
+        } predictive;
+    } diagnose;
+    struct { bool html; } report;
+    const node *tree;                    /* as resolved: every key with its value and origin */
+} experiment;
+
+typedef struct config_request {
+    const char *path;            /* of the YAML file, "-": stdin */
+    size_t n_set;                /* PATH=VALUE, in order */
+    const char *const *set;
+    const uint64_t *seed;        /* --seed, or NULL */
+    plugins *plugins;
+} config_request;
+
+/* Read, follow `extends:`, apply --set, check every key against the schema and the option tables
+ * of the plugins it names.  The experiment lives in A.  Does not simulate, open data or create
+ * instances; names of parameters are checked by experiment_check_parameters later. */
+int experiment_load(const config_request *r, arena *a, experiment **out);
+/* Once the simulator's parameters are known: overrides, targets and `at:` name existing ones. */
+int experiment_check_parameters(const experiment *e, size_t n, const char *const *names);
+/* As YAML that experiment_load reads back to the same experiment. */
+int experiment_write_resolved(const experiment *e, const char *path);
+/* {"train.epochs": {"value": 30, "from": "configs/x.yaml:12:3"}, ...} */
+int experiment_write_origins(const experiment *e, const char *path);
+
+/* ---- stage inputs, for reuse --------------------------------------------------------------------- */
+
+/* Values that a stage depends on, as sorted "path = value" lines below the given prefixes
+ * ("simulator", "datasets.train"), without those that change no result (labels, reports,
+ * threads, cadence of checkpoints); in A.  What a run directory compares to tell why a stage
+ * runs again. */
+const char *experiment_inputs(const experiment *e, arena *a, size_t n_prefixes,
+                              const char *const *prefixes);
+
+/* ---- schema.c: all keys ------------------------------------------------------------------------------ */
+
+/* `nereid explain KEY`: what it means, type, range, default; NRE_EUSAGE with a suggestion when
+ * unknown.  Text in A. */
+int schema_explain(const char *key, arena *a, const char **text);
+/* `nereid init`: a commented starter file with every key and its default; in A. */
+const char *schema_starter(arena *a);
+/* Value in E and where it was set, for `nereid explain KEY -c CONFIG`; NULL when it has none. */
+const node *experiment_find(const experiment *e, const char *key);
+
+#endif

@@ -1,0 +1,257 @@
+/* data/data.h - priors, simulation in parallel, dataset shards, scaling, observations.
+ *
+ * Shapes: theta [n][n_theta] double in the simulator's order, x [n][n_x] float. */
+#ifndef NEREID_DATA_H
+#define NEREID_DATA_H
+
+#include "plugin/plugin.h"
+
+/* ---- prior.c: one-dimensional priors and their product ---------------------------------------- */
+
+typedef struct marginal {
+    const char *name;
+    uint32_t family;             /* nre_prior */
+    double a, b, lo, hi;         /* as in nre_theta */
+} marginal;
+
+/* NRE_EINVAL with the reason when the numbers make no prior. */
+int marginal_check(const marginal *m);
+void marginal_support(const marginal *m, double *lo, double *hi);      /* may be infinite */
+double marginal_sample(const marginal *m, nre_rng *rng);       /* by inversion: one uniform */
+/* log density, -INFINITY outside the support; *slope (may be NULL) its derivative. */
+double marginal_log_density(const marginal *m, double t, double *slope);
+double marginal_cdf(const marginal *m, double t);
+double marginal_quantile(const marginal *m, double u);         /* u in (0, 1) */
+/* Bijection of the support to the real line (log, logit or identity) and back; *log_jacobian
+ * (may be NULL) = log |dt/dz|, *slope (may be NULL) its derivative by z. */
+double marginal_to_unbounded(const marginal *m, double t);
+double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian, double *slope);
+/* What a network sees: mean 0 and deviation 1 under the prior on the family's natural scale
+ * (logarithm for log-uniform, log-normal, half-Cauchy; else the value itself); *derivative dz/dt. */
+double marginal_standardise(const marginal *m, double t, double *derivative);
+/* "uniform(1, 50)". */
+const char *marginal_text(const marginal *m, arena *a);
+
+/* A product of marginals, or the simulator's own joint prior (NRE_CUSTOM_PRIOR). */
+typedef struct prior {
+    size_t n;
+    const marginal *of;          /* [n] */
+    const nre_simulator_ops *custom;     /* NULL for a product */
+    const void *self;
+} prior;
+int prior_sample(const prior *p, rng_key key, uint64_t first, uint64_t attempt, size_t n,
+                 double *theta);         /* row i from stream (key, first + i, attempt) */
+/* log density of the parameters WHICH [k] alone (NULL: all) at theta [n][k]; gradient [n][k] or
+ * NULL. */
+int prior_log_density(const prior *p, size_t k, const uint32_t *which, size_t n,
+                      const double *theta, double *log_density, double *gradient);
+
+/* ---- simulator.c: a simulator plugin, guarded --------------------------------------------------- */
+
+typedef struct simulator simulator;
+/* OVERRIDES replace the priors of the parameters they name.  Calls create's info(), checks it.
+ * I outlives the simulator.  [main] */
+int simulator_open(const instance *i, size_t n_overrides, const marginal *overrides,
+                   simulator **out);
+void simulator_close(simulator *s);
+const nre_simulator_info *simulator_info(const simulator *s);
+const nre_theta *simulator_theta(const simulator *s, size_t i);        /* by stride */
+const nre_field *simulator_field(const simulator *s, size_t i);
+const nre_theta *simulator_derived(const simulator *s, size_t i);
+const nre_simulator_ops *simulator_ops(const simulator *s);
+const instance *simulator_instance(const simulator *s);
+size_t simulator_n_theta(const simulator *s);
+size_t simulator_n_x(const simulator *s);            /* floats of a row of x */
+const prior *simulator_prior(const simulator *s);
+const char *const *simulator_names(const simulator *s);        /* [n_theta] */
+bool simulator_has_noise(const simulator *s);        /* perturb */
+/* theta [n_theta] at nominal values: those of the table, else the prior's median. */
+void simulator_nominal(const simulator *s, double *theta);
+/* Costly tables, once.  [main] */
+int simulator_prepare(simulator *s);
+
+/* What became of rows; attempts >= rows. */
+typedef struct tally {
+    uint64_t rows, attempts, invalid, truncated, redrawn;
+} tally;
+
+/* Rows FIRST .. FIRST + N - 1 of the purpose ("train"): theta from streams theta/train, x from
+ * x/train, noise from noise/train, item = row, attempt counted up after invalid rows. */
+typedef struct draw {
+    uint64_t seed;
+    const char *purpose;
+    uint64_t first;
+    size_t n;
+    const double *at;            /* [n_theta] for every row, or NULL: from the prior */
+    int on_invalid;              /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
+    bool clean;                  /* leave the observation noise out */
+} draw;
+/* In parallel over P; guard zones, finite values and status checked on every call (NRE_EPLUGIN);
+ * INVALID_* (may be NULL): for redraws, theta of every attempt and whether it was valid, appended
+ * by validity_add.  Any of theta, x, status [n] must be given. */
+typedef struct validity validity;
+int simulator_draw(const simulator *s, pool *p, progress *watch, const draw *d, double *theta,
+                   float *x, uint8_t *status, tally *count, validity *v);
+/* Add fresh noise to clean rows x [n][n_x] of THETA, row i from stream (key, item[i], epoch).
+ * One thread; WORKER as in pool_run. */
+int simulator_perturb(const simulator *s, rng_key key, size_t n, const uint64_t *item,
+                      uint64_t epoch, const double *theta, float *x, unsigned worker);
+/* For checks: simulate rows with the given theta, no redraw; one thread. */
+int simulator_run_rows(const simulator *s, size_t n, const double *theta, rng_key key,
+                       uint64_t first, float *x, uint8_t *status);
+
+/* ---- validity.c: P(valid | theta) ------------------------------------------------------------------ */
+
+/* What became of the attempts of the training set. */
+validity *validity_new(const prior *p);
+void validity_free(validity *v);
+void validity_add(validity *v, size_t n, const double *theta, const uint8_t *valid); /* thread-safe,
+                                                                     order does not matter */
+/* With invalid rows redrawn the effective prior is p(theta | valid).  A logistic regression,
+ * quadratic in the standardised parameters WHICH [k] (a target), fitted to the attempts; *OUT NULL
+ * while nothing was invalid: P is exactly 1 then. */
+typedef struct validity_model validity_model;
+int validity_fit(const validity *v, size_t k, const uint32_t *which, validity_model **out);
+void validity_model_free(validity_model *m);
+/* log P(valid | theta) for theta [n][k]; gradient [n][k] or NULL.  M NULL: zeros. */
+void validity_log(const validity_model *m, size_t n, const double *theta, double *log_p,
+                  double *gradient);
+/* All attempts that a finished dataset recorded. */
+int validity_of_dataset(const char *folder, validity *v);
+
+/* ---- dataset.c: shards on disk ------------------------------------------------------------------------ */
+
+/* FOLDER/shard-00000.h5 ... with /theta f64 [n][n_theta], /x f32 [n][n_x], /status u8 [n], and
+ * FOLDER/manifest.json, written last: rows, columns, clean or noisy, tally, checksum of each
+ * shard, FINGERPRINT of what made it. */
+typedef struct dataset_plan {
+    const char *folder;
+    draw draw;                   /* first = 0, n = all rows */
+    uint64_t shard_rows;         /* 0: about 64 MiB a shard */
+    const char *fingerprint;
+} dataset_plan;
+/* Shards that are there, whole and of the same fingerprint are kept: what a killed run left is
+ * used.  Where the simulator has noise and draw.clean is set, x is stored clean. */
+int dataset_make(const simulator *s, const dataset_plan *plan, pool *p, progress *watch,
+                 tally *count, validity *v);
+
+/* Simulations of others: HDF5 with /theta and /x (read in a child process, since damaged files
+ * crash the library) or two .npy files (f4, f8, i4, i8; C order; little-endian); widths must fit,
+ * values be finite; copied to shards.  N 0: all rows; NOISY: x has its noise already. */
+typedef struct import_request {
+    const char *file, *theta, *x;
+    uint64_t from, n;
+    bool noisy;
+} import_request;
+int dataset_import(const simulator *s, const import_request *r, const dataset_plan *plan,
+                   pool *p, progress *watch, tally *count);
+
+typedef struct dataset dataset;
+/* Opens and maps all shards after checking their checksums; NRE_EDATA names the shard. */
+int dataset_open(const char *folder, dataset **out);
+void dataset_close(dataset *d);
+uint64_t dataset_n(const dataset *d);
+size_t dataset_n_theta(const dataset *d);
+size_t dataset_n_x(const dataset *d);
+bool dataset_is_clean(const dataset *d);
+const tally *dataset_tally(const dataset *d);
+const char *dataset_fingerprint(const dataset *d);
+hash dataset_hash(const dataset *d);                 /* of all shards' contents */
+const double *dataset_theta(const dataset *d, uint64_t i);     /* row i, mapped */
+const float *dataset_x(const dataset *d, uint64_t i);
+/* True when a finished dataset of this fingerprint lies in FOLDER (manifest only). */
+bool dataset_is_there(const char *folder, const char *fingerprint);
+
+/* ---- export.c: `nereid simulate -o` ------------------------------------------------------------------- */
+
+/* By ending: .h5, .npy (theta beside x as NAME.theta.npy), .csv (header, theta then x). */
+int simulations_save(const simulator *s, const char *path, size_t n, const double *theta,
+                     const float *x, const uint8_t *status);
+
+/* ---- npy.c: NumPy files ---------------------------------------------------------------------------------- */
+
+typedef struct npy {
+    char type;                   /* 'f' or 'i' */
+    unsigned width;              /* bytes of an item: 4 or 8 */
+    unsigned rank;
+    uint64_t dim[4];
+    void *data;                  /* rank, dims product; npy_free */
+} npy;
+int npy_read(const char *path, npy *out);            /* NRE_EDATA; sizes checked against the file */
+int npy_parse(const void *bytes, size_t n, npy *out);        /* data copied */
+void npy_free(npy *a);
+int npy_write(const char *path, char type, unsigned width, unsigned rank, const uint64_t *dim,
+              const void *data);
+
+/* ---- csv.c ----------------------------------------------------------------------------------------------- */
+
+/* Numbers of a CSV: an optional header line, '#' comments, comma or blank separated; all rows of
+ * one width.  Errors name line and column.  free(*values), names in A (NULL without header). */
+int csv_parse(const char *path, const char *text, size_t n, arena *a, size_t *rows,
+              size_t *columns, const char *const **names, double **values);
+
+/* ---- observation.c ----------------------------------------------------------------------------------------- */
+
+/* Rows of x from FILE: by the plugin's reader if it has one, else .npy or CSV, one row an
+ * observation.  FILE is looked for as given, then in the data folders.  A wrong width or a value
+ * that is not finite is NRE_EDATA naming the row.  free(*x). */
+int observation_read(const simulator *s, const char *file, size_t *n, float **x);
+
+/* ---- loader.c: what training and diagnostics read ------------------------------------------------------------ */
+
+/* Rows by index, with the observation noise of an epoch.  Simulations drawn on the fly can later
+ * take the place of a file.  Any thread. */
+typedef struct loader loader;
+struct loader {
+    uint64_t n;
+    size_t n_theta, n_x;
+    /* theta [n][n_theta], x [n][n_x]; either may be NULL. */
+    int (*rows)(const loader *l, unsigned worker, uint64_t epoch, size_t n,
+                const uint64_t *index, double *theta, float *x);
+    void (*free)(loader *l);
+};
+/* Of a dataset; clean rows get noise from streams noise/PURPOSE: of the epoch when FRESH, else of
+ * epoch 0 always.  D and S outlive it. */
+int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed, const char *purpose,
+                      bool fresh, loader **out);
+/* Of arrays, for tests: borrowed. */
+int loader_of_arrays(uint64_t n, size_t n_theta, size_t n_x, const double *theta, const float *x,
+                     loader **out);
+void loader_free(loader *l);
+
+/* ---- scaling.c: what a network sees of x ------------------------------------------------------------------------ */
+
+enum { SCALING_CLAMP = 10 };     /* deviations */
+typedef struct scaling {
+    size_t n_x;
+    uint8_t *scale;              /* [n_x] nre_scale */
+    float *mean, *inverse;       /* [n_x]; inverse deviation, 0 for a column without variance */
+} scaling;
+/* On the scale each field asks for; rank 1 per element, rank 2 and more per channel, exchangeable
+ * rows pooled (per trailing element); moments in double along a fixed tree; at most the first
+ * 1,000,000 rows.  Columns without variance are named in the log.  STANDARDISE false: identity. */
+int scaling_fit(const simulator *s, const loader *train, bool standardise, pool *p, scaling **out);
+void scaling_free(scaling *c);
+/* z [n][n_x]; adds to *clamped (may be NULL) the number of clamped values. */
+void scaling_apply(const scaling *c, size_t n, const float *x, float *z, uint64_t *clamped);
+int scaling_put(const scaling *c, store *s);
+int scaling_get(store *s, scaling **out);
+
+/* ---- target.c: the parameters that a ratio is about ----------------------------------------------------------------- */
+
+typedef struct target {
+    const char *name;            /* "beta,d_infectious", or "all" */
+    uint32_t n;
+    const uint32_t *which;       /* [n], indices into theta, in target order */
+    const prior *prior;          /* of all parameters */
+} target;
+/* Names to indices; ALL: every parameter.  In A. */
+int target_of(const simulator *s, arena *a, bool all, size_t n, const char *const *names,
+              target *out);
+/* Columns of theta [n][n_theta] of the target -> out [n][t->n]. */
+void target_columns(const target *t, size_t n, const double *theta, double *out);
+/* Standardised theta [n][t->n] -> float z [n][t->n]; derivative [n][t->n] or NULL. */
+void target_standardise(const target *t, size_t n, const double *theta, float *z,
+                        double *derivative);
+
+#endif

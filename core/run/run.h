@@ -1,0 +1,191 @@
+/* run/run.h - the program: command line, session, stages, run directory, progress.
+ *
+ * The only folder that sees all others.  Every verb is one file with one entry point, which
+ * returns a status; main() turns it into an exit code and shows the message. */
+#ifndef NEREID_RUN_H
+#define NEREID_RUN_H
+
+#include "config/config.h"
+#include "diagnose/diagnose.h"
+#include "report/report.h"
+
+/* ---- command.c: the command line ---------------------------------------------------------------- */
+
+enum { COMMAND_LIST = 64 };          /* most repetitions of --set and --plugin-path */
+
+typedef enum progress_style {
+    PROGRESS_AUTO = 0, PROGRESS_BAR = 1, PROGRESS_LINES = 2, PROGRESS_NONE = 3
+} progress_style;
+
+typedef struct command {
+    const char *verb;
+    size_t n_arguments;
+    const char *arguments[8];        /* after the verb */
+    const char *out, *until, *observation, *sampler, *theta, *x, *at, *target, *config;
+    size_t n_set, n_plugin_path;
+    const char *set[COMMAND_LIST], *plugin_path[COMMAND_LIST];
+    bool has_seed, has_n;
+    uint64_t seed, n;
+    unsigned threads;                /* 0: all cores */
+    double time_limit;               /* seconds; 0: none */
+    bool dry_run, resume, force, each, joint, json, quiet, verbose, help, version;
+    progress_style progress;
+} command;
+
+/* Options before or after the verb; exact names only; unknown ones are NRE_EUSAGE with a
+ * suggestion that can be pasted.  Borrows argv. */
+int command_parse(int argc, char *argv[], command *out);
+int command_help(const char *verb, FILE *out);       /* NULL: all verbs */
+
+/* ---- session.c: an experiment with its plugins alive ------------------------------------------------ */
+
+typedef struct session {
+    arena *arena;
+    plugins *plugins;
+    experiment *experiment;
+    pool *workers;
+    progress *watch;                 /* may be NULL; not owned */
+    host_services services;
+    instance *simulator_plugin, *architecture, *sampler;
+    simulator *simulator;
+    size_t n_targets;
+    target *targets;                 /* [n_targets] */
+    net **nets;                      /* [n_targets]; NULL where no network is asked for */
+} session;
+
+typedef struct session_request {
+    const char *config;              /* path of a YAML file */
+    const command *command;          /* --set, --seed, --plugin-path, --threads */
+    progress *watch;
+} session_request;
+/* Read the config, make the instances, resolve targets, build the networks.  Simulates nothing. */
+int session_open(const session_request *r, session **out);
+void session_close(session *s);
+/* The plugin folders of a command. */
+int command_plugins(const command *c, plugins **out);
+unsigned command_threads(const command *c);
+
+/* ---- folder.c: the run directory ---------------------------------------------------------------------- */
+
+typedef struct folder {
+    arena *arena;
+    const char *path;
+    int lock;                        /* descriptor that holds the lock */
+    FILE *log, *metrics;
+} folder;
+/* New, --resume or --force: a finished or begun one is NRE_EEXISTS unless one of the two is given;
+ * --force moves it to PATH.old-TIME; a live process in it is NRE_ELOCKED. */
+int folder_open(const char *path, bool resume, bool force, folder **out);
+void folder_close(folder *f);
+const char *folder_path(const folder *f, const char *format, ...) NRE_PRINTF(2, 3);   /* in f->arena */
+int folder_mark(const folder *f, int status);        /* DONE or FAILED */
+int folder_environment(const folder *f, const session *s);       /* environment.json */
+void folder_metrics(void *folder_, const json_t *line);          /* append to metrics.jsonl */
+
+/* ---- watch.c: progress ------------------------------------------------------------------------------------ */
+
+typedef struct watch watch;
+watch *watch_new(progress_style style);
+void watch_free(watch *w);
+progress *watch_progress(watch *w);
+void watch_folder(watch *w, const char *folder);     /* progress.json goes there; NULL: nowhere */
+void watch_quiet(watch *w);                          /* end the line of the bar */
+
+/* ---- stages.c: what is done, what must run, and why ---------------------------------------------------------- */
+
+/* stages.json: of each finished stage its inputs ("path = value" lines, checksums of what it
+ * read) and how long it took.  A stage is reused when its inputs are the same and its outputs are
+ * there. */
+typedef struct stages stages;
+int stages_open(const char *path, stages **out);     /* no file: nothing is done */
+void stages_free(stages *s);
+/* True: reuse.  *reason (in A): "same inputs", "never ran", "train.epochs changed: 30 -> 20". */
+bool stage_is_done(const stages *s, const char *name, const char *inputs, arena *a,
+                   const char **reason);
+int stage_done(stages *s, const char *name, const char *inputs, double seconds);
+double stage_seconds(const stages *s, const char *name);         /* NAN when unknown */
+
+/* ---- the stages: one file each ---------------------------------------------------------------------------------- */
+
+typedef struct run {
+    session *session;
+    folder *folder;
+    stages *stages;
+    progress *watch;
+    bool dry_run;
+    size_t n_timings;
+    timing_row *timings;             /* grows; in the folder's arena */
+} run;
+
+/* One unit of work: how to name, key, do and find it again. */
+typedef struct unit {
+    const char *name;                /* "simulate/train", "train/all" */
+    const char *stage;               /* "simulate" */
+    size_t index;                    /* of purpose, target or diagnostic */
+    const char *inputs;
+    const char *output;              /* a file that is there when it is done */
+    int (*perform)(run *r, const struct unit *u, double *rate, const char **rate_unit);
+} unit;
+/* Units of each stage in order, in the folder's arena. */
+int units_of_run(run *r, size_t *n, const unit **out);
+int units_simulate(run *r, arena *a, size_t *n, unit **out);
+int units_train(run *r, arena *a, size_t *n, unit **out);
+int units_infer(run *r, arena *a, size_t *n, unit **out);
+int units_diagnose(run *r, arena *a, size_t *n, unit **out);
+/* Tables, page and summary from what the other stages left; *gates: missed gates, in A. */
+int report_run(run *r, double seconds, FILE *out, size_t *n_missed);
+
+extern const char *const PURPOSES[3];                /* train validation test */
+const dataset_request *dataset_request_of(const experiment *e, size_t purpose);
+
+/* What later stages read. */
+int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
+typedef struct estimator {           /* a trained (or exact, or prior) ratio, ready to use */
+    size_t n_members;
+    model **models;
+    scaling **scalings;
+    ratio *ratio;
+    validity_model *validity;
+    posterior posterior;
+} estimator;
+int estimator_open(const run *r, size_t target, estimator **out);
+void estimator_close(estimator *e);
+/* Observed rows of x of the config: read, simulated (mock) or none (*n = 0); free(*x). */
+int observations_of(const session *s, size_t *n, float **x);
+
+/* Posterior of row ROW (sum over N_ROWS) by sampler or grid: files under FOLDER, and the summary
+ * as JSON (what the posterior table shows). */
+typedef struct posterior_request {
+    const session *session;
+    const estimator *estimator;
+    size_t target;
+    const instance *sampler;
+    size_t n_rows;                   /* of x; each its own posterior, or one for all when JOINT */
+    const float *x;
+    bool joint;
+    const char *folder;              /* posterior/TARGET */
+} posterior_request;
+int posterior_summarise(const posterior_request *r, json_t **summary);
+
+/* ---- verbs ------------------------------------------------------------------------------------------------------- */
+
+int verb_run(const command *c);
+int verb_simulate(const command *c);
+int verb_infer(const command *c);
+int verb_evaluate(const command *c);
+int verb_check(const command *c);
+int verb_plugins(const command *c);
+int verb_new(const command *c);
+int verb_init(const command *c);
+int verb_explain(const command *c);
+
+/* ---- plugin_new.c, plugin_check.c ---------------------------------------------------------------------------------- */
+
+/* FOLDER/NAME.c and FOLDER/meson.build: a commented plugin that compiles against the installed
+ * header.  An existing file is NRE_EEXISTS. */
+int plugin_new(nre_kind kind, const char *name, const char *folder);
+/* Contract tests of one plugin file, each in a child process; a line a test on OUT; NRE_EPLUGIN
+ * when one failed. */
+int plugin_check(const command *c, const char *path, FILE *out);
+
+#endif
