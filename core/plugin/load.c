@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Now, so that a missing symbol is found at the start and not in hour nine; local, so that
- * plugins do not see one another. */
+/* Now, so that a missing symbol is found at the start and not in hour nine; local, so
+ * that plugins do not see one another. */
 static int object_open(const char *path, const nre_plugin **table)
 {
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -16,8 +16,9 @@ static int object_open(const char *path, const nre_plugin **table)
         return fail(NRE_EPLUGIN, "it cannot be loaded: %s", dlerror());
     *table = dlsym(object, "nre_plugin_v1");
     if (!*table)
-        return fail(NRE_EPLUGIN,
-                    "it does not export nre_plugin_v1, so it is no plugin for this program");
+        return fail(
+            NRE_EPLUGIN,
+            "it does not export nre_plugin_v1, so it is no plugin for this program");
     return NRE_OK;
 }
 
@@ -43,8 +44,8 @@ static int loaded_add(plugins *p, const char *path, const char *name, plugin mad
     return NRE_OK;
 }
 
-/* The folder that holds the link, when PATH is one, is vetted as well: who can write there can
- * choose among trusted files. */
+/* The folder that holds the link, when PATH is one, is vetted as well: who can write
+ * there can choose among trusted files. */
 static int vet(const plugins *p, const char *path, const char *resolved)
 {
     char folder[PATH_MAX], given[PATH_MAX];

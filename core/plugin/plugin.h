@@ -24,7 +24,7 @@ typedef struct plugin {
 typedef struct plugins plugins;
 int plugins_new(size_t n, const char *const *folders, plugins **out);
 void plugins_free(plugins *p);
-/* "simulators", "architectures", "samplers"; kind_word without the s. */
+/* "simulators", "architectures", "samplers"; kind_word without the s, NULL for no kind. */
 const char *kind_folder(nre_kind kind);
 const char *kind_word(nre_kind kind);                    /* async-signal-safe */
 bool kind_of(const char *word, nre_kind *out);           /* accepts both forms */
@@ -154,6 +154,7 @@ typedef struct scratch_mark {
 void *scratch_alloc(size_t n, size_t size);     /* 64-byte aligned, not zeroed */
 scratch_mark scratch_now(void);
 void scratch_release(scratch_mark mark);        /* marks are released in reverse order */
+void scratch_reset(void);                       /* release all of the thread */
 
 /* crash.c: the plugin call that this thread is in, .table NULL when in none. */
 typedef struct crash_frame {

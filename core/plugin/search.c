@@ -27,7 +27,7 @@ const char *kind_folder(nre_kind kind)
     for (size_t i = 0; i < N_KINDS; i++)
         if (KINDS[i].kind == kind)
             return KINDS[i].folder;
-    return NULL;
+    return "";
 }
 
 const char *kind_word(nre_kind kind)
@@ -97,10 +97,11 @@ static int entry_add(plugins *p, const char *entry, size_t length)
     if (!path)
         return fail(NRE_ENOMEM, "no memory for the folders of plugins");
     if (path[0] != '/')
-        return fail(NRE_EPLUGIN,
-                    "NEREID_PLUGIN_PATH has the entry '%s'; every entry must be an absolute "
-                    "folder",
-                    path);
+        return fail(
+            NRE_EPLUGIN,
+            "NEREID_PLUGIN_PATH has the entry '%s'; every entry must be an absolute "
+            "folder",
+            path);
     return folder_add_if_there(p, path);
 }
 
@@ -244,7 +245,8 @@ static const char *kind_folder_of(arena *a, const struct folder *f, nre_kind kin
 }
 
 /* Of the files in F itself those that are of KIND, which only they know. */
-static int names_of_mixed_folder(plugins *p, const struct folder *f, nre_kind kind, names *s)
+static int names_of_mixed_folder(plugins *p, const struct folder *f, nre_kind kind,
+                                 names *s)
 {
     names all = {.memory = s->memory};
     int status = names_of_folder(f->path, &all);
@@ -280,7 +282,8 @@ int plugins_list(plugins *p, nre_kind kind, arena *a, size_t *n, const char *con
 
 /* ---- find one by name ---- */
 
-/* Something like NAME among the files, whatever they are: nothing is loaded for a suggestion. */
+/* Something like NAME among the files, whatever they are: nothing is loaded for a
+ * suggestion. */
 static const char *name_near(const plugins *p, nre_kind kind, arena *a, const char *name)
 {
     names all = {.memory = a};
@@ -309,13 +312,15 @@ static int not_found(const plugins *p, nre_kind kind, const char *name,
     const char *where = a ? folders_text(p, a) : NULL;
     int status;
     if (passed_over)
-        status = fail(NRE_EPLUGIN, "there is no %s '%s': %s", kind_word(kind), name, passed_over);
+        status = fail(NRE_EPLUGIN, "there is no %s '%s': %s", kind_word(kind), name,
+                      passed_over);
     else if (near)
-        status = fail(NRE_EPLUGIN, "there is no %s '%s'; did you mean '%s'? (searched: %s)",
-                      kind_word(kind), name, near, where ? where : "");
+        status =
+            fail(NRE_EPLUGIN, "there is no %s '%s'; did you mean '%s'? (searched: %s)",
+                 kind_word(kind), name, near, where ? where : "");
     else
-        status = fail(NRE_EPLUGIN, "there is no %s '%s' (searched: %s)", kind_word(kind), name,
-                      where ? where : "");
+        status = fail(NRE_EPLUGIN, "there is no %s '%s' (searched: %s)", kind_word(kind),
+                      name, where ? where : "");
     arena_free(a);
     return status;
 }
@@ -323,8 +328,8 @@ static int not_found(const plugins *p, nre_kind kind, const char *name,
 static int wrong_kind(const char *path, const plugin *found, nre_kind kind)
 {
     const char *own = kind_word((nre_kind)found->table->kind);
-    return fail(NRE_EPLUGIN, "%s is %s %s, not %s %s", path, own[0] == 'a' ? "an" : "a", own,
-                kind == NRE_ARCHITECTURE ? "an" : "a", kind_word(kind));
+    return fail(NRE_EPLUGIN, "%s is %s %s, not %s %s", path, own[0] == 'a' ? "an" : "a",
+                own, kind == NRE_ARCHITECTURE ? "an" : "a", kind_word(kind));
 }
 
 typedef enum outcome { FOUND, ABSENT, OTHER_KIND, REFUSED } outcome;
@@ -348,8 +353,8 @@ static outcome try_file(plugins *p, const char *path, nre_kind kind, const char 
 }
 
 /* KIND/NAME.so, then NAME.so; only the second may be of another kind. */
-static outcome try_folder(plugins *p, const struct folder *f, nre_kind kind, const char *name,
-                          const plugin **out, int *status)
+static outcome try_folder(plugins *p, const struct folder *f, nre_kind kind,
+                          const char *name, const plugin **out, int *status)
 {
     char path[PATH_MAX + 2 * NAME_LENGTH];
     snprintf(path, sizeof path, "%s/%s/%s.so", f->path, kind_folder(kind), name);
@@ -367,9 +372,10 @@ int plugin_load(plugins *p, nre_kind kind, const char *name, const plugin **out)
     char passed_over[2 * PATH_MAX] = "";
     int status = NRE_OK;
     if (!plugin_name_valid(name))
-        return fail(NRE_EPLUGIN,
-                    "'%s' is no name of a plugin: 1 to 64 of a-z, 0-9 and _, a letter first",
-                    name);
+        return fail(
+            NRE_EPLUGIN,
+            "'%s' is no name of a plugin: 1 to 64 of a-z, 0-9 and _, a letter first",
+            name);
     for (const struct folder *f = p->first; f; f = f->next) {
         outcome o = try_folder(p, f, kind, name, out, &status);
         if (o == FOUND || o == REFUSED)
@@ -388,9 +394,10 @@ int plugin_load_file(plugins *p, const char *path, const plugin **out)
     const char *slash = strrchr(path, '/');
     const char *file = slash ? slash + 1 : path;
     if (!name_of_file(file, name))
-        return fail(NRE_EPLUGIN,
-                    "'%s' is not the name of a plugin's file: NAME.so, where NAME has 1 to 64 "
-                    "of a-z, 0-9 and _, a letter first",
-                    file);
+        return fail(
+            NRE_EPLUGIN,
+            "'%s' is not the name of a plugin's file: NAME.so, where NAME has 1 to 64 "
+            "of a-z, 0-9 and _, a letter first",
+            file);
     return object_load(p, path, name, out);
 }

@@ -1,4 +1,5 @@
-/* table.c - the contract that a plugin's constant keeps, checked before any of it is called. */
+/* table.c - the contract that a plugin's constant keeps, checked before any of it is
+ * called. */
 #include "plugin/plugin.h"
 
 #include <stdalign.h>
@@ -14,17 +15,19 @@ static int size_check(const nre_plugin *t)
     if (t->struct_size < UP_TO(nre_plugin, abi_minor))
         return fail(NRE_EPLUGIN, "its table says that it has %u bytes", t->struct_size);
     if (t->abi_major != NRE_ABI_MAJOR)
-        return fail(NRE_EPLUGIN,
-                    "it was built for plugin interface %u, this program has %d: rebuild it "
-                    "with this version's header",
-                    t->abi_major, NRE_ABI_MAJOR);
+        return fail(
+            NRE_EPLUGIN,
+            "it was built for plugin interface %u, this program has %d: rebuild it "
+            "with this version's header",
+            t->abi_major, NRE_ABI_MAJOR);
     if (t->abi_minor > NRE_ABI_MINOR)
         return fail(NRE_EPLUGIN,
                     "it needs plugin interface %u.%u, this program has %d.%d: update the "
                     "program, or rebuild the plugin with its header",
                     t->abi_major, t->abi_minor, NRE_ABI_MAJOR, NRE_ABI_MINOR);
     if (t->struct_size < UP_TO(nre_plugin, extension))
-        return fail(NRE_EPLUGIN, "its table has %u bytes, fewer than the %zu of interface %d.0",
+        return fail(NRE_EPLUGIN,
+                    "its table has %u bytes, fewer than the %zu of interface %d.0",
                     t->struct_size, UP_TO(nre_plugin, extension), NRE_ABI_MAJOR);
     return NRE_OK;
 }
@@ -34,9 +37,10 @@ static int identity_check(const nre_plugin *t, const char *name)
     if (!kind_word((nre_kind)t->kind))
         return fail(NRE_EPLUGIN, "it is of kind %u, which is unknown", t->kind);
     if (!t->name || strcmp(t->name, name) != 0)
-        return fail(NRE_EPLUGIN,
-                    "it calls itself '%s', but its file name says '%s': they must be equal",
-                    t->name ? t->name : "", name);
+        return fail(
+            NRE_EPLUGIN,
+            "it calls itself '%s', but its file name says '%s': they must be equal",
+            t->name ? t->name : "", name);
     if (!t->version || !t->summary)
         return fail(NRE_EPLUGIN, "it has no %s", t->version ? "summary" : "version");
     return NRE_OK;
@@ -44,7 +48,8 @@ static int identity_check(const nre_plugin *t, const char *name)
 
 static int missing(const char *member)
 {
-    return fail(NRE_EPLUGIN, "its ops lack %s, which every plugin of its kind needs", member);
+    return fail(NRE_EPLUGIN, "its ops lack %s, which every plugin of its kind needs",
+                member);
 }
 
 static int simulator_check(const nre_simulator_ops *ops)
@@ -69,7 +74,8 @@ static int sampler_check(const nre_sampler_ops *ops)
     if (!NRE_HAS(ops, step))
         return missing("step()");
     if (ops->flags & ~known)
-        return fail(NRE_EPLUGIN, "its ops have flags 0x%x that this program does not know",
+        return fail(NRE_EPLUGIN,
+                    "its ops have flags 0x%x that this program does not know",
                     ops->flags & ~known);
     return NRE_OK;
 }
@@ -107,7 +113,8 @@ static int options_check(const nre_plugin *t)
         return fail(NRE_EPLUGIN, "its table says %u options, but %s", t->n_options,
                     t->options ? "that many are a mistake" : "has none");
     if (t->option_size < UP_TO(nre_option, flags) || t->option_size % alignof(nre_option))
-        return fail(NRE_EPLUGIN, "its options have %u bytes each, not the %zu of interface %d.0",
+        return fail(NRE_EPLUGIN,
+                    "its options have %u bytes each, not the %zu of interface %d.0",
                     t->option_size, sizeof(nre_option), NRE_ABI_MAJOR);
     for (size_t i = 0; i < t->n_options; i++) {
         int status = option_name_check(t, i);

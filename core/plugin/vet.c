@@ -1,4 +1,5 @@
-/* vet.c - whose files may be loaded: owners and modes, before dlopen runs a constructor. */
+/* vet.c - whose files may be loaded: owners and modes, before dlopen runs a constructor.
+ */
 #include "plugin/plugin.h"
 
 #include <errno.h>
@@ -8,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where a path stands in the chain: the file, the folder that holds it, one further up. */
+/* Where a path stands in the chain: the file, the folder that holds it, one further up.
+ */
 typedef enum place { THE_FILE, ITS_FOLDER, ABOVE } place;
 
 int trust_of_process(trust *out)
