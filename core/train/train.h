@@ -5,7 +5,7 @@
 #include "data/data.h"
 #include "nn/nn.h"
 
-/* ---- loss_*.c: one file each ------------------------------------------------------------------ */
+/* ---- loss.c and loss_*.c: one file each ------------------------------------------------------------------ */
 
 /* A loss sees the logits of one row of x: logit [1 + k], the joint pair first, then k marginal
  * pairs.  All are written on logits and safe for any finite logit. */
@@ -38,7 +38,20 @@ typedef struct schedule_state {  /* of plateau; in the checkpoint */
     double best, scale;
     uint64_t stale;
 } schedule_state;
+/* Before the first epoch. */
+void schedule_start(schedule_state *state);
+/* Learning rate of the optimiser's step STEP, counted from 0; at STEP = steps the end of the
+ * schedule.  All but one_cycle rise linearly over the warm-up: lr (step + 1) / warmup.
+ *   constant   lr
+ *   cosine     min_lr + (lr - min_lr) (1 + cos(pi p)) / 2, p = share of the steps after the
+ *              warm-up that are done (Loshchilov & Hutter 2017, eq. 5, without restarts)
+ *   plateau    max(min_lr, lr scale); see schedule_epoch
+ *   one_cycle  linear from lr / 10 to lr over the first 45% of the steps, back over the next
+ *              45%, then down to min_lr (the 1cycle policy of Smith & Topin 2018,
+ *              arXiv:1708.07120; the shares and the 10 are ours); its own warm-up. */
 double schedule_lr(const schedule *s, const schedule_state *state, uint64_t step);
+/* After each epoch: of plateau, PATIENCE epochs in a row (at least one) without a lower
+ * validation loss multiply scale by factor. */
 void schedule_epoch(const schedule *s, schedule_state *state, double validation_loss);
 
 /* ---- pairs.c: joint and marginal pairs ---------------------------------------------------------------- */
@@ -50,7 +63,7 @@ enum { VALIDATION_SHIFTS = 8 };
 /* k distinct shifts in 1 .. n - 1; k < n. */
 void pair_shifts(rng *r, size_t n, size_t k, uint64_t *shift);
 
-/* ---- train.c: the loop ------------------------------------------------------------------------------------- */
+/* ---- loop.c: training ------------------------------------------------------------------------------------- */
 
 typedef struct train_settings {
     const loss *loss;
@@ -97,10 +110,98 @@ typedef int log_ratio_function(void *context, size_t n, const double *theta, con
                                double *log_ratio);
 int validation_loss_of(const train_job *job, log_ratio_function *f, void *context, double *loss);
 
-/* ---- weights file ---------------------------------------------------------------------------------------------- */
+/* ---- trained.c: the weights file ------------------------------------------------------------------------------- */
 
 /* What train_run left in FOLDER: a model ready to evaluate and its scaling.  NRE_EDATA when the
  * file is missing, damaged or of another architecture. */
 int trained_open(const char *folder, const net *g, model **m, scaling **c);
+
+/* ==== inside the folder ============================================================================================ */
+
+/* ---- batch.c: rows of a loader as a network sees them ----------------------------------------------------------- */
+
+/* Rows of x by index, each met by per_x thetas of other rows.  Scratch memory per worker; the
+ * thetas of a whole batch are gathered before it is computed, x slice by slice. */
+typedef struct batch {
+    const train_job *job;
+    const loader *rows;
+    const uint64_t *index;       /* [n] rows of x; borrowed */
+    uint64_t epoch;              /* of the observation noise */
+    size_t n, per_x, most;       /* rows now, thetas for each, room for rows */
+    double *full, *columns;      /* [most][n_theta], [most][target] */
+    float *gathered;             /* [most][target] standardised */
+    float *theta;                /* [most][per_x][target] standardised */
+    float *x;                    /* [workers][BATCH_BLOCK][n_x] raw */
+    uint64_t *clamped;           /* [workers][BATCH_STRIDE], a cache line each */
+    unsigned workers;
+} batch;
+enum { BATCH_BLOCK = 64, BATCH_STRIDE = 8 };
+int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_x, batch *out);
+void batch_free(batch *b);
+/* Thetas of rows INDEX [n], standardised, into `gathered`. */
+int batch_gather(batch *b, size_t n, const uint64_t *index);
+/* Theta number WHICH of row i of the batch: the gathered one of row (i + shift) mod n. */
+void batch_place(batch *b, size_t which, size_t n, uint64_t shift);
+/* Fill, loss and context of a trainer's job over this batch. */
+void batch_job(batch *b, trainer_job *out);
+uint64_t batch_clamped(const batch *b);      /* values clamped since batch_forget */
+void batch_forget(batch *b);
+
+/* ---- validation.c ------------------------------------------------------------------------------------------------ */
+
+typedef struct validation {
+    batch batch;
+    trainer *trainer;
+    size_t k;                    /* shifts: 8, fewer when the set is tiny */
+    uint64_t shift[VALIDATION_SHIFTS];
+    uint64_t *index;             /* [VALIDATION_CHUNK] */
+} validation;
+enum { VALIDATION_CHUNK = 1024 };            /* rows at a time; part of the result's last bits */
+int validation_new(const train_job *job, validation *out);
+void validation_free(validation *v);
+/* Mean loss per row, as at evaluation. */
+int validation_loss(validation *v, const float *weights, const float *buffers, double *loss);
+
+/* ---- state.c: what training carries from epoch to epoch ------------------------------------------------------------ */
+
+typedef struct epoch_record {
+    double train_loss, validation_loss, lr;  /* lr of the epoch's last step */
+} epoch_record;
+
+typedef struct train_state {
+    const net *net;
+    size_t n_weights, n_buffers;
+    /* One block, moved by every step: weights, m, v [n_weights], buffers [n_buffers]; KEPT is the
+     * block at the end of the last finished epoch. */
+    float *weights, *m, *v, *buffers, *kept;
+    float *best_weights, *best_buffers;
+    epoch_record *history;       /* [epochs of the settings], the first EPOCH are filled */
+    uint64_t room, epoch, step, best_epoch, clamped;
+    double best_loss;
+    schedule_state plateau;
+} train_state;
+int state_new(const net *g, uint64_t epochs, train_state *out);
+void state_free(train_state *s);
+void state_keep(train_state *s);             /* the end of an epoch */
+void state_rewind(train_state *s, uint64_t steps_per_epoch);     /* back to it */
+
+/* ---- checkpoint.c --------------------------------------------------------------------------------------------------- */
+
+int checkpoint_save(const train_job *job, const train_state *s);
+/* Into a new state; *FOUND says whether there was one to go on from.  A damaged one is a warning,
+ * one of another fingerprint a line: then S is as new.  Fails for want of memory alone. */
+int checkpoint_load(const train_job *job, train_state *s, bool *found);
+
+/* ---- history.c: what people and plots see ------------------------------------------------------------------------- */
+
+/* loss.csv, from the history; the same run writes the same bytes. */
+int history_save(const train_job *job, const train_state *s);
+void history_tell(const train_job *job, const train_state *s, double pairs_per_second);
+
+/* ---- trained.c ---------------------------------------------------------------------------------------------------- */
+
+int trained_save(const train_job *job, const train_state *s);
+/* Of net_describe: which architecture weights belong to. */
+int architecture_hash(const net *g, hash_text *out);
 
 #endif

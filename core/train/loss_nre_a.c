@@ -1,0 +1,35 @@
+/* loss_nre_a.c - binary cross-entropy of joint against marginal pairs (NRE-A). */
+#include "train/train.h"
+
+#include <math.h>
+
+/* log(1 + e^t) and its derivative 1 / (1 + e^-t), from e^-|t| so that neither overflows
+ * and the tails keep their digits. */
+static double softplus(double t, double *slope)
+{
+    double e = exp(-fabs(t));
+    *slope = t >= 0 ? 1 / (1 + e) : e / (1 + e);
+    return fmax(t, 0) + log1p(e);
+}
+
+/* Hermans, Begy & Louppe 2020, algorithm 1, on logits; k marginal pairs are averaged, so
+ * that joint and marginal pairs weigh the same and the optimum stays log r for any k. */
+static double nre_a_row(size_t k, const float *logit, float *gradient)
+{
+    double slope, others = 0, share = 1.0 / (double)k;
+    double joint = softplus(-(double)logit[0], &slope);
+    gradient[0] = (float)-slope;
+    for (size_t j = 1; j <= k; j++) {
+        others += softplus((double)logit[j], &slope);
+        gradient[j] = (float)(slope * share);
+    }
+    return joint + others * share;
+}
+
+const loss loss_nre_a = {
+    .name = "nre_a",
+    .summary = "binary cross-entropy of joint against marginal pairs",
+    .reference = "Hermans, Begy & Louppe 2020, arXiv:1903.04057, algorithm 1",
+    .row = nre_a_row,
+    .at_prior = 1.3862943611198906, /* 2 log 2 */
+};

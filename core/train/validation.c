@@ -1,0 +1,196 @@
+/* validation.c - the loss on fixed pairs of the validation set. */
+#include "train/train.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* The same shifts for every network of a seed, so that their losses compare. */
+static int fixed_shifts(const train_job *job, size_t *k, uint64_t *shift)
+{
+    uint64_t n = job->validation->n;
+    rng r;
+    if (n < 2)
+        return fail(NRE_EINVAL,
+                    "the validation set has %" PRIu64
+                    " rows; at least 2 are needed to pair them",
+                    n);
+    *k = n - 1 < VALIDATION_SHIFTS ? (size_t)(n - 1) : VALIDATION_SHIFTS;
+    rng_start(&r, rng_purpose(job->settings->seed, "batches/validation"), 0, 0);
+    pair_shifts(&r, n, *k, shift);
+    return NRE_OK;
+}
+
+static size_t chunk_rows(const loader *rows, uint64_t first)
+{
+    return rows->n - first < VALIDATION_CHUNK ? (size_t)(rows->n - first)
+                                              : VALIDATION_CHUNK;
+}
+
+static void chunk_index(const loader *rows, uint64_t first, uint64_t shift, size_t n,
+                        uint64_t *index)
+{
+    for (size_t i = 0; i < n; i++)
+        index[i] = (first + i + shift) % rows->n;
+}
+
+int validation_new(const train_job *job, validation *out)
+{
+    *out = (validation){0};
+    int status = fixed_shifts(job, &out->k, out->shift);
+    if (status)
+        return status;
+    size_t most = chunk_rows(job->validation, 0);
+    status = batch_new(job, job->validation, most, 1 + out->k, &out->batch);
+    if (!status)
+        status = trainer_new(job->net, most, 1 + out->k, job->pool, &out->trainer);
+    if (status)
+        return status;
+    out->index = memory_new(most, sizeof *out->index);
+    return out->index ? NRE_OK : fail(NRE_ENOMEM, "no memory for the validation set");
+}
+
+void validation_free(validation *v)
+{
+    batch_free(&v->batch);
+    trainer_free(v->trainer);
+    free(v->index);
+    *v = (validation){0};
+}
+
+/* Rows [first, first + n) with theta of their own, then those of the rows SHIFT further
+ * on. */
+static int take_chunk(validation *v, uint64_t first, size_t n)
+{
+    batch *b = &v->batch;
+    for (size_t j = v->k + 1; j-- > 0;) {
+        chunk_index(b->rows, first, j ? v->shift[j - 1] : 0, n, v->index);
+        int status = batch_gather(b, n, v->index);
+        if (status)
+            return status;
+        batch_place(b, j, n, 0);
+    }
+    b->index = v->index; /* shift 0 came last */
+    b->n = n;
+    return NRE_OK;
+}
+
+int validation_loss(validation *v, const float *weights, const float *buffers,
+                    double *mean)
+{
+    const loader *rows = v->batch.rows;
+    double sum = 0;
+    for (uint64_t first = 0; first < rows->n; first += VALIDATION_CHUNK) {
+        double part;
+        trainer_job job;
+        int status = stop_check();
+        if (!status)
+            status = take_chunk(v, first, chunk_rows(rows, first));
+        if (status)
+            return status;
+        batch_job(&v->batch, &job);
+        status = trainer_loss(v->trainer, &job, weights, buffers, &part);
+        if (status)
+            return status;
+        sum += part;
+    }
+    *mean = sum / (double)rows->n;
+    return NRE_OK;
+}
+
+/* ---- the loss of a given ratio
+ * --------------------------------------------------------------- */
+
+typedef struct given {
+    const train_job *job;
+    log_ratio_function *f;
+    void *context;
+    size_t k;
+    uint64_t shift[VALIDATION_SHIFTS];
+    uint64_t *index;                  /* [chunk] */
+    double *full, *theta, *log_ratio; /* [chunk][n_theta], [chunk][target], [chunk] */
+    float *x, *logit, *gradient;      /* [chunk][n_x], [chunk][1 + k], [1 + k] */
+} given;
+
+static int given_new(given *g)
+{
+    const loader *rows = g->job->validation;
+    int status = fixed_shifts(g->job, &g->k, g->shift);
+    if (status)
+        return status;
+    size_t most = chunk_rows(rows, 0);
+    g->index = memory_new(most, sizeof *g->index);
+    g->full = memory_new(most, rows->n_theta * sizeof *g->full);
+    g->theta = memory_new(most, g->job->target->n * sizeof *g->theta);
+    g->log_ratio = memory_new(most, sizeof *g->log_ratio);
+    g->x = memory_new(most, rows->n_x * sizeof *g->x);
+    g->logit = memory_new(most, (1 + g->k) * sizeof *g->logit);
+    g->gradient = memory_new(1 + g->k, sizeof *g->gradient);
+    bool all = g->index && g->full && g->theta && g->log_ratio && g->x && g->logit &&
+               g->gradient;
+    return all ? NRE_OK : fail(NRE_ENOMEM, "no memory for the validation set");
+}
+
+static void given_free(given *g)
+{
+    free(g->index);
+    free(g->full);
+    free(g->theta);
+    free(g->log_ratio);
+    free(g->x);
+    free(g->logit);
+    free(g->gradient);
+}
+
+/* Column J of the logits.  A ratio of zero is a logit of -FLT_MAX: losses take finite
+ * ones. */
+static int given_column(given *g, uint64_t first, size_t n, size_t j)
+{
+    const loader *rows = g->job->validation;
+    chunk_index(rows, first, j ? g->shift[j - 1] : 0, n, g->index);
+    int status = rows->rows(rows, 0, 0, n, g->index, g->full, j ? NULL : g->x);
+    if (status)
+        return status;
+    target_columns(g->job->target, n, g->full, g->theta);
+    status = g->f(g->context, n, g->theta, g->x, g->log_ratio);
+    if (status)
+        return status;
+    for (size_t i = 0; i < n; i++) {
+        double value = g->log_ratio[i];
+        if (isnan(value))
+            return fail(NRE_ENUMERIC,
+                        "validation row %" PRIu64 ": the log ratio is not a number",
+                        first + i);
+        g->logit[i * (1 + g->k) + j] = (float)fmax(-FLT_MAX, fmin(FLT_MAX, value));
+    }
+    return NRE_OK;
+}
+
+static int given_chunk(given *g, uint64_t first, double *sum)
+{
+    size_t n = chunk_rows(g->job->validation, first);
+    for (size_t j = 0; j <= g->k; j++) {
+        int status = given_column(g, first, n, j);
+        if (status)
+            return status;
+    }
+    for (size_t i = 0; i < n; i++)
+        *sum += g->job->settings->loss->row(g->k, g->logit + i * (1 + g->k), g->gradient);
+    return NRE_OK;
+}
+
+int validation_loss_of(const train_job *job, log_ratio_function *f, void *context,
+                       double *mean)
+{
+    given g = {.job = job, .f = f, .context = context};
+    double sum = 0;
+    int status = given_new(&g);
+    for (uint64_t first = 0; !status && first < job->validation->n;
+         first += VALIDATION_CHUNK)
+        status = given_chunk(&g, first, &sum);
+    if (!status)
+        *mean = sum / (double)job->validation->n;
+    given_free(&g);
+    return status;
+}
