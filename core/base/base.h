@@ -196,14 +196,15 @@ typedef struct store_shape {
     unsigned rank;
     uint64_t dim[STORE_RANK];
 } store_shape;
-int store_create(const char *path, store **out);         /* written beside PATH until committed */
+/* Held in memory until committed: for a dataset that is large, make several (shards). */
+int store_create(const char *path, store **out);
 /* NAME may hold groups, "optimiser/m": made as needed.  n items = product of dims. */
 int store_put(store *s, const char *name, store_type type, unsigned rank, const uint64_t *dim,
               const void *data);
 int store_put_text(store *s, const char *name, const char *text);       /* root attributes */
 int store_put_real(store *s, const char *name, double value);
 int store_put_int(store *s, const char *name, int64_t value);
-int store_commit(store *s);              /* publish and free S, also on failure */
+int store_commit(store *s);      /* publish and free S, also on failure; the old file or the new */
 int store_open(const char *path, store **out);
 bool store_has(const store *s, const char *name);
 int store_shape_of(store *s, const char *name, store_shape *out);

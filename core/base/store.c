@@ -14,7 +14,7 @@
 /* The user block: these words, the number of bytes behind the block, their hash, then
  * zeros. */
 #define MAGIC "NEREID-STORE 1\n"
-enum { USER_BLOCK = 512, ALIGNMENT = 64 };
+enum { USER_BLOCK = 512, ALIGNMENT = 64, GROWTH = 1 << 20 };
 
 struct store {
     char *path;
@@ -114,26 +114,23 @@ void store_close(store *s)
     drop(s->creation);
     if (s->file >= 0)
         H5Fclose(s->file);
-    if (s->temporary)
-        unlink(s->temporary);
-    free(s->temporary);
     free(s->path);
     free(s);
 }
 
 /* ---- writing ---- */
 
-/* The library says that it failed; the system's last word says why. */
-static int fail_write(store *s, const char *name)
+static int fail_put(store *s, const char *name)
 {
     s->failed = true;
-    return fail(NRE_EIO, "%s: cannot write%s%s%s%s", s->path, *name ? " " : "", name,
-                errno ? ": " : "", errno ? strerror(errno) : "");
+    return fail(NRE_EIO, "%s: cannot put %s: HDF5 refuses it, or no memory is left",
+                s->path, name);
 }
 
-/* No times, so that the same content gives the same bytes; arrays in one piece, on whole
- * cache lines, so that they can be mapped; no locks, which some network file systems
- * refuse. */
+/* The file is built in memory and written in one go by ourselves: when the disk is full,
+ * libhdf5 (1.10) cannot close what it wrote and crashes at exit.  No times, so that the
+ * same content gives the same bytes; arrays in one piece, on whole cache lines, for
+ * mapping. */
 static bool properties_new(store *s, hid_t *creation, hid_t *access)
 {
     *creation = H5Pcreate(H5P_FILE_CREATE);
@@ -143,7 +140,7 @@ static bool properties_new(store *s, hid_t *creation, hid_t *access)
     return H5Pset_userblock(*creation, USER_BLOCK) >= 0 &&
            H5Pset_obj_track_times(*creation, false) >= 0 &&
            H5Pset_alignment(*access, 1, ALIGNMENT) >= 0 &&
-           H5Pset_file_locking(*access, false, true) >= 0 &&
+           H5Pset_fapl_core(*access, GROWTH, false) >= 0 &&
            H5Pset_fclose_degree(*access, H5F_CLOSE_STRONG) >= 0 &&
            H5Pset_obj_track_times(s->creation, false) >= 0 &&
            H5Pset_layout(s->creation, H5D_CONTIGUOUS) >= 0 &&
@@ -155,29 +152,19 @@ static bool properties_new(store *s, hid_t *creation, hid_t *access)
 int store_create(const char *path, store **out)
 {
     hid_t creation = H5I_INVALID_HID, access = H5I_INVALID_HID;
-    int status = NRE_OK;
     store *s = store_new(path);
 
     *out = NULL;
-    if (!s)
-        return fail(NRE_ENOMEM, "%s: out of memory", path);
-    s->temporary = file_temporary(path);
-    if (!s->temporary || !properties_new(s, &creation, &access)) {
-        status = fail(NRE_ENOMEM, "%s: out of memory", path);
-        goto out;
-    }
-    errno = 0;
-    s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, creation, access);
-    if (s->file < 0)
-        status = fail_write(s, "");
-out:
+    if (s && properties_new(s, &creation, &access))
+        s->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
     drop(creation);
     drop(access);
-    if (status)
-        store_close(s);
-    else
+    if (s && s->file >= 0) {
         *out = s;
-    return status;
+        return NRE_OK;
+    }
+    store_close(s);
+    return fail(NRE_ENOMEM, "%s: out of memory", path);
 }
 
 int store_put(store *s, const char *name, store_type type, unsigned rank,
@@ -192,13 +179,12 @@ int store_put(store *s, const char *name, store_type type, unsigned rank,
         return fail(NRE_EINVAL, "%s: %s: no such array can be stored", s->path, name);
     for (unsigned i = 0; i < rank; i++)
         extent[i] = dim[i];
-    errno = 0;
     space = H5Screate_simple((int)rank, extent, NULL);
     set = H5Dcreate2(s->file, name, type_of(type), space, s->linking, s->creation,
                      H5P_DEFAULT);
     if (set < 0 || (n > 0 && H5Dwrite(set, native_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT,
                                       data) < 0))
-        status = fail_write(s, name);
+        status = fail_put(s, name);
     drop(set);
     drop(space);
     return status;
@@ -208,11 +194,10 @@ static int attribute_put(store *s, const char *name, hid_t type, const void *val
 {
     int status = NRE_OK;
 
-    errno = 0;
     hid_t space = H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate2(s->file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
-        status = fail_write(s, name);
+        status = fail_put(s, name);
     drop(attribute);
     drop(space);
     return status;
@@ -241,54 +226,46 @@ int store_put_int(store *s, const char *name, int64_t value)
     return attribute_put(s, name, H5T_STD_I64LE, &value);
 }
 
-/* Fill the user block of the finished file. */
-static int seal(const char *temporary)
+/* Print to BLOCK what goes before LENGTH bytes with this hash. */
+static void seal_print(char *block, uint64_t length, hash rest)
 {
-    char block[USER_BLOCK] = {0};
-    struct stat about;
-    hash rest;
-    int status = hash_file(temporary, USER_BLOCK, &rest);
+    memset(block, 0, USER_BLOCK);
+    snprintf(block, USER_BLOCK, MAGIC "%" PRIu64 "\n%s\n", length, hash_hex(rest).hex);
+}
 
-    if (status)
-        return status;
-    errno = 0;
-    int file = open(temporary, O_RDWR | O_CLOEXEC);
-    if (file >= 0 && fstat(file, &about) == 0) {
-        snprintf(block, sizeof block, MAGIC "%" PRIu64 "\n%s\n",
-                 (uint64_t)about.st_size - USER_BLOCK, hash_hex(rest).hex);
-        if (pwrite(file, block, sizeof block, 0) != (ssize_t)sizeof block)
-            status = fail(NRE_EIO, "cannot write: %s", strerror(errno));
-    } else {
-        status = fail(NRE_EIO, "cannot write: %s", strerror(errno));
-    }
-    if (file >= 0)
-        close(file);
-    return status;
+/* The N bytes of the finished file, which stay the library's.  It gives the size of an
+ * image without the user block. */
+static int image_of(store *s, char **bytes, size_t *n)
+{
+    void *handle = NULL; /* of a file in memory: where its bytes are */
+    hsize_t reserved = 0;
+    ssize_t behind = -1;
+
+    if (H5Fflush(s->file, H5F_SCOPE_GLOBAL) >= 0 &&
+        H5Fget_vfd_handle(s->file, H5P_DEFAULT, &handle) >= 0 &&
+        H5Fget_filesize(s->file, &reserved) >= 0)
+        behind = H5Fget_file_image(s->file, NULL, 0);
+    if (!handle || behind < 0 || (uint64_t)behind + USER_BLOCK > reserved)
+        return fail(NRE_ENOMEM, "%s: HDF5 cannot finish it: out of memory", s->path);
+    *bytes = *(char **)handle;
+    *n = (size_t)behind + USER_BLOCK;
+    return NRE_OK;
 }
 
 int store_commit(store *s)
 {
+    char *bytes = NULL;
+    size_t n = 0;
     int status = NRE_OK;
 
     if (s->failed)
-        status = fail(NRE_EIO, "%s: not written: %s", s->path, error_message());
-    drop(s->linking);
-    drop(s->creation);
-    s->linking = s->creation = H5I_INVALID_HID;
-    errno = 0;
-    herr_t closed = H5Fclose(s->file);
-    s->file = H5I_INVALID_HID;
-    if (!status && closed < 0)
-        status = fail_write(s, "");
+        status =
+            fail(NRE_EIO, "%s: not written, because an array could not be put", s->path);
+    else
+        status = image_of(s, &bytes, &n);
     if (!status) {
-        status = seal(s->temporary);
-        if (status)
-            fail_within(status, "%s", s->path);
-    }
-    if (!status) {
-        status = file_publish(s->temporary, s->path);
-        free(s->temporary);
-        s->temporary = NULL;
+        seal_print(bytes, n - USER_BLOCK, hash_bytes(bytes + USER_BLOCK, n - USER_BLOCK));
+        status = file_write(s->path, bytes, n);
     }
     store_close(s);
     return status;
@@ -296,51 +273,52 @@ int store_commit(store *s)
 
 /* ---- reading ---- */
 
-/* What the user block says. */
-static bool parse_seal(const char *block, uint64_t *length, hash *expected)
+static int fail_damaged(const char *path, const char *how)
 {
-    int end = 0;
+    return fail(NRE_EDATA, "%s: %s; delete it so that it is made again", path, how);
+}
 
-    return strncmp(block, MAGIC, strlen(MAGIC)) == 0 &&
-           sscanf(block + strlen(MAGIC), "%" SCNu64 "\n%16" SCNx64 "%16" SCNx64 "%n",
-                  length, &expected->high, &expected->low, &end) == 3 &&
-           end > 0;
+/* Read the user block, with a 0 behind it, and the number of bytes behind the block. */
+static int read_block(const char *path, char *block, uint64_t *length)
+{
+    struct stat about;
+
+    memset(block, 0, USER_BLOCK + 1);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return fail(errno == ENOENT ? NRE_EDATA : NRE_EIO, "%s: cannot open: %s", path,
+                    strerror(errno));
+    bool whole = fstat(file, &about) == 0 && read(file, block, USER_BLOCK) == USER_BLOCK;
+    close(file);
+    if (!whole || strncmp(block, MAGIC, strlen(MAGIC)) != 0)
+        return fail_damaged(path,
+                            "not a file that Nereid wrote, or its beginning is lost");
+    *length = (uint64_t)about.st_size - USER_BLOCK;
+    return NRE_OK;
 }
 
 /* NRE_OK when the file is ours and whole. */
 static int verify(const char *path)
 {
-    char block[USER_BLOCK + 1] = {0};
-    struct stat about;
-    uint64_t length = 0;
-    hash expected, found;
+    char block[USER_BLOCK + 1], expected[USER_BLOCK], how[80];
+    uint64_t length = 0, promised = 0;
+    hash rest;
+    int status = read_block(path, block, &length);
 
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return fail(errno == ENOENT ? NRE_EDATA : NRE_EIO, "%s: cannot open: %s", path,
-                    strerror(errno));
-    bool read_it =
-        fstat(file, &about) == 0 && read(file, block, USER_BLOCK) == USER_BLOCK;
-    close(file);
-    if (!read_it || !parse_seal(block, &length, &expected))
-        return fail(
-            NRE_EDATA,
-            "%s: not a file that Nereid wrote, or its beginning is lost; delete it so "
-            "that it is made again",
-            path);
-    if ((uint64_t)about.st_size - USER_BLOCK != length)
-        return fail(NRE_EDATA,
-                    "%s: has %" PRId64 " bytes instead of %" PRIu64
-                    "; delete it so that it is made again",
-                    path, (int64_t)about.st_size, length + USER_BLOCK);
-    int status = hash_file(path, USER_BLOCK, &found);
-    if (!status && !hash_equal(expected, found))
-        status =
-            fail(NRE_EDATA,
-                 "%s: damaged, its checksum does not match; delete it so that it is made "
-                 "again",
-                 path);
-    return status;
+    if (status)
+        return status;
+    if (sscanf(block + strlen(MAGIC), "%" SCNu64, &promised) == 1 && promised != length) {
+        snprintf(how, sizeof how, "has %" PRIu64 " bytes instead of %" PRIu64,
+                 length + USER_BLOCK, promised + USER_BLOCK);
+        return fail_damaged(path, how);
+    }
+    status = hash_file(path, USER_BLOCK, &rest);
+    if (status)
+        return status;
+    seal_print(expected, length, rest);
+    return memcmp(block, expected, USER_BLOCK) == 0
+               ? NRE_OK
+               : fail_damaged(path, "damaged, its checksum does not match");
 }
 
 int store_open(const char *path, store **out)
