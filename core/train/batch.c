@@ -7,11 +7,11 @@
 #include <string.h>
 
 int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_x,
-              batch *out)
+              pair_batch *out)
 {
     size_t width = job->target->n, pairs;
     unsigned workers = job->pool ? pool_threads(job->pool) : 1;
-    *out = (batch){
+    *out = (pair_batch){
         .job = job, .rows = rows, .most = most, .per_x = per_x, .workers = workers};
     if (__builtin_mul_overflow(most, per_x, &pairs))
         return fail(NRE_EINVAL, "a batch of %zu rows with %zu thetas each is too large",
@@ -28,7 +28,7 @@ int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_
     return NRE_OK;
 }
 
-void batch_free(batch *b)
+void batch_free(pair_batch *b)
 {
     free(b->full);
     free(b->columns);
@@ -36,10 +36,10 @@ void batch_free(batch *b)
     free(b->theta);
     free(b->x);
     free(b->clamped);
-    *b = (batch){0};
+    *b = (pair_batch){0};
 }
 
-int batch_gather(batch *b, size_t n, const uint64_t *index)
+int batch_gather(pair_batch *b, size_t n, const uint64_t *index)
 {
     const target *t = b->job->target;
     int status = b->rows->rows(b->rows, 0, b->epoch, n, index, b->full, NULL);
@@ -54,7 +54,7 @@ int batch_gather(batch *b, size_t n, const uint64_t *index)
     return NRE_OK;
 }
 
-void batch_place(batch *b, size_t which, size_t n, uint64_t shift)
+void batch_place(pair_batch *b, size_t which, size_t n, uint64_t shift)
 {
     size_t d = b->job->target->n;
     for (size_t i = 0; i < n; i++)
@@ -62,7 +62,8 @@ void batch_place(batch *b, size_t which, size_t n, uint64_t shift)
                d * sizeof *b->theta);
 }
 
-static int check_finite(const batch *b, size_t n, const uint64_t *index, const float *x)
+static int check_finite(const pair_batch *b, size_t n, const uint64_t *index,
+                        const float *x)
 {
     size_t width = b->rows->n_x;
     for (size_t i = 0; i < n * width; i++)
@@ -80,7 +81,7 @@ static int check_finite(const batch *b, size_t n, const uint64_t *index, const f
 static int fill(void *context, unsigned worker, size_t first, size_t n, float *x,
                 float *theta)
 {
-    batch *b = context;
+    pair_batch *b = context;
     size_t width = b->rows->n_x, thetas = b->per_x * b->job->target->n;
     float *raw = b->x + (size_t)worker * BATCH_BLOCK * width;
     memcpy(theta, b->theta + first * thetas, n * thetas * sizeof *theta);
@@ -101,7 +102,7 @@ static int fill(void *context, unsigned worker, size_t first, size_t n, float *x
 static double loss_of_rows(void *context, size_t first, size_t n, const float *logit,
                            float *gradient)
 {
-    const batch *b = context;
+    const pair_batch *b = context;
     const loss *l = b->job->settings->loss;
     double sum = 0;
     (void)first;
@@ -110,13 +111,13 @@ static double loss_of_rows(void *context, size_t first, size_t n, const float *l
     return sum;
 }
 
-void batch_job(batch *b, trainer_job *out)
+void batch_job(pair_batch *b, trainer_job *out)
 {
     *out = (trainer_job){
         .n = b->n, .per_x = b->per_x, .fill = fill, .loss = loss_of_rows, .context = b};
 }
 
-uint64_t batch_clamped(const batch *b)
+uint64_t batch_clamped(const pair_batch *b)
 {
     uint64_t sum = 0;
     for (unsigned w = 0; w < b->workers; w++)
@@ -124,7 +125,7 @@ uint64_t batch_clamped(const batch *b)
     return sum;
 }
 
-void batch_forget(batch *b)
+void batch_forget(pair_batch *b)
 {
     memset(b->clamped, 0, b->workers * BATCH_STRIDE * sizeof *b->clamped);
 }

@@ -12,8 +12,8 @@ typedef struct loop {
     const train_settings *settings;
     schedule schedule; /* in steps */
     train_state state;
-    batch batch;
-    validation validation;
+    pair_batch batch;
+    validator validated;
     trainer *trainer;
     float *gradient;  /* [n_weights] */
     uint64_t *order;  /* [rows of the training set] */
@@ -105,7 +105,7 @@ static int loop_new(const train_job *job, loop *l)
     if (!status)
         status = batch_new(job, job->train, l->rows, per_x, &l->batch);
     if (!status)
-        status = validation_new(job, &l->validation);
+        status = validator_new(job, &l->validated);
     return status ? status
                   : trainer_new(job->net, l->rows, per_x, job->pool, &l->trainer);
 }
@@ -113,7 +113,7 @@ static int loop_new(const train_job *job, loop *l)
 static void loop_free(loop *l)
 {
     trainer_free(l->trainer);
-    validation_free(&l->validation);
+    validator_free(&l->validated);
     batch_free(&l->batch);
     state_free(&l->state);
     free(l->gradient);
@@ -177,11 +177,11 @@ static int gradient_scale(const loop *l, double *scale)
     *scale = 1 / (double)l->rows;
     if (!(l->settings->clip > 0))
         return NRE_OK;
-    double norm = gradient_norm(l->state.n_weights, l->gradient) * *scale;
-    if (!isfinite(norm))
+    double length = gradient_norm(l->state.n_weights, l->gradient) * *scale;
+    if (!isfinite(length))
         return diverged(l, "the gradient");
-    if (norm > l->settings->clip)
-        *scale *= l->settings->clip / norm;
+    if (length > l->settings->clip)
+        *scale *= l->settings->clip / length;
     return NRE_OK;
 }
 
@@ -296,8 +296,8 @@ static int run_epoch(loop *l)
     uint64_t pairs = l->pairs;
     int status = train_epoch(l, &trained);
     if (!status)
-        status = validation_loss(&l->validation, l->state.weights, l->state.buffers,
-                                 &validated);
+        status =
+            validator_loss(&l->validated, l->state.weights, l->state.buffers, &validated);
     if (!status && !isfinite(validated))
         status = diverged(l, "the validation loss");
     if (status)
@@ -327,19 +327,6 @@ static int save_stopped(loop *l)
                          l->state.epoch);
 }
 
-static void tell_end(const loop *l)
-{
-    const train_state *s = &l->state;
-    log_say(NRE_INFO,
-            "%s: %" PRIu64 " epochs%s, best validation loss %.4f in epoch %" PRIu64,
-            l->what, s->epoch, s->epoch < l->settings->epochs ? " (patience ended)" : "",
-            s->best_loss, s->best_epoch);
-    if (s->clamped)
-        log_say(NRE_INFO,
-                "%s: %" PRIu64 " values of x in the last epoch lay beyond %d deviations",
-                l->what, s->clamped, SCALING_CLAMP);
-}
-
 static int loop_run(loop *l)
 {
     int status = NRE_OK;
@@ -349,7 +336,6 @@ static int loop_run(loop *l)
         return save_stopped(l);
     if (status)
         return status;
-    tell_end(l);
     status = history_save(l->job, &l->state);
     return status ? status : trained_save(l->job, &l->state);
 }

@@ -5,10 +5,10 @@
 
 /* log(1 + e^t) and its derivative 1 / (1 + e^-t), from e^-|t| so that neither overflows
  * and the tails keep their digits. */
-static double softplus(double t, double *slope)
+static double softplus(double t, double *derivative)
 {
     double e = exp(-fabs(t));
-    *slope = t >= 0 ? 1 / (1 + e) : e / (1 + e);
+    *derivative = t >= 0 ? 1 / (1 + e) : e / (1 + e);
     return fmax(t, 0) + log1p(e);
 }
 
@@ -16,12 +16,12 @@ static double softplus(double t, double *slope)
  * that joint and marginal pairs weigh the same and the optimum stays log r for any k. */
 static double nre_a_row(size_t k, const float *logit, float *gradient)
 {
-    double slope, others = 0, share = 1.0 / (double)k;
-    double joint = softplus(-(double)logit[0], &slope);
-    gradient[0] = (float)-slope;
+    double derivative, others = 0, share = 1.0 / (double)k;
+    double joint = softplus(-(double)logit[0], &derivative);
+    gradient[0] = (float)-derivative;
     for (size_t j = 1; j <= k; j++) {
-        others += softplus((double)logit[j], &slope);
-        gradient[j] = (float)(slope * share);
+        others += softplus((double)logit[j], &derivative);
+        gradient[j] = (float)(derivative * share);
     }
     return joint + others * share;
 }

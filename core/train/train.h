@@ -122,7 +122,7 @@ int trained_open(const char *folder, const net *g, model **m, scaling **c);
 
 /* Rows of x by index, each met by per_x thetas of other rows.  Scratch memory per worker; the
  * thetas of a whole batch are gathered before it is computed, x slice by slice. */
-typedef struct batch {
+typedef struct pair_batch {
     const train_job *job;
     const loader *rows;
     const uint64_t *index;       /* [n] rows of x; borrowed */
@@ -134,33 +134,33 @@ typedef struct batch {
     float *x;                    /* [workers][BATCH_BLOCK][n_x] raw */
     uint64_t *clamped;           /* [workers][BATCH_STRIDE], a cache line each */
     unsigned workers;
-} batch;
+} pair_batch;
 enum { BATCH_BLOCK = 64, BATCH_STRIDE = 8 };
-int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_x, batch *out);
-void batch_free(batch *b);
+int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_x, pair_batch *out);
+void batch_free(pair_batch *b);
 /* Thetas of rows INDEX [n], standardised, into `gathered`. */
-int batch_gather(batch *b, size_t n, const uint64_t *index);
+int batch_gather(pair_batch *b, size_t n, const uint64_t *index);
 /* Theta number WHICH of row i of the batch: the gathered one of row (i + shift) mod n. */
-void batch_place(batch *b, size_t which, size_t n, uint64_t shift);
+void batch_place(pair_batch *b, size_t which, size_t n, uint64_t shift);
 /* Fill, loss and context of a trainer's job over this batch. */
-void batch_job(batch *b, trainer_job *out);
-uint64_t batch_clamped(const batch *b);      /* values clamped since batch_forget */
-void batch_forget(batch *b);
+void batch_job(pair_batch *b, trainer_job *out);
+uint64_t batch_clamped(const pair_batch *b);      /* values clamped since batch_forget */
+void batch_forget(pair_batch *b);
 
 /* ---- validation.c ------------------------------------------------------------------------------------------------ */
 
-typedef struct validation {
-    batch batch;
+typedef struct validator {
+    pair_batch batch;
     trainer *trainer;
     size_t k;                    /* shifts: 8, fewer when the set is tiny */
     uint64_t shift[VALIDATION_SHIFTS];
     uint64_t *index;             /* [VALIDATION_CHUNK] */
-} validation;
+} validator;
 enum { VALIDATION_CHUNK = 1024 };            /* rows at a time; part of the result's last bits */
-int validation_new(const train_job *job, validation *out);
-void validation_free(validation *v);
+int validator_new(const train_job *job, validator *out);
+void validator_free(validator *v);
 /* Mean loss per row, as at evaluation. */
-int validation_loss(validation *v, const float *weights, const float *buffers, double *loss);
+int validator_loss(validator *v, const float *weights, const float *buffers, double *loss);
 
 /* ---- state.c: what training carries from epoch to epoch ------------------------------------------------------------ */
 

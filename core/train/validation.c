@@ -35,9 +35,9 @@ static void chunk_index(const loader *rows, uint64_t first, uint64_t shift, size
         index[i] = (first + i + shift) % rows->n;
 }
 
-int validation_new(const train_job *job, validation *out)
+int validator_new(const train_job *job, validator *out)
 {
-    *out = (validation){0};
+    *out = (validator){0};
     int status = fixed_shifts(job, &out->k, out->shift);
     if (status)
         return status;
@@ -51,19 +51,19 @@ int validation_new(const train_job *job, validation *out)
     return out->index ? NRE_OK : fail(NRE_ENOMEM, "no memory for the validation set");
 }
 
-void validation_free(validation *v)
+void validator_free(validator *v)
 {
     batch_free(&v->batch);
     trainer_free(v->trainer);
     free(v->index);
-    *v = (validation){0};
+    *v = (validator){0};
 }
 
 /* Rows [first, first + n) with theta of their own, then those of the rows SHIFT further
  * on. */
-static int take_chunk(validation *v, uint64_t first, size_t n)
+static int take_chunk(validator *v, uint64_t first, size_t n)
 {
-    batch *b = &v->batch;
+    pair_batch *b = &v->batch;
     for (size_t j = v->k + 1; j-- > 0;) {
         chunk_index(b->rows, first, j ? v->shift[j - 1] : 0, n, v->index);
         int status = batch_gather(b, n, v->index);
@@ -76,8 +76,7 @@ static int take_chunk(validation *v, uint64_t first, size_t n)
     return NRE_OK;
 }
 
-int validation_loss(validation *v, const float *weights, const float *buffers,
-                    double *mean)
+int validator_loss(validator *v, const float *weights, const float *buffers, double *mean)
 {
     const loader *rows = v->batch.rows;
     double sum = 0;
