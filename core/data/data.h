@@ -11,13 +11,14 @@
 typedef struct marginal {
     const char *name;
     uint32_t family;             /* nre_prior */
-    double a, b, lo, hi;         /* as in nre_theta */
+    double a, b, lo, hi;         /* as in nre_theta; a beta prior with lo = hi lives on [0, 1] */
+    double centre, deviation;    /* of the natural scale; filled by marginal_settle, else 0 */
 } marginal;
 
 /* NRE_EINVAL with the reason when the numbers make no prior. */
 int marginal_check(const marginal *m);
 void marginal_support(const marginal *m, double *lo, double *hi);      /* may be infinite */
-double marginal_sample(const marginal *m, nre_rng *rng);       /* by inversion: one uniform */
+double marginal_sample(const marginal *m, nre_rng *stream);    /* by inversion: one uniform */
 /* log density, -INFINITY outside the support; *slope (may be NULL) its derivative. */
 double marginal_log_density(const marginal *m, double t, double *slope);
 double marginal_cdf(const marginal *m, double t);
@@ -29,20 +30,24 @@ double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian
 /* What a network sees: mean 0 and deviation 1 under the prior on the family's natural scale
  * (logarithm for log-uniform, log-normal, half-Cauchy; else the value itself); *derivative dz/dt. */
 double marginal_standardise(const marginal *m, double t, double *derivative);
+/* Compute centre and deviation once, for a quicker marginal_standardise. */
+void marginal_settle(marginal *m);
 /* "uniform(1, 50)". */
 const char *marginal_text(const marginal *m, arena *a);
 
-/* A product of marginals, or the simulator's own joint prior (NRE_CUSTOM_PRIOR). */
+/* A product of marginals, or the simulator's own joint prior (NRE_CUSTOM_PRIOR): its marginals
+ * then know names, bounds and standardisation, their densities and quantiles are NaN. */
 typedef struct prior {
     size_t n;
     const marginal *of;          /* [n] */
     const nre_simulator_ops *custom;     /* NULL for a product */
     const void *self;
+    const instance *owner;       /* of CUSTOM, named in messages; may be NULL */
 } prior;
 int prior_sample(const prior *p, rng_key key, uint64_t first, uint64_t attempt, size_t n,
                  double *theta);         /* row i from stream (key, first + i, attempt) */
 /* log density of the parameters WHICH [k] alone (NULL: all) at theta [n][k]; gradient [n][k] or
- * NULL. */
+ * NULL.  NRE_ENOTSUP for a subset where the simulator's joint prior has no marginals. */
 int prior_log_density(const prior *p, size_t k, const uint32_t *which, size_t n,
                       const double *theta, double *log_density, double *gradient);
 
@@ -105,8 +110,8 @@ int simulator_run_rows(const simulator *s, size_t n, const double *theta, rng_ke
 /* What became of the attempts of the training set. */
 validity *validity_new(const prior *p);
 void validity_free(validity *v);
-void validity_add(validity *v, size_t n, const double *theta, const uint8_t *valid); /* thread-safe,
-                                                                     order does not matter */
+/* VALID [n], NULL: all are.  Any thread, the order does not matter. */
+void validity_add(validity *v, size_t n, const double *theta, const uint8_t *valid);
 /* With invalid rows redrawn the effective prior is p(theta | valid).  A logistic regression,
  * quadratic in the standardised parameters WHICH [k] (a target), fitted to the attempts; *OUT NULL
  * while nothing was invalid: P is exactly 1 then. */
@@ -253,5 +258,48 @@ void target_columns(const target *t, size_t n, const double *theta, double *out)
 /* Standardised theta [n][t->n] -> float z [n][t->n]; derivative [n][t->n] or NULL. */
 void target_standardise(const target *t, size_t n, const double *theta, float *z,
                         double *derivative);
+
+/* ---- inside the folder ------------------------------------------------------------------------------ */
+
+/* truncated.c: the standard normal on [a, b], a < b, either may be infinite. */
+double truncated_log_mass(double a, double b);
+double truncated_cdf(double a, double b, double z);
+double truncated_quantile(double a, double b, double u);
+void truncated_moments(double a, double b, double *mean, double *deviation);
+
+/* simulator.c: room of one worker for a block of rows. */
+enum { GUARD = 64 };             /* values behind a batch that must stay untouched */
+typedef struct workspace {
+    void *work;                  /* the plugin's worker */
+    bool allocated, started;
+    rng *stream;                 /* [block] */
+    nre_rng **pointer;           /* [block], to the streams */
+    uint64_t *item;              /* [block], row numbers */
+    double *theta;               /* [block][n_theta], of the rows of one call */
+    float *x;                    /* [block + 1][n_x] and a guard zone */
+    uint8_t *status;             /* [block] and a guard zone */
+    double *row_theta;           /* [block][n_theta], of all rows of the block */
+    size_t *pending, *redo;      /* [block], rows without a valid x; those of the next attempt */
+} workspace;
+/* Of WORKER, made when first asked for. */
+int simulator_workspace(const simulator *s, unsigned worker, workspace **out);
+int simulator_ready(const simulator *s);             /* prepare() has run.  [main] */
+size_t simulator_block(const simulator *s);          /* rows of one call */
+size_t field_size(const nre_field *f);               /* 0 when it overflows */
+/* "density[3]" of value J of a row of x; "count" of a field of one value. */
+void x_name(const simulator *s, size_t j, size_t n, char *text);
+
+/* draw.c */
+typedef struct rows_drawn {
+    tally tally;
+    double *invalid;             /* theta of invalid attempts [tally.invalid][n_theta]; free() */
+} rows_drawn;
+void tally_add(tally *to, const tally *from);
+/* simulator_draw on behalf of a task of TOTAL rows, BEFORE of them done. */
+int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d, uint64_t before,
+              uint64_t total, double *theta, float *x, uint8_t *status, rows_drawn *out);
+/* Tell V (may be NULL) about rows of D, where their prior is p(theta | valid). */
+void rows_judged(validity *v, const draw *d, size_t n_theta, size_t n, const double *theta,
+                 const rows_drawn *r);
 
 #endif
