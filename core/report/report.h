@@ -34,6 +34,8 @@ typedef struct coverage_table {
  * Hermans et al. (2020): rows are architectures grouped by target, columns the levels of credible
  * regions, then of confidence sets, value and spread; a dagger marks under-coverage. */
 int coverage_table_write(const coverage_table *t, const char *folder);
+/* What a coverage.json says; all in A.  NRE_EDATA names what is missing in it. */
+int coverage_table_read(const char *path, arena *a, coverage_table *out);
 
 /* ---- posterior_table.c ---------------------------------------------------------------------------- */
 
@@ -53,6 +55,7 @@ typedef struct posterior_block {         /* one target, one observation (or join
     double area, area_rank, predictive_rank, predictive_distance;
     double r_hat_max, ess_min;
     const char *believe;                 /* "yes", or the sentence that says why not */
+    uint64_t simulations;                /* as in coverage_row */
 } posterior_block;
 typedef struct posterior_table {
     const char *title;
@@ -92,12 +95,88 @@ int summary_print(const run_summary *s, FILE *out);
 int page_write(const run_summary *s, const char *config, const char *environment,
                const char *path);
 
-/* ---- markup.c ---------------------------------------------------------------------------------------------- */
+/* ---- markup.c: text as each format wants it ------------------------------------------------------------------ */
 
+/* Bytes that are not UTF-8, control characters and marks that turn the direction of text become
+ * U+FFFD or a blank.  NULL when out of memory. */
 const char *latex_escape(arena *a, const char *text);
 const char *html_escape(arena *a, const char *text);
 const char *markdown_escape(arena *a, const char *text);
 /* "0.683", "n/a": DIGITS after the point. */
 const char *number_text(arena *a, double value, int digits);
+
+/* ---- inside the folder ----------------------------------------------------------------------------------------- */
+
+/* markup.c: the same onto a stream; TEXT may be NULL.  plain: one line for a terminal. */
+void latex_put(FILE *out, const char *text);
+void html_put(FILE *out, const char *text);
+void markdown_put(FILE *out, const char *text);
+void csv_put(FILE *out, const char *text);
+void plain_put(FILE *out, const char *text);
+const char *plain_text(arena *a, const char *text);
+json_t *json_text(const char *text);             /* null for NULL; never refused */
+size_t text_width(const char *text);             /* characters */
+/* VALUE with as many places as leave SPREAD two significant digits: 2.51 beside 0.31. */
+const char *number_beside(arena *a, double value, double spread);
+const char *count_text(arena *a, uint64_t n);            /* "20,000" */
+const char *level_text(arena *a, double level);          /* "99.7%" */
+const char *duration_text(arena *a, double seconds);     /* "1 min 12 s" */
+void exact_put(FILE *out, double value);                 /* 17 digits, "n/a" */
+void latex_number_put(FILE *out, const char *number);    /* in math mode: 1.2\times10^{-8} */
+
+/* A file written in memory first; A for its texts.  Saving and dropping release both. */
+typedef struct sheet {
+    FILE *out;
+    arena *a;
+    char *text;
+    size_t n;
+} sheet;
+int sheet_open(sheet *s);
+int sheet_save(sheet *s, const char *path);
+int sheet_save_in(sheet *s, const char *folder, const char *name);
+void sheet_drop(sheet *s);
+int json_save_in(const char *folder, const char *name, json_t *value);    /* takes VALUE */
+
+/* Aligned columns: cells row by row, the first row the head; ALIGN [n] of 'l' and 'r'. */
+typedef struct columns {
+    arena *a;
+    size_t n, used, room;
+    const char **cell;
+    const char *align;
+    bool failed;
+} columns;
+void columns_start(columns *c, arena *a, size_t n, const char *align);
+void columns_add(columns *c, const char *text);          /* NULL: out of memory, kept in mind */
+int columns_markdown(const columns *c, FILE *out);
+int columns_plain(const columns *c, FILE *out, const char *indent);
+
+/* coverage_table.c: the columns of the wide table: credible, then confidence, levels ascending. */
+typedef struct coverage_column {
+    const char *region;
+    double level;
+} coverage_column;
+int coverage_columns(const coverage_table *t, arena *a, size_t *n, coverage_column **out);
+const table_cell *coverage_cell_at(const coverage_row *r, const coverage_column *c);     /* or NULL */
+const char *region_short(const char *region);            /* "CR", "CL" */
+const char *region_words(const char *region);            /* "credible region" */
+const char *target_text(arena *a, const char *target);   /* "beta, d_infectious" */
+/* What the reader must know beside the numbers, as plain sentences; SPREAD says how a spread is
+ * marked, "after +-" or "as a subscript". */
+const char *coverage_legend(const coverage_table *t, arena *a, const char *spread);
+bool spread_known(double value);
+
+/* posterior_table.c: "beta, d_infectious given observation 0 (mlp, metropolis)". */
+const char *posterior_title(arena *a, const posterior_block *b);
+
+/* summary.c: sentences that the summary and the page share; plain text. */
+/* Inside the simulator?  At its edge above RANK_EDGE of the test distances, outside above
+ * RANK_OUTSIDE: beyond the central 99%. */
+#define RANK_EDGE 0.95
+#define RANK_OUTSIDE 0.995
+const char *observation_words(arena *a, const posterior_block *b);
+const char *belief_words(arena *a, const posterior_block *b);
+const char *coverage_words(arena *a, const coverage_row *r);
+bool posterior_believed(const posterior_block *b);
+bool coverage_fails(const coverage_row *r);              /* is any verdict "under" */
 
 #endif

@@ -1,0 +1,369 @@
+/* report/posterior_table.c - posteriors as JSON, Markdown, LaTeX and CSV. */
+#include "report/report.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const quantile_names[] = {"0.025", "0.16", "0.5", "0.84", "0.975"};
+
+/* ---- JSON ---- */
+
+static const char *null_reason(const posterior_block *b, const parameter_row *p,
+                               const char *field)
+{
+    bool chains = strcmp(field, "r_hat") == 0 || strncmp(field, "ess", 3) == 0;
+
+    if (p && p->derived && (strcmp(field, "map") == 0 || strcmp(field, "mle") == 0))
+        return "a derived quantity has no maximum of its own";
+    if (chains && b->method && strcmp(b->method, "grid") == 0)
+        return "a grid has no chains";
+    return chains ? "its chains are constant, too short or weighted"
+                  : "it was not computed";
+}
+
+/* KEY: VALUE in O; a null leaves its reason in REASONS. */
+static void put_number(json_t *o, json_t *reasons, const posterior_block *b,
+                       const parameter_row *p, const char *key, double value)
+{
+    json_object_set_new(o, key, json_number(value));
+    if (!isfinite(value))
+        json_object_set_new(reasons, key, json_text(null_reason(b, p, key)));
+}
+
+static void put_reasons(json_t *o, json_t *reasons)
+{
+    if (json_object_size(reasons) > 0)
+        json_object_set(o, "reason", reasons);
+    json_decref(reasons);
+}
+
+static json_t *parameter_json(const posterior_block *b, const parameter_row *p)
+{
+    json_t *o = json_object(), *reasons = json_object(), *quantiles = json_object();
+
+    json_object_set_new(o, "name", json_text(p->name));
+    json_object_set_new(o, "label", json_text(p->label));
+    json_object_set_new(o, "unit", json_text(p->unit));
+    json_object_set_new(o, "derived", json_boolean(p->derived));
+    put_number(o, reasons, b, p, "mean", p->mean);
+    put_number(o, reasons, b, p, "sd", p->deviation);
+    put_number(o, reasons, b, p, "map", p->map);
+    put_number(o, reasons, b, p, "mle", p->mle);
+    for (size_t i = 0; i < 5; i++)
+        json_object_set_new(quantiles, quantile_names[i], json_number(p->quantile[i]));
+    json_object_set_new(o, "quantiles", quantiles);
+    json_object_set_new(
+        o, "hdi68",
+        json_pack("[oo]", json_number(p->hdi68[0]), json_number(p->hdi68[1])));
+    json_object_set_new(
+        o, "hdi95",
+        json_pack("[oo]", json_number(p->hdi95[0]), json_number(p->hdi95[1])));
+    put_number(o, reasons, b, p, "r_hat", p->r_hat);
+    put_number(o, reasons, b, p, "ess_bulk", p->ess_bulk);
+    put_number(o, reasons, b, p, "ess_tail", p->ess_tail);
+    put_reasons(o, reasons);
+    return o;
+}
+
+static json_t *block_json(const posterior_block *b)
+{
+    json_t *o = json_object(), *reasons = json_object(), *parameters = json_array();
+
+    json_object_set_new(o, "target", json_text(b->target));
+    json_object_set_new(o, "architecture", json_text(b->architecture));
+    json_object_set_new(o, "method", json_text(b->method));
+    json_object_set_new(o, "observation", json_text(b->observation));
+    json_object_set_new(o, "simulations", json_integer((json_int_t)b->simulations));
+    for (size_t i = 0; i < b->n_parameters; i++)
+        json_array_append_new(parameters, parameter_json(b, &b->parameters[i]));
+    json_object_set_new(o, "parameters", parameters);
+    put_number(o, reasons, b, NULL, "area", b->area);
+    put_number(o, reasons, b, NULL, "area_rank", b->area_rank);
+    put_number(o, reasons, b, NULL, "predictive_rank", b->predictive_rank);
+    put_number(o, reasons, b, NULL, "predictive_distance", b->predictive_distance);
+    put_number(o, reasons, b, NULL, "r_hat_max", b->r_hat_max);
+    put_number(o, reasons, b, NULL, "ess_min", b->ess_min);
+    json_object_set_new(o, "believe", json_text(b->believe));
+    put_reasons(o, reasons);
+    return o;
+}
+
+static json_t *table_json(const posterior_table *t)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < t->n_blocks; i++)
+        json_array_append_new(rows, block_json(&t->blocks[i]));
+    return json_pack("{s:o s:o}", "title", json_text(t->title), "rows", rows);
+}
+
+/* ---- Markdown ---- */
+
+static const char *interval_text(arena *a, const double interval[2], double spread)
+{
+    if (!isfinite(interval[0]) || !isfinite(interval[1]))
+        return "n/a";
+    const char *low = number_beside(a, interval[0], spread);
+    const char *high = number_beside(a, interval[1], spread);
+    return low && high ? arena_print(a, "%s to %s", low, high) : NULL;
+}
+
+static const char *const heads[] = {"parameter", "unit",    "mean",     "sd",
+                                    "median",    "68% HDI", "95% HDI",  "MAP",
+                                    "MLE",       "R-hat",   "ESS bulk", "ESS tail"};
+enum { HEADS = sizeof heads / sizeof heads[0] };
+
+/* The numbers of a row, heads[2] onwards. */
+static void numbers_of(arena *a, const parameter_row *p, const char *out[HEADS - 2])
+{
+    double sd = p->deviation;
+
+    out[0] = number_beside(a, p->mean, sd);
+    out[1] = number_beside(a, sd, sd);
+    out[2] = number_beside(a, p->quantile[2], sd);
+    out[3] = interval_text(a, p->hdi68, sd);
+    out[4] = interval_text(a, p->hdi95, sd);
+    out[5] = number_beside(a, p->map, sd);
+    out[6] = number_beside(a, p->mle, sd);
+    out[7] = number_text(a, p->r_hat, 3);
+    out[8] = number_text(a, p->ess_bulk, 0);
+    out[9] = number_text(a, p->ess_tail, 0);
+}
+
+static int parameters_markdown(const posterior_block *b, sheet *s)
+{
+    const char *number[HEADS - 2];
+    columns c;
+
+    columns_start(&c, s->a, HEADS, "llrrrrrrrrrr");
+    for (size_t k = 0; k < HEADS; k++)
+        columns_add(&c, heads[k]);
+    for (size_t i = 0; i < b->n_parameters; i++) {
+        const parameter_row *p = &b->parameters[i];
+        const char *name = markdown_escape(s->a, p->name);
+        columns_add(&c,
+                    name && p->derived ? arena_print(s->a, "%s (derived)", name) : name);
+        columns_add(&c, markdown_escape(s->a, p->unit));
+        numbers_of(s->a, p, number);
+        for (size_t k = 0; k + 2 < HEADS; k++)
+            columns_add(&c, number[k]);
+    }
+    return columns_markdown(&c, s->out);
+}
+
+const char *posterior_title(arena *a, const posterior_block *b)
+{
+    const char *target = target_text(a, b->target);
+    bool joint = b->observation && strcmp(b->observation, "joint") == 0;
+
+    if (!target)
+        return NULL;
+    return arena_print(a, "%s given %s%s (%s, %s)",
+                       strcmp(target, "all") == 0 ? "all parameters" : target,
+                       joint ? "all observations jointly" : "observation ",
+                       joint || !b->observation ? "" : b->observation,
+                       b->architecture ? b->architecture : "no network",
+                       b->method ? b->method : "no method");
+}
+
+static int block_markdown(const posterior_block *b, sheet *s)
+{
+    fputs("\n## ", s->out);
+    markdown_put(s->out, posterior_title(s->a, b));
+    fputs("\n\n", s->out);
+    int status = parameters_markdown(b, s);
+    fputc('\n', s->out);
+    markdown_put(s->out, observation_words(s->a, b));
+    fputs("\n\n**", s->out);
+    markdown_put(s->out, belief_words(s->a, b));
+    fputs("**\n", s->out);
+    return status;
+}
+
+static const char legend[] = "Mean and standard deviation (sd) of the posterior; HDI: "
+                             "shortest interval of that mass; MAP: "
+                             "maximum of the posterior density of all parameters of the "
+                             "target together; MLE: maximum of the "
+                             "ratio. Area: integral of p(theta) r(x|theta), 1 for a "
+                             "right ratio, and its rank among test "
+                             "simulations. Distance: of the standardised observation to "
+                             "the nearest training simulation.";
+
+static int write_markdown(const posterior_table *t, const char *folder)
+{
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("# Posterior: ", s.out);
+    markdown_put(s.out, t->title);
+    fputc('\n', s.out);
+    for (size_t i = 0; i < t->n_blocks && !status; i++)
+        status = block_markdown(&t->blocks[i], &s);
+    fputc('\n', s.out);
+    markdown_put(s.out, legend);
+    fputc('\n', s.out);
+    if (!status)
+        return sheet_save_in(&s, folder, "posterior.md");
+    sheet_drop(&s);
+    return status;
+}
+
+/* ---- LaTeX ---- */
+
+static void number_latex(FILE *out, const char *number)
+{
+    bool missing = !number || strcmp(number, "n/a") == 0;
+
+    fputs(missing ? " & n/a" : " & $", out);
+    if (!missing) {
+        latex_number_put(out, number);
+        fputc('$', out);
+    }
+}
+
+static void interval_latex(sheet *s, const double interval[2], double spread)
+{
+    if (!isfinite(interval[0]) || !isfinite(interval[1])) {
+        fputs(" & n/a", s->out);
+        return;
+    }
+    fputs(" & $[", s->out);
+    latex_number_put(s->out, number_beside(s->a, interval[0], spread));
+    fputs(",\\,", s->out);
+    latex_number_put(s->out, number_beside(s->a, interval[1], spread));
+    fputs("]$", s->out);
+}
+
+static void parameter_latex(sheet *s, const parameter_row *p)
+{
+    fputs("\\quad ", s->out);
+    latex_put(s->out, p->name);
+    if (p->unit && p->unit[0]) {
+        fputs(" [", s->out);
+        latex_put(s->out, p->unit);
+        fputc(']', s->out);
+    }
+    number_latex(s->out, number_beside(s->a, p->mean, p->deviation));
+    number_latex(s->out, number_beside(s->a, p->deviation, p->deviation));
+    interval_latex(s, p->hdi68, p->deviation);
+    interval_latex(s, p->hdi95, p->deviation);
+    number_latex(s->out, number_beside(s->a, p->map, p->deviation));
+    number_latex(s->out, number_beside(s->a, p->mle, p->deviation));
+    fputs(" \\\\\n", s->out);
+}
+
+static void block_latex(sheet *s, const posterior_block *b, bool first)
+{
+    fputs(first ? "" : "\\addlinespace\n", s->out);
+    fputs("\\multicolumn{7}{l}{\\textit{", s->out);
+    latex_put(s->out, posterior_title(s->a, b));
+    fputs("}} \\\\\n", s->out);
+    for (size_t i = 0; i < b->n_parameters; i++)
+        parameter_latex(s, &b->parameters[i]);
+    fputs("\\multicolumn{7}{l}{\\quad area ", s->out);
+    latex_put(s->out, number_text(s->a, b->area, 3));
+    fputs(" (rank ", s->out);
+    latex_put(s->out, number_text(s->a, b->area_rank, 3));
+    fputs("), predictive rank ", s->out);
+    latex_put(s->out, number_text(s->a, b->predictive_rank, 3));
+    fputs(posterior_believed(b) ? "} \\\\\n" : "; \\textbf{not to be believed}} \\\\\n",
+          s->out);
+}
+
+static int write_latex(const posterior_table *t, const char *folder)
+{
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("% Needs \\usepackage{booktabs}.\n\\begin{table}\n\\centering\n\\caption{",
+          s.out);
+    latex_put(s.out, t->title);
+    fputs(": posterior. ", s.out);
+    latex_put(s.out, legend);
+    fputs("}\n\\label{tab:posterior}\n\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n"
+          "\\makebox[\\textwidth][c]{%\n\\begin{tabular}{lrrrrrr}\n\\toprule\n"
+          "Parameter & mean & sd & 68\\% HDI & 95\\% HDI & MAP & MLE \\\\\n\\midrule\n",
+          s.out);
+    for (size_t i = 0; i < t->n_blocks; i++)
+        block_latex(&s, &t->blocks[i], i == 0);
+    fputs("\\bottomrule\n\\end{tabular}}\n\\end{table}\n", s.out);
+    return sheet_save_in(&s, folder, "posterior.tex");
+}
+
+/* ---- CSV ---- */
+
+static void parameter_csv(FILE *out, const posterior_block *b, const parameter_row *p)
+{
+    const char *text[] = {b->target,      b->architecture, b->method,
+                          b->observation, p->name,         p->unit};
+    const double number[] = {p->mean,
+                             p->deviation,
+                             p->map,
+                             p->mle,
+                             p->quantile[0],
+                             p->quantile[1],
+                             p->quantile[2],
+                             p->quantile[3],
+                             p->quantile[4],
+                             p->hdi68[0],
+                             p->hdi68[1],
+                             p->hdi95[0],
+                             p->hdi95[1],
+                             p->r_hat,
+                             p->ess_bulk,
+                             p->ess_tail,
+                             b->area,
+                             b->area_rank,
+                             b->predictive_rank,
+                             b->predictive_distance};
+
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
+        csv_put(out, text[i]);
+        fputc(',', out);
+    }
+    fputs(p->derived ? "true" : "false", out);
+    for (size_t i = 0; i < sizeof number / sizeof number[0]; i++) {
+        fputc(',', out);
+        exact_put(out, number[i]);
+    }
+    fprintf(out, ",%llu,", (unsigned long long)b->simulations);
+    csv_put(out, b->believe);
+    fputc('\n', out);
+}
+
+static int write_csv(const posterior_table *t, const char *folder)
+{
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("target,architecture,method,observation,parameter,unit,derived,mean,sd,map,mle,"
+          "q0.025,"
+          "q0.16,q0.5,q0.84,q0.975,hdi68_low,hdi68_high,hdi95_low,hdi95_high,r_hat,ess_"
+          "bulk,"
+          "ess_tail,area,area_rank,predictive_rank,predictive_distance,simulations,"
+          "believe\n",
+          s.out);
+    for (size_t i = 0; i < t->n_blocks; i++)
+        for (size_t k = 0; k < t->blocks[i].n_parameters; k++)
+            parameter_csv(s.out, &t->blocks[i], &t->blocks[i].parameters[k]);
+    return sheet_save_in(&s, folder, "posterior.csv");
+}
+
+int posterior_table_write(const posterior_table *t, const char *folder)
+{
+    int status = json_save_in(folder, "posterior.json", table_json(t));
+
+    if (!status)
+        status = write_markdown(t, folder);
+    if (!status)
+        status = write_latex(t, folder);
+    if (!status)
+        status = write_csv(t, folder);
+    return status;
+}
