@@ -3,7 +3,7 @@
 
 static int create(const nre_host *host, const nre_values *values, void **self)
 {
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
     (void)host;
     (void)values;
     *nowhere = 1;

@@ -3,7 +3,7 @@
 
 static int simulate(const void *self, void *work, nre_batch *batch)
 {
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
     *nowhere = 1;
     return minimal_simulate(self, work, batch);
 }
