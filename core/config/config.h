@@ -12,14 +12,15 @@
 
 typedef enum node_kind { NODE_MAP = 1, NODE_LIST = 2, NODE_SCALAR = 3 } node_kind;
 
-/* Line and column count from 1.  ORIGIN is a file name, "--set" or "default". */
+/* Line and column count from 1, columns in characters.  ORIGIN is a file name as the user gave it,
+ * "--set PATH=VALUE", "--seed" or "default". */
 typedef struct node node;
 struct node {
     node_kind kind;
     const char *text;            /* scalar: its text */
     bool quoted;                 /* scalar: a string for sure */
     const char *key;             /* in a map: its key */
-    size_t key_line, key_column;
+    size_t key_line, key_column, key_width;
     size_t line, column, width;  /* of the value; width of its first line */
     const char *origin;
     node *parent, *first, *next; /* children in order */
@@ -27,20 +28,26 @@ struct node {
 };
 
 /* At most 1 MiB, 32 levels, 10,000 nodes, one document; anchors, aliases, tags and duplicate keys
- * are refused.  Mistakes go to MISTAKES; the tree lives in A. */
+ * are refused.  Mistakes go to MISTAKES; the tree lives in A.  NRE_ECONFIG when a mistake left no
+ * tree to go on with.  Nothing but comments is an empty scalar. */
 typedef struct mistakes mistakes;
 int tree_parse(arena *a, const char *origin, const char *text, size_t n, mistakes *m, node **out);
+/* Child of a map by key, NULL when absent; M may be NULL or no map. */
+node *node_child(const node *m, const char *key);
+/* "diagnose.coverage.levels[1]"; "" for a root; in A. */
+const char *node_path(const node *n, arena *a);
 
 /* ---- mistakes.c: collected errors ----------------------------------------------------------------- */
 
 mistakes *mistakes_new(arena *a);
-/* Lines of ORIGIN for the carets; TEXT is borrowed. */
+/* Lines of ORIGIN for the carets; TEXT is borrowed.  Origins are reported in this order. */
 void mistakes_source(mistakes *m, const char *origin, const char *text, size_t n);
-/* HINT ("did you mean 'x'?  (known: a, b)") may be NULL. */
+/* HINT ("did you mean 'x'?  (known: a, b)") may be NULL.  WIDTH 0: no caret; the caret ends where
+ * the line does.  LINE 0, and origins that begin with "--": no position. */
 void mistake_add(mistakes *m, const char *origin, size_t line, size_t column, size_t width,
                  const char *hint, const char *sentence, ...) NRE_PRINTF(7, 8);
 size_t mistakes_count(const mistakes *m);
-/* NRE_OK when there are none, else NRE_ECONFIG with the whole report as message (arena text). */
+/* NRE_OK when there are none, else NRE_ECONFIG with the whole report as message. */
 int mistakes_fail(const mistakes *m);
 const char *mistakes_report(const mistakes *m);
 
@@ -213,5 +220,105 @@ int schema_explain(const char *key, arena *a, const char **text);
 const char *schema_starter(arena *a);
 /* Value in E and where it was set, for `nereid explain KEY -c CONFIG`; NULL when it has none. */
 const node *experiment_find(const experiment *e, const char *key);
+
+/* ---- inside the folder ---------------------------------------------------------------------------- */
+
+typedef enum key_type {
+    KEY_MAP = 1,     /* keys below it are those of the schema; a bool field is true when it is there */
+    KEY_SWITCH,      /* a map, or false */
+    KEY_NAMES,       /* a map whose keys the user names: "*" in paths of the schema */
+    KEY_STRING,      /* const char * */
+    KEY_WORD,        /* one of the choices, const char * */
+    KEY_CHOICE,      /* one of the choices, an enum: its index */
+    KEY_FLAG,        /* one of two choices, a bool: true for the second */
+    KEY_BOOL,
+    KEY_INT,         /* uint64_t */
+    KEY_REAL,
+    KEY_REALS,       /* list of numbers */
+    KEY_WORDS,       /* list of choices, unsigned: a bit each */
+    KEY_FILE,        /* const char *, absolute */
+    KEY_DATA_FILE,   /* the same, or a name that the plugin's data folder has */
+    KEY_PLUGIN,      /* name of a plugin */
+    KEY_PARAMS,      /* its options, checked by their table */
+    KEY_PRIOR,       /* {FAMILY: [..]} */
+    KEY_TARGETS
+} key_type;
+
+enum {
+    KEY_REQUIRED = 1u,
+    KEY_OPTIONAL = 2u,   /* a map that is absent unless said */
+    KEY_QUIET = 4u,      /* changes no result */
+    KEY_OPEN_LO = 8u,
+    KEY_OPEN_HI = 16u
+};
+
+typedef struct schema_key {
+    const char *path;        /* "train.optimizer.lr", "parameters.*.prior" */
+    key_type type;
+    const char *fallback;    /* default as in YAML; NULL: none */
+    const char *help;        /* one sentence */
+    double lo, hi;           /* of numbers; used when lo < hi */
+    unsigned flags;
+    const char *choices;     /* "a|b" */
+    const char *excludes;    /* siblings that it cannot stand beside, "file|theta" */
+    const char *needs;       /* siblings of which one must stand beside it */
+    const char *example;     /* shown in the starter file */
+    nre_kind kind;           /* KEY_PLUGIN */
+    size_t at;               /* 1 + offset of its field in an experiment; 0: none */
+} schema_key;
+
+/* The schema in the order of resolved.yaml: a key, then those below it. */
+const schema_key *schema_keys(size_t *n);
+/* By path, where a name that the user chose meets "*"; NULL when unknown. */
+const schema_key *schema_find(const char *path);
+/* NAME directly below PARENT (NULL: at the top). */
+const schema_key *schema_below(const schema_key *parent, const char *name);
+bool schema_is_below(const schema_key *k, const schema_key *parent);
+/* Last word of the path. */
+const char *key_name(const schema_key *k);
+/* "an integer in 1..100"; in A. */
+const char *key_expects(const schema_key *k, arena *a);
+/* Hint for an unknown NAME below PARENT: "did you mean 'x'?  (known: x, y)"; *NEAR gets the full
+ * path of the suggestion, or NULL. */
+const char *schema_hint(const schema_key *parent, const char *name, arena *a, const char **near);
+/* "a, b, c" of "a|b|c". */
+const char *choices_text(const char *choices, arena *a);
+/* Items of "a|b|c" in A. */
+const char *const *choices_list(const char *choices, arena *a, size_t *n);
+bool choices_have(const char *choices, const char *word);
+
+typedef struct prior_family {
+    const char *name;
+    uint32_t prior;              /* nre_prior */
+    const char *arguments;       /* "mean|sd|lo|hi" */
+    size_t n_least;              /* arguments that must be given */
+} prior_family;
+const prior_family *prior_families(size_t *n);
+
+/* Origin of a node whose mistake has been told: what replaces it is not to be checked further. */
+extern const char NODE_WRONG[];
+node *node_new(arena *a, node_kind kind, const node *like);   /* no children, no parent */
+node *node_copy(arena *a, const node *from);                  /* deep; without parent */
+void node_append(node *parent, node *child);                  /* key is the child's own */
+void node_remove(node *parent, node *child);
+const char *text_shown(arena *a, const char *text);           /* one short printable line */
+const char *real_text(arena *a, double value);                /* shortest that reads back */
+
+/* CHILD over BASE, by the rules of `extends:`; both are used up. */
+node *tree_merge(const schema_key *k, node *base, node *child, const node *replace);
+/* Apply PATH=VALUE to *ROOT. */
+int tree_set(arena *a, mistakes *m, const char *assignment, node **root);
+
+/* Check SAID against the schema and give every key its value. */
+int tree_resolve(arena *a, mistakes *m, const node *said, node **out);
+bool node_usable(const node *n);     /* there, and no mistake in it */
+/* Absolute when it lies beside the file ORIGIN that says it, else as it is. */
+const char *path_beside(arena *a, const char *origin, const char *path);
+/* Load the plugin that MAP names and check its params, which become all options. */
+int component_load(arena *a, mistakes *m, plugins *p, nre_kind kind, node *map, component *out);
+/* As experiment_load from text, without files it may extend when ORIGIN is "-"; PLUGINS may be
+ * NULL: components keep their names only. */
+int experiment_from_text(const config_request *r, const char *text, size_t n, arena *a,
+                         experiment **out);
 
 #endif

@@ -1,0 +1,560 @@
+/* config/experiment.c - from a file to a checked experiment. */
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BYTES = 1 << 20, MAX_CHAIN = 32 };
+
+typedef struct loader {
+    const config_request *request;
+    arena *a;
+    mistakes *m;
+    size_t n_chain;
+    const char *chain[MAX_CHAIN]; /* real paths, from the file to its ancestors */
+} loader;
+
+/* ---- reading files ---- */
+
+static int read_stdin(char **text, size_t *n)
+{
+    char *buffer = memory_new(MAX_BYTES + 2, 1);
+    if (!buffer)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    *n = fread(buffer, 1, MAX_BYTES + 1, stdin);
+    if (ferror(stdin) || *n > MAX_BYTES) {
+        free(buffer);
+        return fail(NRE_ECONFIG, "stdin: not readable, or longer than 1 MiB");
+    }
+    *text = buffer;
+    return NRE_OK;
+}
+
+/* All of PATH in the arena, and known to the mistakes. */
+static int read_source(loader *l, const char *path, const char **text, size_t *n)
+{
+    char *read = NULL;
+    int status = strcmp(path, "-") == 0 ? read_stdin(&read, n)
+                                        : file_read(path, MAX_BYTES, &read, n);
+    if (status != NRE_OK)
+        return status;
+    char *copy = arena_alloc(l->a, *n + 1, 1);
+    if (copy)
+        memcpy(copy, read, *n);
+    free(read);
+    if (!copy)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    *text = copy;
+    mistakes_source(l->m, path, copy, *n);
+    return NRE_OK;
+}
+
+static bool is_in_chain(const loader *l, const char *real)
+{
+    for (size_t i = 0; i < l->n_chain; i++)
+        if (strcmp(l->chain[i], real) == 0)
+            return true;
+    return false;
+}
+
+static const char *real_path(arena *a, const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *copy = real ? arena_copy(a, real) : NULL;
+    free(real);
+    return copy;
+}
+
+static void tell_extends(loader *l, const node *said, const char *what)
+{
+    mistake_add(l->m, said->origin, said->line, said->column, said->width, NULL,
+                "extends: %s", what);
+}
+
+/* As the user would name it: beside the file that says it. */
+static const char *base_path(loader *l, const node *said)
+{
+    const char *folder =
+        strncmp(said->origin, "--", 2) == 0 ? "." : path_folder(l->a, said->origin);
+    if (!folder || strcmp(folder, ".") == 0)
+        return said->text;
+    return path_join(l->a, folder, said->text);
+}
+
+static int parse_file(loader *l, const char *path, const char *text, size_t n,
+                      node **out);
+
+static int extend(loader *l, const node *said, node *child, node **out)
+{
+    const char *path = NULL, *real = NULL, *text = NULL;
+    size_t n = 0;
+    node *base = NULL;
+    *out = child;
+    if (said->kind != NODE_SCALAR || *said->text == '\0') {
+        if (node_usable(said))
+            tell_extends(l, said, "expected the path of a config");
+        return NRE_OK;
+    }
+    path = base_path(l, said);
+    real = path ? real_path(l->a, path) : NULL;
+    if (real && is_in_chain(l, real)) {
+        tell_extends(l, said,
+                     arena_print(l->a, "'%s' extends itself in a circle", said->text));
+        return NRE_OK;
+    }
+    if (!real || l->n_chain == MAX_CHAIN || read_source(l, path, &text, &n) != NRE_OK) {
+        tell_extends(l, said,
+                     arena_print(l->a, "cannot read '%s'", text_shown(l->a, path)));
+        return NRE_OK;
+    }
+    l->chain[l->n_chain++] = real;
+    int status = parse_file(l, path, text, n, &base);
+    if (status == NRE_OK)
+        *out = tree_merge(NULL, base, child, NULL);
+    return status;
+}
+
+/* Parse and follow `extends:`. */
+static int parse_file(loader *l, const char *path, const char *text, size_t n, node **out)
+{
+    int status = tree_parse(l->a, path, text, n, l->m, out);
+    node *said = status == NRE_OK ? node_child(*out, "extends") : NULL;
+    if (!said)
+        return status;
+    node *child = *out;
+    node_remove(child, said);
+    return extend(l, said, child, out);
+}
+
+static int set_seed(loader *l, node **root)
+{
+    node like = {.origin = "--seed", .key = "seed"};
+    node *over = node_new(l->a, NODE_MAP, NULL),
+         *seed = node_new(l->a, NODE_SCALAR, &like);
+    if (!over || !seed)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    seed->text = arena_print(l->a, "%llu", (unsigned long long)*l->request->seed);
+    over->origin = like.origin;
+    node_append(over, seed);
+    *root = tree_merge(NULL, *root, over, seed);
+    return seed->text ? NRE_OK : fail(NRE_ENOMEM, "no memory for the config");
+}
+
+/* ---- from the tree to the struct ---- */
+
+static const node *find(const node *root, const char *path)
+{
+    const node *at = root;
+    while (at && *path) {
+        size_t n = strcspn(path, ".");
+        const node *c = at->kind == NODE_MAP ? at->first : NULL;
+        while (c && (strlen(c->key) != n || memcmp(c->key, path, n) != 0))
+            c = c->next;
+        at = c;
+        path += n + (path[n] == '.');
+    }
+    return at;
+}
+
+const node *experiment_find(const experiment *e, const char *path)
+{
+    return find(e->tree, path);
+}
+
+static double real_of(const node *n)
+{
+    double value = 0;
+    text_to_real(n->text, &value);
+    return value;
+}
+
+static uint64_t int_of(const node *n)
+{
+    int64_t value = 0;
+    text_to_int(n->text, &value);
+    return (uint64_t)value;
+}
+
+static unsigned index_in(const char *choices, const char *word, arena *a)
+{
+    size_t n = 0;
+    const char *const *list = choices_list(choices, a, &n);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], word) == 0)
+            return (unsigned)i;
+    return 0;
+}
+
+static unsigned bits_of(const schema_key *k, const node *list, arena *a)
+{
+    unsigned bits = 0;
+    for (const node *c = list->first; c; c = c->next)
+        bits |= 1u << index_in(k->choices, c->text, a);
+    return bits;
+}
+
+static void fill_field(experiment *e, const schema_key *k, const node *n, arena *a)
+{
+    char *field = (char *)e + (k->at - 1);
+    bool is_map = k->type == KEY_MAP || k->type == KEY_SWITCH;
+    if (is_map)
+        *(bool *)(void *)field = n->kind == NODE_MAP;
+    else if (k->type == KEY_FLAG)
+        *(bool *)(void *)field = index_in(k->choices, n->text, a) == 1;
+    else if (k->type == KEY_BOOL)
+        *(bool *)(void *)field = strcmp(n->text, "true") == 0;
+    else if (k->type == KEY_INT)
+        *(uint64_t *)(void *)field = int_of(n);
+    else if (k->type == KEY_REAL)
+        *(double *)(void *)field = real_of(n);
+    else if (k->type == KEY_CHOICE)
+        *(unsigned *)(void *)field = index_in(k->choices, n->text, a);
+    else if (k->type == KEY_WORDS)
+        *(unsigned *)(void *)field = bits_of(k, n, a);
+    else
+        *(const char **)(void *)field = n->text;
+}
+
+static place place_of(const node *n)
+{
+    return n ? (place){n->origin, n->line, n->column} : (place){"default", 0, 0};
+}
+
+static int fill_overrides(experiment *e, arena *a)
+{
+    const node *map = find(e->tree, "parameters");
+    parameter_override *list = arena_alloc(a, map->n + 1, sizeof *list);
+    if (!list)
+        return fail(NRE_ENOMEM, "no memory for the parameters");
+    e->overrides = list;
+    size_t n_families = 0;
+    const prior_family *families = prior_families(&n_families);
+    for (const node *c = map->first; c; c = c->next) {
+        const node *prior = node_child(c, "prior");
+        if (!prior || !prior->first)
+            continue;
+        double v[4] = {0, 0, 0, 1}; /* a beta prior lies on [0, 1] unless said */
+        size_t i = 0;
+        for (const node *x = prior->first->first; x; x = x->next)
+            v[i++] = real_of(x);
+        parameter_override *o = &list[e->n_overrides++];
+        *o = (parameter_override){
+            .name = c->key, .a = v[0], .b = v[1], .where = place_of(c)};
+        for (i = 0; i < n_families; i++)
+            if (strcmp(families[i].name, prior->first->key) == 0)
+                o->prior = families[i].prior;
+        if (o->prior == NRE_TRUNCATED_NORMAL || o->prior == NRE_BETA) {
+            o->lo = v[2];
+            o->hi = v[3];
+        }
+        if (o->prior == NRE_HALF_NORMAL || o->prior == NRE_HALF_CAUCHY) {
+            o->a = 0;
+            o->b = v[0];
+        }
+    }
+    return NRE_OK;
+}
+
+static int fill_targets(experiment *e, arena *a)
+{
+    const node *list = find(e->tree, "infer.target");
+    target_request *targets = arena_alloc(a, list->n, sizeof *targets), *t = targets;
+    if (!targets)
+        return fail(NRE_ENOMEM, "no memory for the targets");
+    for (const node *c = list->first; c; c = c->next, t++) {
+        *t = (target_request){
+            .all = c->kind == NODE_SCALAR, .n = c->n, .where = place_of(c)};
+        const char **names = arena_alloc(a, c->n + 1, sizeof *names);
+        if (!names)
+            return fail(NRE_ENOMEM, "no memory for the targets");
+        size_t i = 0;
+        for (const node *name = c->first; name; name = name->next)
+            names[i++] = name->text;
+        t->names = names;
+    }
+    e->infer.targets = targets;
+    e->infer.n_targets = list->n;
+    return NRE_OK;
+}
+
+static int fill_levels(experiment *e, arena *a)
+{
+    const node *list = find(e->tree, "diagnose.coverage.levels");
+    double *levels = arena_alloc(a, list ? list->n : 1, sizeof *levels);
+    if (!levels)
+        return fail(NRE_ENOMEM, "no memory for the levels");
+    e->diagnose.coverage.levels = levels;
+    for (const node *c = list ? list->first : NULL; c; c = c->next)
+        levels[e->diagnose.coverage.n_levels++] = real_of(c);
+    return NRE_OK;
+}
+
+static int fill_at(experiment *e, arena *a)
+{
+    const node *map = find(e->tree, "infer.observation.simulate.at");
+    size_t n = map ? map->n : 0, i = 0;
+    const char **names = arena_alloc(a, n + 1, sizeof *names);
+    double *values = arena_alloc(a, n + 1, sizeof *values);
+    if (!names || !values)
+        return fail(NRE_ENOMEM, "no memory for the mock observation");
+    for (const node *c = map ? map->first : NULL; c; c = c->next, i++) {
+        names[i] = c->key;
+        values[i] = real_of(c);
+    }
+    e->infer.observation.simulate.names = names;
+    e->infer.observation.simulate.values = values;
+    e->infer.observation.simulate.n_at = n;
+    return NRE_OK;
+}
+
+static void fill_dataset(experiment *e, const char *path, dataset_request *d)
+{
+    const node *n = find(e->tree, path);
+    d->where = place_of(n);
+}
+
+static int fill(experiment *e, arena *a)
+{
+    size_t n = 0;
+    const schema_key *keys = schema_keys(&n);
+    for (size_t i = 0; i < n; i++) {
+        const node *at = keys[i].at ? find(e->tree, keys[i].path) : NULL;
+        if (at)
+            fill_field(e, &keys[i], at, a);
+    }
+    fill_dataset(e, "datasets.train", &e->datasets.train);
+    fill_dataset(e, "datasets.validation", &e->datasets.validation);
+    fill_dataset(e, "datasets.calibration", &e->datasets.calibration);
+    fill_dataset(e, "datasets.test", &e->datasets.test);
+    e->infer.observation.where = place_of(find(e->tree, "infer.observation"));
+    const node *nuisance = find(e->tree, "infer.nuisance");
+    if (nuisance)
+        e->infer.nuisance = strcmp(nuisance->text, "shared") == 0
+                                ? NUISANCE_SHARED
+                                : NUISANCE_PER_OBSERVATION;
+    int status = fill_overrides(e, a);
+    status = status == NRE_OK ? fill_targets(e, a) : status;
+    status = status == NRE_OK ? fill_levels(e, a) : status;
+    return status == NRE_OK ? fill_at(e, a) : status;
+}
+
+/* ---- checks between keys ---- */
+
+/* Of the nodes that a check is about, the first that somebody wrote; false when one of
+ * them is missing or wrong anyway. */
+static bool blame(const experiment *e, size_t n, const char *const *paths,
+                  const node **out)
+{
+    *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const node *at = find(e->tree, paths[i]);
+        if (!node_usable(at))
+            return false;
+        if (!*out && strcmp(at->origin, "default") != 0)
+            *out = at;
+    }
+    return *out != NULL;
+}
+
+static void check_test_size(const experiment *e, mistakes *m, arena *a)
+{
+    static const char *const PATHS[] = {"diagnose.coverage.observables",
+                                        "diagnose.coverage.repeats", "datasets.test.n"};
+    const node *at = NULL;
+    uint64_t n = e->datasets.test.n, observables = e->diagnose.coverage.observables,
+             repeats = e->diagnose.coverage.repeats;
+    if (!blame(e, 3, PATHS, &at) || observables <= n / repeats)
+        return;
+    const char *hint = arena_print(
+        a, "make datasets.test.n at least %llu, or observables at most %llu",
+        (unsigned long long)(observables * repeats), (unsigned long long)(n / repeats));
+    mistake_add(
+        m, at->origin, at->line, at->column, at->width, hint,
+        "diagnose.coverage takes %llu observables x %llu repeats = %llu test pairs, "
+        "datasets.test.n = %llu",
+        (unsigned long long)observables, (unsigned long long)repeats,
+        (unsigned long long)(observables * repeats), (unsigned long long)n);
+}
+
+/* LESS <= MORE. */
+static void check_at_most(const experiment *e, mistakes *m, const char *less,
+                          const char *more)
+{
+    const node *at = NULL;
+    if (!blame(e, 2, (const char *const[]){less, more}, &at))
+        return;
+    uint64_t a = int_of(find(e->tree, less)), b = int_of(find(e->tree, more));
+    if (a > b)
+        mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                    "%s = %llu is more than %s = %llu", less, (unsigned long long)a, more,
+                    (unsigned long long)b);
+}
+
+static void check_across(const experiment *e, mistakes *m, arena *a)
+{
+    check_test_size(e, m, a);
+    check_at_most(e, m, "diagnose.area.observables", "datasets.test.n");
+    check_at_most(e, m, "diagnose.predictive.observables", "datasets.test.n");
+    check_at_most(e, m, "train.batch_size", "datasets.train.n");
+    const node *at = NULL;
+    static const char *const PATHS[] = {"train.loss.marginals", "train.batch_size"};
+    if (blame(e, 2, PATHS, &at) && e->train.loss.marginals >= e->train.batch_size)
+        mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                    "train.loss.marginals must be below train.batch_size");
+}
+
+/* ---- the whole ---- */
+
+static const char *stem(arena *a, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    return strcmp(path, "-") == 0 ? "experiment" : arena_print(a, "%.*s", (int)n, name);
+}
+
+/* The default of `name` is that of the file, which the schema cannot know. */
+static int fill_name(experiment *e, node *root, arena *a)
+{
+    if (e->name)
+        return NRE_OK;
+    node like = {.origin = "default", .key = "name", .quoted = true};
+    node *name = node_new(a, NODE_SCALAR, &like);
+    e->name = stem(a, e->path);
+    if (!name || !e->name)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    name->text = e->name;
+    name->parent = root;
+    name->next = root->first->next; /* behind `schema` */
+    root->first->next = name;
+    root->n++;
+    return NRE_OK;
+}
+
+/* Only plugins that cannot be had: exit 4 rather than 3. */
+static int outcome(const mistakes *m, size_t n_plugins)
+{
+    if (mistakes_count(m) > 0 && mistakes_count(m) == n_plugins)
+        return fail(NRE_EPLUGIN, "%s", mistakes_report(m));
+    return mistakes_fail(m);
+}
+
+static int finish(loader *l, node *root, experiment *e)
+{
+    node *tree = NULL;
+    plugins *p = l->request->plugins;
+    int status = tree_resolve(l->a, l->m, root, &tree);
+    if (status != NRE_OK)
+        return status;
+    e->tree = tree;
+    status = fill(e, l->a);
+    if (status != NRE_OK)
+        return status;
+    check_across(e, l->m, l->a);
+    node *sampler = node_child(node_child(tree, "infer"), "sampler");
+    size_t n = 0; /* of plugins that cannot be had */
+    n += component_load(l->a, l->m, p, NRE_SIMULATOR, node_child(tree, "simulator"),
+                        &e->simulator.component) != NRE_OK;
+    n += component_load(l->a, l->m, p, NRE_ARCHITECTURE, node_child(tree, "architecture"),
+                        &e->architecture) != NRE_OK;
+    n += component_load(l->a, l->m, p, NRE_SAMPLER, sampler,
+                        &e->infer.sampler.component) != NRE_OK;
+    status = outcome(l->m, n);
+    return status == NRE_OK ? fill_name(e, tree, l->a) : status;
+}
+
+static int load(loader *l, const char *text, size_t n, experiment **out)
+{
+    const config_request *r = l->request;
+    node *root = NULL;
+    experiment *e = arena_alloc(l->a, 1, sizeof *e);
+    if (!e)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    e->path = arena_copy(l->a, r->path);
+    int status = parse_file(l, r->path, text, n, &root);
+    for (size_t i = 0; status == NRE_OK && i < r->n_set; i++)
+        status = tree_set(l->a, l->m, r->set[i], &root);
+    if (status == NRE_OK && r->seed)
+        status = set_seed(l, &root);
+    if (status == NRE_OK)
+        status = finish(l, root, e);
+    else if (mistakes_count(l->m) > 0)
+        status = mistakes_fail(l->m);
+    *out = status == NRE_OK ? e : NULL;
+    return status;
+}
+
+int experiment_from_text(const config_request *r, const char *text, size_t n, arena *a,
+                         experiment **out)
+{
+    loader l = {.request = r, .a = a, .m = mistakes_new(a)};
+    if (!l.m)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    mistakes_source(l.m, r->path, text, n);
+    return load(&l, text, n, out);
+}
+
+int experiment_load(const config_request *r, arena *a, experiment **out)
+{
+    loader l = {.request = r, .a = a, .m = mistakes_new(a)};
+    const char *text = NULL, *real = NULL;
+    size_t n = 0;
+    *out = NULL;
+    if (!l.m)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    int status = read_source(&l, r->path, &text, &n);
+    if (status != NRE_OK)
+        return status == NRE_ENOMEM ? status : fail(NRE_ECONFIG, "%s", error_message());
+    real = real_path(a, r->path);
+    if (real)
+        l.chain[l.n_chain++] = real;
+    return load(&l, text, n, out);
+}
+
+/* ---- once the simulator's parameters are known ---- */
+
+typedef struct name_checker {
+    mistakes *m;
+    arena *a;
+    size_t n;
+    const char *const *names;
+} name_checker;
+
+static void check_name(const name_checker *c, const char *name, place where,
+                       const char *what)
+{
+    const char *known = "";
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->names[i], name) == 0)
+            return;
+    for (size_t i = 0; i < c->n && known; i++)
+        known = arena_print(c->a, "%s%s%s", known, i ? ", " : "", c->names[i]);
+    const char *near = text_nearest(name, c->n, c->names);
+    const char *hint =
+        near ? arena_print(c->a, "did you mean '%s'?  (known: %s)", near, known)
+             : arena_print(c->a, "known: %s", known);
+    mistake_add(c->m, where.origin, where.line, where.column, 0, hint,
+                "%s: the simulator has no parameter '%s'", what, text_shown(c->a, name));
+}
+
+int experiment_check_parameters(const experiment *e, size_t n, const char *const *names)
+{
+    arena *a = arena_new();
+    name_checker c = {a ? mistakes_new(a) : NULL, a, n, names};
+    if (!c.m) {
+        arena_free(a);
+        return fail(NRE_ENOMEM, "no memory for the check");
+    }
+    for (size_t i = 0; i < e->n_overrides; i++)
+        check_name(&c, e->overrides[i].name, e->overrides[i].where, "parameters");
+    for (size_t i = 0; i < e->infer.n_targets; i++)
+        for (size_t j = 0; j < e->infer.targets[i].n; j++)
+            check_name(&c, e->infer.targets[i].names[j], e->infer.targets[i].where,
+                       "infer.target");
+    for (size_t i = 0; i < e->infer.observation.simulate.n_at; i++)
+        check_name(&c, e->infer.observation.simulate.names[i], e->infer.observation.where,
+                   "infer.observation.simulate.at");
+    int status = mistakes_fail(c.m);
+    arena_free(a);
+    return status;
+}

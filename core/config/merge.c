@@ -1,0 +1,139 @@
+/* config/merge.c - `extends:` and --set: one tree over another. */
+#include "config/config.h"
+
+#include <string.h>
+
+static const char *plugin_name(const schema_key *k, const node *map)
+{
+    const node *said = node_child(map, "plugin");
+    return said && said->kind == NODE_SCALAR ? said->text : k->fallback;
+}
+
+/* Another plugin has other options. */
+static void drop_params(const schema_key *parent, node *base, const node *child)
+{
+    const schema_key *k = schema_below(parent, "plugin");
+    node *params = node_child(base, "params");
+    if (!k || k->type != KEY_PLUGIN || !params || !node_child(child, "plugin"))
+        return;
+    const char *before = plugin_name(k, base), *after = plugin_name(k, child);
+    if (!before || !after || strcmp(before, after) != 0)
+        node_remove(base, params);
+}
+
+/* What the child says drops what cannot stand beside it. */
+static void drop_excluded(const schema_key *k, node *base, const node *child)
+{
+    for (const node *c = child->first; c; c = c->next) {
+        const schema_key *said = schema_below(k, c->key);
+        for (node *b = base->first, *next; said && said->excludes && b; b = next) {
+            next = b->next;
+            if (choices_have(said->excludes, b->key))
+                node_remove(base, b);
+        }
+    }
+}
+
+node *tree_merge(const schema_key *k, node *base, node *child, const node *replace)
+{
+    bool whole = child == replace || (k && k->type == KEY_PRIOR);
+    if (whole || base->kind != NODE_MAP || child->kind != NODE_MAP)
+        return child;
+    bool known = !k || k->type != KEY_PARAMS;
+    if (known && k)
+        drop_params(k, base, child);
+    if (known)
+        drop_excluded(k, base, child);
+    for (node *c = child->first, *next; c; c = next) {
+        next = c->next;
+        const schema_key *below = known ? schema_below(k, c->key) : k;
+        node *old = node_child(base, c->key), *new = c;
+        if (old && (below || c == replace))
+            new = tree_merge(below, old, c, replace);
+        if (new == old)
+            continue;
+        if (old)
+            node_remove(base, old);
+        node_append(base, new);
+    }
+    return base;
+}
+
+/* ---- --set ---- */
+
+static const char *value_of(const char *assignment)
+{
+    const char *equals = strchr(assignment, '=');
+    return equals ? equals + 1 : "";
+}
+
+static void unknown_path(arena *a, mistakes *m, const char *origin, const char *path,
+                         const schema_key *parent, const char *name, const char *rest,
+                         const char *assignment)
+{
+    const char *near = NULL, *hint = schema_hint(parent, name, a, &near);
+    if (!near)
+        mistake_add(m, origin, 0, 0, 0, hint, "no key '%s'", path);
+    else
+        mistake_add(m, origin, 0, 0, 0, NULL, "no key '%s'; did you mean: --set %s%s=%s",
+                    path, near, rest, value_of(assignment));
+}
+
+/* Nodes for the words of PATH, all known to the schema; *LEAF is the innermost, without
+ * value. */
+static node *path_nodes(arena *a, mistakes *m, const char *origin, const char *path,
+                        const char *assignment, node **leaf)
+{
+    node like = {.origin = origin, .line = 1, .column = 1};
+    node *root = node_new(a, NODE_MAP, &like), *at = root;
+    const schema_key *k = NULL;
+    for (const char *word = path; root;) {
+        size_t n = strcspn(word, ".");
+        like.key = arena_print(a, "%.*s", (int)n, word);
+        const schema_key *below =
+            k && k->type == KEY_PARAMS ? k : schema_below(k, like.key);
+        if (!below || n == 0) {
+            unknown_path(a, m, origin, path, k, like.key, word + n, assignment);
+            return NULL;
+        }
+        k = below;
+        node *child = node_new(a, NODE_MAP, &like);
+        if (!child)
+            break;
+        node_append(at, child);
+        at = child;
+        if (word[n] == '\0') {
+            *leaf = at;
+            return root;
+        }
+        word += n + 1;
+    }
+    fail(NRE_ENOMEM, "no memory for --set");
+    return NULL;
+}
+
+int tree_set(arena *a, mistakes *m, const char *assignment, node **root)
+{
+    const char *origin = arena_print(a, "--set %s", text_shown(a, assignment));
+    const char *equals = strchr(assignment, '=');
+    if (!origin)
+        return fail(NRE_ENOMEM, "no memory for --set");
+    if (!equals) {
+        mistake_add(m, origin, 0, 0, 0, NULL,
+                    "expected PATH=VALUE, as in train.epochs=5");
+        return NRE_OK;
+    }
+    const char *path = arena_print(a, "%.*s", (int)(equals - assignment), assignment);
+    node *leaf = NULL, *value = NULL;
+    node *over = path ? path_nodes(a, m, origin, path, assignment, &leaf) : NULL;
+    int status =
+        over ? tree_parse(a, origin, equals + 1, strlen(equals + 1), m, &value) : NRE_OK;
+    if (!over || status != NRE_OK)
+        return status == NRE_ENOMEM ? status : NRE_OK;
+    node *above = leaf->parent;
+    value->key = leaf->key;
+    node_remove(above, leaf);
+    node_append(above, value);
+    *root = tree_merge(NULL, *root, over, value);
+    return NRE_OK;
+}

@@ -1,0 +1,591 @@
+/* config/schema.c - all keys as data, and what is told about them. */
+#include "config/config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(member) .at = 1 + offsetof(experiment, member)
+
+#define DATASET(name_, rows_, flags_, help_)                                             \
+    {"datasets." #name_, KEY_MAP, .flags = (flags_), .help = help_,                      \
+     AT(datasets.name_.wanted)},                                                         \
+        {"datasets." #name_ ".n",                                                        \
+         KEY_INT,                                                                        \
+         rows_,                                                                          \
+         .lo = 1,                                                                        \
+         .hi = 1e12,                                                                     \
+         .excludes = "file|theta|x",                                                     \
+         .help = "How many simulations to draw.",                                        \
+         AT(datasets.name_.n)},                                                          \
+        {"datasets." #name_ ".shard",                                                    \
+         KEY_INT,                                                                        \
+         "0",                                                                            \
+         .lo = 0,                                                                        \
+         .hi = 1e12,                                                                     \
+         .flags = KEY_QUIET,                                                             \
+         .excludes = "file|theta|x",                                                     \
+         .help = "Simulations a file; 0: chosen by the core.",                           \
+         AT(datasets.name_.shard)},                                                      \
+        {"datasets." #name_ ".file",                                                     \
+         KEY_FILE,                                                                       \
+         .excludes = "n|shard|theta|x",                                                  \
+         .example = "sims.h5",                                                           \
+         .help = "HDF5 file of existing simulations, read instead of drawing.",          \
+         AT(datasets.name_.file)},                                                       \
+        {"datasets." #name_ ".theta", KEY_FILE,                                          \
+         .excludes = "n|shard|file",  .needs = "x",                                      \
+         .example = "theta.npy",      .help = "Existing parameters, float64 [n][d].",    \
+         AT(datasets.name_.theta)},                                                      \
+        {"datasets." #name_ ".x",                                                        \
+         KEY_FILE,                                                                       \
+         .excludes = "n|shard|file",                                                     \
+         .needs = "theta",                                                               \
+         .example = "x.npy",                                                             \
+         .help = "Existing observables, one row for each row of theta.",                 \
+         AT(datasets.name_.x)},                                                          \
+    {                                                                                    \
+        "datasets." #name_ ".noise", KEY_FLAG, "included",                               \
+            .choices = "add|included", .needs = "file|theta",                            \
+            AT(datasets.name_.noise_included),                                           \
+            .help = "Whether existing simulations hold their noise, or the simulator "   \
+                    "has to add it."                                                     \
+    }
+
+static const schema_key KEYS[] = {
+    {"schema", KEY_WORD, .choices = "nereid/1", .flags = KEY_REQUIRED,
+     .example = "nereid/1", .help = "Version of this file's language."},
+    {"extends", KEY_FILE, .flags = KEY_QUIET, .example = "base.yaml",
+     .help = "A config to inherit from: maps merge, lists and values replace."},
+    {"name", KEY_STRING, .flags = KEY_QUIET, .example = "my-experiment", AT(name),
+     .help = "Name of the run and of its folder; else the name of the file."},
+    {"seed", KEY_INT, "1", .lo = 0, .hi = 9.2e18, AT(seed),
+     .help = "The root of all randomness: every stream is derived from it."},
+    {"estimator", KEY_CHOICE, "network", .choices = "network|exact|prior", AT(estimator),
+     .help = "What answers log r: a network, the simulator's exact likelihood (the "
+             "ceiling) or the "
+             "prior alone (the floor)."},
+
+    {"simulator", KEY_MAP, .help = "What draws x given theta."},
+    {"simulator.plugin", KEY_PLUGIN, .flags = KEY_REQUIRED, .kind = NRE_SIMULATOR,
+     .example = "two_moons",
+     .help = "Name of the simulator; `nereid plugins simulators` lists."},
+    {"simulator.params", KEY_PARAMS, "{}", .help = "Options of the simulator."},
+    {"simulator.on_invalid", KEY_CHOICE, "redraw_theta",
+     .choices = "error|redraw_x|redraw_theta",
+     .help = "What follows an invalid simulation: stop, the same theta again, or a new "
+             "theta.",
+     AT(simulator.on_invalid)},
+    {"simulator.max_fraction", KEY_REAL, "0.01", .lo = 0, .hi = 1,
+     AT(simulator.max_fraction),
+     .help = "More invalid simulations than this fraction end the run."},
+
+    {"parameters", KEY_NAMES,
+     .help = "Overrides of the simulator's own priors, by parameter."},
+    {"parameters.*", KEY_MAP, .help = "One parameter."},
+    {"parameters.*.prior", KEY_PRIOR, .flags = KEY_REQUIRED,
+     .example = "{uniform: [0, 1]}", .help = "A family and its arguments."},
+
+    {"datasets", KEY_MAP, .help = "Simulations to draw, or files that hold them."},
+    DATASET(train, "100000", 0, "What the networks learn from."),
+    DATASET(validation, "10000", 0, "Chooses the best epoch."),
+    DATASET(calibration, "10000", KEY_OPTIONAL, "Neyman and ratio calibration."),
+    DATASET(test, "20000", 0, "Touched by diagnostics only."),
+
+    {"architecture", KEY_MAP, .help = "The network."},
+    {"architecture.plugin", KEY_PLUGIN, "mlp", .kind = NRE_ARCHITECTURE,
+     .help = "Name of the architecture; `nereid plugins architectures` lists."},
+    {"architecture.params", KEY_PARAMS, "{}", .help = "Options of the architecture."},
+
+    {"train", KEY_MAP, .help = "How the networks are trained."},
+    {"train.loss", KEY_MAP, .help = "What training minimises."},
+    {"train.loss.name", KEY_WORD, "nre_a", .choices = "nre_a", AT(train.loss.name),
+     .help = "nre_a: binary cross-entropy of joint against marginal pairs."},
+    {"train.loss.marginals", KEY_INT, "1", .lo = 1, .hi = 64, AT(train.loss.marginals),
+     .help = "Marginal pairs a joint pair, by cyclic shifts of the batch."},
+    {"train.optimizer", KEY_MAP, .help = "How weights follow the gradient."},
+    {"train.optimizer.name", KEY_WORD, "adamw", .choices = "adamw",
+     AT(train.optimizer.name), .help = "adamw: Adam with decoupled weight decay."},
+    {"train.optimizer.lr", KEY_REAL, "0.001", .lo = 0, .hi = 10, .flags = KEY_OPEN_LO,
+     .help = "Learning rate.", AT(train.optimizer.lr)},
+    {"train.optimizer.beta1", KEY_REAL, "0.9", .lo = 0, .hi = 1, .flags = KEY_OPEN_HI,
+     .help = "Decay of the mean of the gradient.", AT(train.optimizer.beta1)},
+    {"train.optimizer.beta2", KEY_REAL, "0.999", .lo = 0, .hi = 1, .flags = KEY_OPEN_HI,
+     .help = "Decay of the mean of its square.", AT(train.optimizer.beta2)},
+    {"train.optimizer.eps", KEY_REAL, "1e-08", .lo = 0, .hi = 1, .flags = KEY_OPEN_LO,
+     .help = "Added to the root of the mean square.", AT(train.optimizer.eps)},
+    {"train.optimizer.weight_decay", KEY_REAL, "0.0001", .lo = 0, .hi = 10,
+     .help = "Decay of the weights, in units of the learning rate.",
+     AT(train.optimizer.weight_decay)},
+    {"train.schedule", KEY_MAP, .help = "How the learning rate changes."},
+    {"train.schedule.name", KEY_CHOICE, "cosine",
+     .choices = "constant|cosine|plateau|one_cycle",
+     .help = "Shape of the learning rate over the epochs.", AT(train.schedule.kind)},
+    {"train.schedule.warmup", KEY_INT, "0", .lo = 0, .hi = 1e6, AT(train.schedule.warmup),
+     .help = "Epochs of linear rise at the beginning."},
+    {"train.schedule.factor", KEY_REAL, "0.1", .lo = 0, .hi = 1,
+     .flags = KEY_OPEN_LO | KEY_OPEN_HI, AT(train.schedule.factor),
+     .help = "Of plateau: what the rate is multiplied by."},
+    {"train.schedule.patience", KEY_INT, "5", .lo = 1, .hi = 1e6,
+     AT(train.schedule.patience),
+     .help = "Of plateau: epochs without gain before the rate falls."},
+    {"train.schedule.min_lr", KEY_REAL, "0", .lo = 0, .hi = 10, AT(train.schedule.min_lr),
+     .help = "The learning rate never falls below it."},
+    {"train.batch_size", KEY_INT, "1024", .lo = 2, .hi = 1e8, AT(train.batch_size),
+     .help = "Joint pairs a step."},
+    {"train.epochs", KEY_INT, "30", .lo = 1, .hi = 1e6, AT(train.epochs),
+     .help = "Passes over the training set, at most."},
+    {"train.patience", KEY_INT, "10", .lo = 0, .hi = 1e6, AT(train.patience),
+     .help = "Epochs without a better validation loss before training ends; 0: never."},
+    {"train.ensemble", KEY_INT, "1", .lo = 1, .hi = 1000, AT(train.ensemble),
+     .help = "Networks an estimator."},
+    {"train.clip", KEY_REAL, "0", .lo = 0, .hi = 1e30, AT(train.clip),
+     .help = "Largest norm of the gradient; 0: no limit."},
+    {"train.standardise", KEY_FLAG, "auto", .choices = "none|auto", AT(train.standardise),
+     .help =
+         "auto: theta through its prior's map, x by the training set; none: neither."},
+    {"train.checkpoint_every", KEY_INT, "1", .lo = 1, .hi = 1e6, .flags = KEY_QUIET,
+     .help = "Epochs between checkpoints.", AT(train.checkpoint_every)},
+
+    {"infer", KEY_MAP, .help = "What is inferred, from which observation, and how."},
+    {"infer.target", KEY_TARGETS, "all",
+     .help = "Parameters of the posterior, the rest is marginalised: all, a name, [a, "
+             "b], or a list "
+             "of targets [[a, b], all]."},
+    {"infer.observation", KEY_MAP, .flags = KEY_OPTIONAL, .help = "What was observed.",
+     AT(infer.observation.wanted)},
+    {"infer.observation.file", KEY_DATA_FILE, .excludes = "simulate",
+     .example = "observed.csv",
+     .help =
+         "Read by the plugin if it has a reader, else one CSV row is one observation.",
+     AT(infer.observation.file)},
+    {"infer.observation.simulate", KEY_MAP, .flags = KEY_OPTIONAL, .excludes = "file",
+     .help = "A mock observation whose truth is known.",
+     AT(infer.observation.simulate.wanted)},
+    {"infer.observation.simulate.at", KEY_NAMES,
+     .help = "The truth by parameter; the others are at their nominal values."},
+    {"infer.observation.simulate.at.*", KEY_REAL, .help = "Value of one parameter.",
+     .example = "1.0"},
+    {"infer.observation.simulate.n", KEY_INT, "1", .lo = 1, .hi = 1e9,
+     .help = "Independent observations.", AT(infer.observation.simulate.n)},
+    {"infer.observation.simulate.seed", KEY_INT, "1", .lo = 0, .hi = 9.2e18,
+     .help = "Of the mock, apart from the root seed.",
+     AT(infer.observation.simulate.seed)},
+    {"infer.nuisance", KEY_WORD, .choices = "per_observation|shared", .example = "shared",
+     .help = "With several observations: whether the other parameters are drawn anew for "
+             "each."},
+    {"infer.sampler", KEY_MAP, .help = "What draws from the posterior."},
+    {"infer.sampler.plugin", KEY_PLUGIN, "metropolis", .kind = NRE_SAMPLER,
+     .help = "Name of the sampler; `nereid plugins samplers` lists."},
+    {"infer.sampler.chains", KEY_INT, "16", .lo = 1, .hi = 1e6, AT(infer.sampler.chains),
+     .help = "Independent chains."},
+    {"infer.sampler.warmup", KEY_INT, "500", .lo = 0, .hi = 1e9, AT(infer.sampler.warmup),
+     .help = "Steps a chain that adapt and are thrown away."},
+    {"infer.sampler.draws", KEY_INT, "2000", .lo = 1, .hi = 1e9, AT(infer.sampler.draws),
+     .help = "Steps a chain that are kept."},
+    {"infer.sampler.params", KEY_PARAMS, "{}", .help = "Options of the sampler."},
+
+    {"diagnose", KEY_MAP, .help = "Whether the posterior is to be believed."},
+    {"diagnose.coverage", KEY_SWITCH, AT(diagnose.coverage.wanted),
+     .help = "Empirical coverage of credible regions and confidence sets; false: none."},
+    {"diagnose.coverage.levels", KEY_REALS, "[0.68, 0.95, 0.997]", .lo = 0, .hi = 1,
+     .flags = KEY_OPEN_LO | KEY_OPEN_HI, .help = "Nominal levels."},
+    {"diagnose.coverage.regions", KEY_WORDS, "[credible, confidence]",
+     .choices = "credible|confidence", AT(diagnose.coverage.regions),
+     .help = "Highest posterior density, and likelihood-ratio confidence."},
+    {"diagnose.coverage.observables", KEY_INT, "5000", .lo = 1, .hi = 1e12,
+     .help = "Test pairs a block.", AT(diagnose.coverage.observables)},
+    {"diagnose.coverage.repeats", KEY_INT, "4", .lo = 1, .hi = 1e6,
+     .help = "Disjoint blocks of the test set.", AT(diagnose.coverage.repeats)},
+    {"diagnose.coverage.gate", KEY_MAP,
+     .help = "What makes the run end with exit code 7."},
+    {"diagnose.coverage.gate.under", KEY_FLAG, "none", .choices = "none|error",
+     .help = "A coverage below nominal.", AT(diagnose.coverage.gate_under)},
+    {"diagnose.coverage.snap", KEY_BOOL, "false", AT(diagnose.coverage.snap),
+     .help = "Move each truth to the nearest grid point, which is biased."},
+    {"diagnose.area", KEY_SWITCH, AT(diagnose.area.wanted),
+     .help = "Integral of the posterior, which should be 1; false: none."},
+    {"diagnose.area.observables", KEY_INT, "500", .lo = 1, .hi = 1e12,
+     .help = "Test rows.", AT(diagnose.area.observables)},
+    {"diagnose.area.gate", KEY_MAP, .help = "What makes the run end with exit code 7."},
+    {"diagnose.area.gate.outside", KEY_FLAG, "none", .choices = "none|error",
+     .help = "The observation's area outside the central 99% of the test set's.",
+     AT(diagnose.area.gate_outside)},
+    {"diagnose.predictive", KEY_SWITCH, AT(diagnose.predictive.wanted),
+     .help = "Rank of the observation among prior predictions; false: none."},
+    {"diagnose.predictive.observables", KEY_INT, "500", .lo = 1, .hi = 1e12,
+     .help = "Test rows that it is ranked among.", AT(diagnose.predictive.observables)},
+    {"diagnose.predictive.gate", KEY_MAP,
+     .help = "What makes the run end with exit code 7."},
+    {"diagnose.predictive.gate.outside", KEY_FLAG, "none", .choices = "none|error",
+     .help = "The observation outside the central 99% of prior predictions.",
+     AT(diagnose.predictive.gate_outside)},
+
+    {"report", KEY_MAP, .flags = KEY_QUIET, .help = "What is written for people."},
+    {"report.html", KEY_BOOL, "true", .help = "One self-contained page.",
+     AT(report.html)},
+};
+
+enum { N_KEYS = sizeof KEYS / sizeof KEYS[0] };
+
+/* Decided but of a later version: no near key is suggested in their place. */
+static const char LATER[] =
+    "sweep|rounds|infer.method|infer.calibrate|infer.prior|train.online|"
+    "train.accumulate|plugins|tables";
+
+static const prior_family FAMILIES[] = {
+    {"uniform", NRE_UNIFORM, "low|high", 2},
+    {"log_uniform", NRE_LOG_UNIFORM, "low|high", 2},
+    {"normal", NRE_NORMAL, "mean|sd", 2},
+    {"log_normal", NRE_LOG_NORMAL, "mu|sigma", 2},
+    {"truncated_normal", NRE_TRUNCATED_NORMAL, "mean|sd|lo|hi", 4},
+    {"half_normal", NRE_HALF_NORMAL, "scale", 1},
+    {"half_cauchy", NRE_HALF_CAUCHY, "scale", 1},
+    {"gamma", NRE_GAMMA, "shape|scale", 2},
+    {"beta", NRE_BETA, "a|b|lo|hi", 2},
+};
+
+const prior_family *prior_families(size_t *n)
+{
+    *n = sizeof FAMILIES / sizeof FAMILIES[0];
+    return FAMILIES;
+}
+
+/* ---- looking up ---- */
+
+const schema_key *schema_keys(size_t *n)
+{
+    *n = N_KEYS;
+    return KEYS;
+}
+
+const char *key_name(const schema_key *k)
+{
+    const char *dot = strrchr(k->path, '.');
+    return dot ? dot + 1 : k->path;
+}
+
+static bool path_matches(const char *pattern, const char *path)
+{
+    for (;;) {
+        size_t p = strcspn(pattern, "."), n = strcspn(path, ".");
+        bool any = p == 1 && pattern[0] == '*' && n > 0;
+        if (!any && (p != n || memcmp(pattern, path, n) != 0))
+            return false;
+        if (!pattern[p] || !path[n])
+            return !pattern[p] && !path[n];
+        pattern += p + 1;
+        path += n + 1;
+    }
+}
+
+const schema_key *schema_find(const char *path)
+{
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (path_matches(KEYS[i].path, path))
+            return &KEYS[i];
+    return NULL;
+}
+
+bool schema_is_below(const schema_key *k, const schema_key *parent)
+{
+    size_t n = parent ? strlen(parent->path) : 0;
+    if (parent && (strncmp(k->path, parent->path, n) != 0 || k->path[n] != '.'))
+        return false;
+    return strchr(k->path + n + (parent != NULL), '.') == NULL;
+}
+
+const schema_key *schema_below(const schema_key *parent, const char *name)
+{
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (schema_is_below(&KEYS[i], parent) && (strcmp(key_name(&KEYS[i]), name) == 0 ||
+                                                  strcmp(key_name(&KEYS[i]), "*") == 0))
+            return &KEYS[i];
+    return NULL;
+}
+
+/* ---- words ---- */
+
+const char *const *choices_list(const char *choices, arena *a, size_t *n)
+{
+    char *text = arena_copy(a, choices);
+    const char **list = arena_alloc(a, strlen(choices) + 1, sizeof *list);
+    *n = 0;
+    if (!text || !list)
+        return list;
+    for (char *save = NULL, *w = strtok_r(text, "|", &save); w;
+         w = strtok_r(NULL, "|", &save))
+        list[(*n)++] = w;
+    return list;
+}
+
+bool choices_have(const char *choices, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *c = choices; c && *c; c += strcspn(c, "|"), c += *c == '|')
+        if (strcspn(c, "|") == n && memcmp(c, word, n) == 0)
+            return true;
+    return false;
+}
+
+const char *choices_text(const char *choices, arena *a)
+{
+    const char *text = "";
+    size_t n = 0;
+    const char *const *list = choices_list(choices, a, &n);
+    for (size_t i = 0; i < n && text; i++)
+        text = arena_print(a, "%s%s%s", text, i ? ", " : "", list[i]);
+    return text ? text : "";
+}
+
+static const char *real_range(const schema_key *k, arena *a)
+{
+    bool open_lo = k->flags & KEY_OPEN_LO, open_hi = k->flags & KEY_OPEN_HI;
+    if (!(k->lo < k->hi))
+        return "a number";
+    return arena_print(a, "a number in %c%g, %g%c", open_lo ? '(' : '[', k->lo, k->hi,
+                       open_hi ? ')' : ']');
+}
+
+static const char *value_text(const schema_key *k, arena *a)
+{
+    switch (k->type) {
+    case KEY_MAP:
+    case KEY_NAMES:
+    case KEY_PARAMS:
+        return "a map";
+    case KEY_SWITCH:
+        return "a map or false";
+    case KEY_STRING:
+        return "a string";
+    case KEY_PLUGIN:
+        return "the name of a plugin";
+    case KEY_WORD:
+    case KEY_CHOICE:
+    case KEY_FLAG:
+        return strchr(k->choices, '|')
+                   ? arena_print(a, "one of %s", choices_text(k->choices, a))
+                   : k->choices;
+    case KEY_BOOL:
+        return "true or false";
+    case KEY_INT:
+        return arena_print(a, "an integer in %.0f..%.10g", k->lo, k->hi);
+    case KEY_REAL:
+        return real_range(k, a);
+    case KEY_REALS:
+        return "a list of numbers";
+    case KEY_WORDS:
+        return arena_print(a, "a list of %s", choices_text(k->choices, a));
+    case KEY_FILE:
+    case KEY_DATA_FILE:
+        return "the path of a file";
+    case KEY_PRIOR:
+        return "a family and its arguments, {uniform: [low, high]}";
+    case KEY_TARGETS:
+        return "all, a parameter, a list of parameters, or a list of targets";
+    }
+    return "a value";
+}
+
+const char *key_expects(const schema_key *k, arena *a)
+{
+    const char *text = value_text(k, a);
+    return text ? text : "another value";
+}
+
+/* ---- suggestions ---- */
+
+static const char *near_sibling(const schema_key *parent, const char *name)
+{
+    const char *names[N_KEYS];
+    size_t n = 0;
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (schema_is_below(&KEYS[i], parent))
+            names[n++] = key_name(&KEYS[i]);
+    return text_nearest(name, n, names);
+}
+
+/* A key of another place with this very name, when there is just one. */
+static const schema_key *namesake(const char *name)
+{
+    const schema_key *found = NULL;
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (strcmp(key_name(&KEYS[i]), name) == 0) {
+            if (found)
+                return NULL;
+            found = &KEYS[i];
+        }
+    return found;
+}
+
+static const char *known_below(const schema_key *parent, arena *a)
+{
+    const char *text = "";
+    for (size_t i = 0; i < N_KEYS && text; i++)
+        if (schema_is_below(&KEYS[i], parent))
+            text = arena_print(a, "%s%s%s", text, *text ? ", " : "", key_name(&KEYS[i]));
+    return text ? text : "";
+}
+
+static const char *join(arena *a, const schema_key *parent, const char *name)
+{
+    return parent ? arena_print(a, "%s.%s", parent->path, name) : name;
+}
+
+const char *schema_hint(const schema_key *parent, const char *name, arena *a,
+                        const char **near)
+{
+    const char *full = join(a, parent, name), *known = known_below(parent, a);
+    *near = NULL;
+    if (full && choices_have(LATER, full))
+        return arena_print(a, "not known to this version  (known: %s)", known);
+    const char *sibling = near_sibling(parent, name);
+    if (sibling) {
+        *near = join(a, parent, sibling);
+        return arena_print(a, "did you mean '%s'?  (known: %s)", sibling, known);
+    }
+    const schema_key *same = namesake(name);
+    if (same && !strchr(same->path, '*')) {
+        *near = same->path;
+        return arena_print(a, "did you mean '%s'?  (known: %s)", same->path, known);
+    }
+    return arena_print(a, "not known to this version  (known: %s)", known);
+}
+
+/* ---- explain ---- */
+
+static int unknown_key(const char *path, arena *a)
+{
+    const char *names[N_KEYS];
+    for (size_t i = 0; i < N_KEYS; i++)
+        names[i] = KEYS[i].path;
+    const char *near = text_nearest(path, N_KEYS, names);
+    const char *dot = strrchr(path, '.');
+    const schema_key *same = namesake(dot ? dot + 1 : path);
+    if (!near && same)
+        near = same->path;
+    if (near)
+        return fail(NRE_EUSAGE, "no key '%s'; did you mean: nereid explain %s",
+                    text_shown(a, path), near);
+    return fail(NRE_EUSAGE, "no key '%s'; at the top there are: %s", text_shown(a, path),
+                known_below(NULL, a));
+}
+
+static void explain_below(FILE *out, const schema_key *parent, arena *a)
+{
+    for (size_t i = 0; i < N_KEYS; i++) {
+        const schema_key *k = &KEYS[i];
+        if (!schema_is_below(k, parent))
+            continue;
+        fprintf(out, "  %-14s %s", key_name(k), key_expects(k, a));
+        if (k->fallback && strcmp(k->fallback, "{}") != 0)
+            fprintf(out, ", default %s", k->fallback);
+        fprintf(out, "\n  %-14s %s\n", "", k->help);
+    }
+}
+
+static void explain_families(FILE *out, arena *a)
+{
+    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++)
+        fprintf(out, "  {%s: [%s]}\n", FAMILIES[i].name,
+                choices_text(FAMILIES[i].arguments, a));
+}
+
+static void explain_key(FILE *out, const schema_key *k, const char *path, arena *a)
+{
+    fprintf(out, "%s   %s", path, key_expects(k, a));
+    if (k->flags & KEY_REQUIRED)
+        fputs(", required", out);
+    if (k->fallback && strcmp(k->fallback, "{}") != 0)
+        fprintf(out, ", default %s", k->fallback);
+    fprintf(out, "\n  %s\n", k->help);
+    if (k->excludes)
+        fprintf(out, "  Not together with: %s.\n", choices_text(k->excludes, a));
+    if (k->needs)
+        fprintf(out, "  Only together with: %s.\n", choices_text(k->needs, a));
+    if (k->flags & KEY_QUIET)
+        fputs("  Changes no result.\n", out);
+    if (k->type == KEY_PRIOR)
+        explain_families(out, a);
+    if (k->type == KEY_PARAMS)
+        fputs("  `nereid plugins KIND NAME` lists them.\n", out);
+    explain_below(out, k, a);
+}
+
+static int printed(FILE *out, char **text, arena *a, const char **copy)
+{
+    *copy = NULL;
+    if (out && fclose(out) == 0 && *text)
+        *copy = arena_copy(a, *text);
+    free(*text);
+    return *copy ? NRE_OK : fail(NRE_ENOMEM, "no memory for a text");
+}
+
+int schema_explain(const char *path, arena *a, const char **text)
+{
+    const schema_key *k = schema_find(path);
+    if (!k)
+        return unknown_key(path, a);
+    char *written = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&written, &length);
+    if (out)
+        explain_key(out, k, path, a);
+    return printed(out, &written, a, text);
+}
+
+/* ---- the starter file ---- */
+
+static size_t depth_of(const schema_key *k)
+{
+    size_t depth = 0;
+    for (const char *c = k->path; *c; c++)
+        depth += *c == '.';
+    return depth;
+}
+
+static bool has_below(const schema_key *k)
+{
+    return k + 1 < KEYS + N_KEYS && schema_is_below(k + 1, k);
+}
+
+/* Keys without a default are shown behind a '#', and so is all below them. */
+static bool is_comment(const schema_key *k)
+{
+    if (strchr(k->path, '*') || k->type == KEY_NAMES || k->needs)
+        return true;
+    for (size_t i = 0; i < N_KEYS; i++) {
+        size_t n = strlen(KEYS[i].path);
+        bool covers =
+            strncmp(k->path, KEYS[i].path, n) == 0 && (k->path[n] == '.' || !k->path[n]);
+        if (covers && (KEYS[i].flags & KEY_OPTIONAL))
+            return true;
+    }
+    return !has_below(k) && !k->fallback && !(k->flags & KEY_REQUIRED);
+}
+
+static void put_starter_line(FILE *out, const schema_key *k, arena *a)
+{
+    const char *name = strcmp(key_name(k), "*") == 0 ? "theta" : key_name(k);
+    const char *value = has_below(k) ? "" : k->fallback ? k->fallback : k->example;
+    const char *line = arena_print(a, "%*s%s%s:%s%s", (int)(2 * depth_of(k)), "",
+                                   is_comment(k) ? "# " : "", name,
+                                   value && *value ? " " : "", value ? value : "");
+    if (line)
+        fprintf(out, "%-44s # %s\n", line, k->help);
+}
+
+const char *schema_starter(arena *a)
+{
+    char *written = NULL;
+    size_t length = 0;
+    const char *text = NULL;
+    FILE *out = open_memstream(&written, &length);
+    for (size_t i = 0; out && i < N_KEYS; i++) {
+        if (i > 0 && depth_of(&KEYS[i]) == 0 && has_below(&KEYS[i]))
+            fputc('\n', out);
+        put_starter_line(out, &KEYS[i], a);
+    }
+    printed(out, &written, a, &text);
+    return text;
+}
