@@ -56,7 +56,8 @@ void log_level(nre_level least);
 void log_file(FILE *file);
 void log_say(nre_level level, const char *format, ...) NRE_PRINTF(2, 3);
 void log_say_v(nre_level level, const char *format, va_list arguments);
-/* Called before and after each line on stderr, so that a progress bar can step aside.  [main] */
+/* Called before and after each line on stderr, so that a progress bar can step aside; they must
+ * not log.  [main] */
 void log_around(void (*before)(void), void (*after)(void));
 
 /* ---- arena.c: memory that is freed together ------------------------------------------------ */
@@ -109,7 +110,8 @@ void pool_free(pool *p);
 unsigned pool_threads(const pool *p);
 /* Run task(context, i) for i < n; items are handed out in order.  After a failure or a wish to
  * stop no new item starts; returns the failure of the lowest item that failed, its message
- * carried to the caller.  P NULL: all in this thread.  Not reentrant.  [main] */
+ * carried to the caller.  P NULL: all in this thread.  A job inside a job of the same pool is
+ * NRE_EINTERNAL.  [main] */
 int pool_run(pool *p, size_t n, pool_task *task, void *context);
 /* The same, but a wish to stop does not interrupt it: for steps that must be whole, such as an
  * update of weights in place. */

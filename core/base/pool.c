@@ -288,6 +288,9 @@ static int run(pool *p, size_t n, pool_task *task, void *context, bool stoppable
 {
     if (!p || p->n_workers == 0 || n <= 1)
         return run_alone(n, task, context, stoppable);
+    if (atomic_load(&p->gate) != CLOSED)
+        return fail(NRE_EINTERNAL,
+                    "a job was started inside another of the same threads");
     job_start(&p->job, n, task, context, stoppable);
     atomic_store(&p->gate, 0);
     turn_next(p);

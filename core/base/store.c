@@ -175,8 +175,10 @@ int store_put(store *s, const char *name, store_type type, unsigned rank,
     uint64_t n;
     int status = NRE_OK;
 
-    if (rank > STORE_RANK || type_of(type) < 0 || !items_of(rank, dim, &n))
+    if (rank > STORE_RANK || type_of(type) < 0 || !items_of(rank, dim, &n)) {
+        s->failed = true;
         return fail(NRE_EINVAL, "%s: %s: no such array can be stored", s->path, name);
+    }
     for (unsigned i = 0; i < rank; i++)
         extent[i] = dim[i];
     space = H5Screate_simple((int)rank, extent, NULL);
@@ -245,9 +247,9 @@ static int image_of(store *s, char **bytes, size_t *n)
         H5Fget_vfd_handle(s->file, H5P_DEFAULT, &handle) >= 0 &&
         H5Fget_filesize(s->file, &reserved) >= 0)
         behind = H5Fget_file_image(s->file, NULL, 0);
-    if (!handle || behind < 0 || (uint64_t)behind + USER_BLOCK > reserved)
+    *bytes = handle ? *(char **)handle : NULL;
+    if (!*bytes || behind < 0 || (uint64_t)behind + USER_BLOCK > reserved)
         return fail(NRE_ENOMEM, "%s: HDF5 cannot finish it: out of memory", s->path);
-    *bytes = *(char **)handle;
     *n = (size_t)behind + USER_BLOCK;
     return NRE_OK;
 }
@@ -301,13 +303,14 @@ static int read_block(const char *path, char *block, uint64_t *length)
 static int verify(const char *path)
 {
     char block[USER_BLOCK + 1], expected[USER_BLOCK], how[80];
-    uint64_t length = 0, promised = 0;
+    uint64_t length = 0, promised;
     hash rest;
     int status = read_block(path, block, &length);
 
     if (status)
         return status;
-    if (sscanf(block + strlen(MAGIC), "%" SCNu64, &promised) == 1 && promised != length) {
+    promised = strtoull(block + strlen(MAGIC), NULL, 10);
+    if (promised != length) {
         snprintf(how, sizeof how, "has %" PRIu64 " bytes instead of %" PRIu64,
                  length + USER_BLOCK, promised + USER_BLOCK);
         return fail_damaged(path, how);

@@ -116,7 +116,7 @@ static unsigned edit_distance(const char *a, const char *b)
 const char *text_nearest(const char *word, size_t n, const char *const *candidates)
 {
     size_t length = strlen(word);
-    unsigned best = 3;
+    size_t best = 3;
     const char *nearest = NULL;
 
     if (length > WORD_MOST)
@@ -124,7 +124,7 @@ const char *text_nearest(const char *word, size_t n, const char *const *candidat
     for (size_t i = 0; i < n; i++) {
         if (strlen(candidates[i]) > WORD_MOST)
             continue;
-        unsigned distance = edit_distance(word, candidates[i]);
+        size_t distance = edit_distance(word, candidates[i]);
         if (distance < best && 2 * distance < length) {
             best = distance;
             nearest = candidates[i];

@@ -194,6 +194,23 @@ Test(pool, signals_are_for_the_main_thread)
     pool_free(p);
 }
 
+static int nest(void *context, size_t i, unsigned worker)
+{
+    (void)worker;
+    return i == 0 ? pool_run(context, ITEMS, count, NULL) : 0;
+}
+
+Test(pool, a_job_inside_a_job_is_refused)
+{
+    pool *p;
+
+    cr_assert_eq(pool_new(2, &p), 0);
+    cr_assert_eq(pool_run(p, ITEMS, nest, p), NRE_EINTERNAL);
+    cr_assert_eq(atomic_load(&runs[0]), 0);
+    cr_assert_eq(pool_run(p, 1, nest, p), 0, "one item runs in the caller and may");
+    pool_free(p);
+}
+
 Test(pool, absurd_numbers_of_threads_are_refused)
 {
     pool *p;
