@@ -203,7 +203,8 @@ int store_create(const char *path, store **out);
 /* NAME may hold groups, "optimiser/m": made as needed.  n items = product of dims. */
 int store_put(store *s, const char *name, store_type type, unsigned rank, const uint64_t *dim,
               const void *data);
-int store_put_text(store *s, const char *name, const char *text);       /* root attributes */
+/* Root attributes; a text of at most 64000 bytes. */
+int store_put_text(store *s, const char *name, const char *text);
 int store_put_real(store *s, const char *name, double value);
 int store_put_int(store *s, const char *name, int64_t value);
 int store_commit(store *s);      /* publish and free S, also on failure; the old file or the new */

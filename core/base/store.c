@@ -247,9 +247,9 @@ static int image_of(store *s, char **bytes, size_t *n)
         H5Fget_vfd_handle(s->file, H5P_DEFAULT, &handle) >= 0 &&
         H5Fget_filesize(s->file, &reserved) >= 0)
         behind = H5Fget_file_image(s->file, NULL, 0);
-    *bytes = handle ? *(char **)handle : NULL;
-    if (!*bytes || behind < 0 || (uint64_t)behind + USER_BLOCK > reserved)
+    if (!handle || behind < 0 || (uint64_t)behind + USER_BLOCK > reserved)
         return fail(NRE_ENOMEM, "%s: HDF5 cannot finish it: out of memory", s->path);
+    *bytes = *(char **)handle;
     *n = (size_t)behind + USER_BLOCK;
     return NRE_OK;
 }
@@ -265,7 +265,7 @@ int store_commit(store *s)
             fail(NRE_EIO, "%s: not written, because an array could not be put", s->path);
     else
         status = image_of(s, &bytes, &n);
-    if (!status) {
+    if (bytes) {
         seal_print(bytes, n - USER_BLOCK, hash_bytes(bytes + USER_BLOCK, n - USER_BLOCK));
         status = file_write(s->path, bytes, n);
     }

@@ -303,6 +303,29 @@ Test(store, a_failed_put_is_not_published)
     scratch_free(&f);
 }
 
+Test(store, long_texts)
+{
+    static char text[64001];
+    scratch f = scratch_new();
+    arena *a = arena_new();
+    char *got = NULL;
+    store *s;
+
+    memset(text, 'c', 64000);
+    cr_assert_eq(store_create(scratch_path(&f, "a.h5"), &s), 0);
+    cr_assert_eq(store_put_text(s, "config", text), 0);
+    cr_assert_eq(store_put_text(s, "empty", ""), 0);
+    cr_assert_eq(store_commit(s), 0);
+    cr_assert_eq(store_open(f.path, &s), 0);
+    cr_assert_eq(store_get_text(s, "config", a, &got), 0);
+    cr_assert_str_eq(got, text);
+    cr_assert_eq(store_get_text(s, "empty", a, &got), 0);
+    cr_assert_str_eq(got, "");
+    store_close(s);
+    arena_free(a);
+    scratch_free(&f);
+}
+
 Test(store, absurd_arrays_are_refused)
 {
     scratch f = scratch_new();
