@@ -60,6 +60,8 @@ typedef struct session_request {
 } session_request;
 /* Read the config, make the instances, resolve targets, build the networks.  Simulates nothing. */
 int session_open(const session_request *r, session **out);
+/* Only a simulator, at its defaults; config is its name. */
+int session_of_simulator(const session_request *r, session **out);
 void session_close(session *s);
 /* The plugin folders of a command. */
 int command_plugins(const command *c, plugins **out);
@@ -77,6 +79,8 @@ typedef struct folder {
  * --force moves it to PATH.old-TIME; a live process in it is NRE_ELOCKED. */
 int folder_open(const char *path, bool resume, bool force, folder **out);
 void folder_close(folder *f);
+/* Only the name: nothing is made, locked or logged. */
+int folder_peek(const char *path, folder **out);
 const char *folder_path(const folder *f, const char *format, ...) NRE_PRINTF(2, 3);   /* in f->arena */
 int folder_mark(const folder *f, int status);        /* DONE or FAILED */
 int folder_environment(const folder *f, const session *s);       /* environment.json */
@@ -109,7 +113,11 @@ double stage_seconds(const stages *s, const char *name);         /* NAN when unk
 
 typedef struct run {
     session *session;
-    folder *folder;
+    folder *folder;                  /* where results go */
+    folder *source;                  /* where data/ and model/ are; run: the same folder */
+    size_t n_rows;                   /* observed rows given by hand, */
+    const float *rows;               /* or NULL: those of the config */
+    bool joint;                      /* rows belong together */
     stages *stages;
     progress *watch;
     bool dry_run;
@@ -132,14 +140,21 @@ int units_simulate(run *r, arena *a, size_t *n, unit **out);
 int units_train(run *r, arena *a, size_t *n, unit **out);
 int units_infer(run *r, arena *a, size_t *n, unit **out);
 int units_diagnose(run *r, arena *a, size_t *n, unit **out);
-/* Tables, page and summary from what the other stages left; *gates: missed gates, in A. */
-int report_run(run *r, double seconds, FILE *out, size_t *n_missed);
+/* Tables, page and summary from what the other stages left; the summary goes to OUT (NULL:
+ * nowhere).  NRE_EGATE when a gated diagnostic missed its threshold. */
+int report_run(run *r, double seconds, FILE *out);
 
 extern const char *const PURPOSES[3];                /* train validation test */
 const dataset_request *dataset_request_of(const experiment *e, size_t purpose);
 
+/* In the source's arena. */
+#define source_path(r, ...) folder_path((r)->source, __VA_ARGS__)
 /* What later stages read. */
 int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
+/* Inputs of a stage that uses the observed rows: their number and checksum, added to *TEXT. */
+int observation_inputs(const run *r, arena *a, const char **text);
+/* Inputs of a stage that uses the estimator of a target. */
+int estimator_inputs(run *r, arena *a, size_t target, const char **out);
 typedef struct estimator {           /* a trained (or exact, or prior) ratio, ready to use */
     size_t n_members;
     model **models;
@@ -150,8 +165,9 @@ typedef struct estimator {           /* a trained (or exact, or prior) ratio, re
 } estimator;
 int estimator_open(const run *r, size_t target, estimator **out);
 void estimator_close(estimator *e);
-/* Observed rows of x of the config: read, simulated (mock) or none (*n = 0); free(*x). */
-int observations_of(const session *s, size_t *n, float **x);
+/* Observed rows of x: those of R, else of the config: read, simulated (mock) or none (*n = 0);
+ * free(*x). */
+int observations_of(const run *r, size_t *n, float **x);
 
 /* Posterior of row ROW (sum over N_ROWS) by sampler or grid: files under FOLDER, and the summary
  * as JSON (what the posterior table shows). */
@@ -166,6 +182,9 @@ typedef struct posterior_request {
     const char *folder;              /* posterior/TARGET */
 } posterior_request;
 int posterior_summarise(const posterior_request *r, json_t **summary);
+
+/* A finished run opened for use: its resolved config, nothing trained anew. */
+int run_open(const char *path, const command *c, progress *w, session **s, folder **f);
 
 /* ---- verbs ------------------------------------------------------------------------------------------------------- */
 

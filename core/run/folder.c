@@ -1,0 +1,203 @@
+/* The run directory: made, locked, logged in and marked. */
+#include "run/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gsl/gsl_version.h>
+#include <hdf5.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *folder_path(const folder *f, const char *format, ...)
+{
+    char name[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    return path_join(f->arena, f->path, name);
+}
+
+/* Where --force puts what was there: "PATH.old-20260131T120000", with a number when taken. */
+static int move_aside(arena *a, const char *path)
+{
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", &utc);
+    const char *aside = arena_print(a, "%s.old-%s", path, stamp);
+    for (int i = 1; aside && file_exists(aside); i++)
+        aside = arena_print(a, "%s.old-%s-%d", path, stamp, i);
+    if (!aside)
+        return fail(NRE_ENOMEM, "no memory for the name of '%s'", path);
+    if (rename(path, aside))
+        return fail(NRE_EIO, "cannot move '%s' to '%s': %s", path, aside, strerror(errno));
+    log_say(NRE_INFO, "moved what was in %s to %s", path, aside);
+    return NRE_OK;
+}
+
+static bool is_begun(arena *a, const char *path)
+{
+    static const char *const MARKS[] = {"resolved.yaml", "DONE", "FAILED", "stages.json", "lock"};
+    for (size_t i = 0; i < sizeof MARKS / sizeof MARKS[0]; i++)
+        if (file_exists(path_join(a, path, MARKS[i])))
+            return true;
+    return false;
+}
+
+/* Hold PATH/lock: the kernel lets go of it when this process ends, however it ends. */
+static int lock_take(folder *f)
+{
+    const char *path = folder_path(f, "lock");
+    f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (f->lock < 0)
+        return fail(NRE_EIO, "cannot open '%s': %s", path, strerror(errno));
+    char holder[128] = {0};
+    if (flock(f->lock, LOCK_EX | LOCK_NB)) {
+        ssize_t n = read(f->lock, holder, sizeof holder - 1);
+        holder[strcspn(holder, "\n")] = 0;
+        return fail(NRE_ELOCKED, "'%s' is in use by %s; wait for it or choose another folder",
+                    f->path, n > 0 ? holder : "another process");
+    }
+    struct utsname host;
+    uname(&host);
+    int n = snprintf(holder, sizeof holder, "process %ld on %.80s\n", (long)getpid(),
+                     host.nodename);
+    if (ftruncate(f->lock, 0) || pwrite(f->lock, holder, (size_t)n, 0) != n)
+        return fail(NRE_EIO, "cannot write '%s': %s", path, strerror(errno));
+    return NRE_OK;
+}
+
+/* Refuse to move a folder in which a live process works. */
+static int lock_probe(arena *a, const char *path)
+{
+    int descriptor = open(path_join(a, path, "lock"), O_RDWR | O_CLOEXEC);
+    if (descriptor < 0)
+        return NRE_OK;
+    int busy = flock(descriptor, LOCK_EX | LOCK_NB);
+    close(descriptor);
+    return busy ? fail(NRE_ELOCKED, "'%s' is in use by a live process", path) : NRE_OK;
+}
+
+static int folder_prepare(folder *f, bool resume, bool force)
+{
+    int rc = NRE_OK;
+    if (force && file_exists(f->path) && !(rc = lock_probe(f->arena, f->path)))
+        rc = move_aside(f->arena, f->path);
+    else if (!force && !resume && is_begun(f->arena, f->path))
+        return fail(NRE_EEXISTS,
+                    "'%s' holds a run already; --resume goes on with it, --force moves it aside",
+                    f->path);
+    return rc ? rc : folder_make(f->path);
+}
+
+int folder_open(const char *path, bool resume, bool force, folder **out)
+{
+    *out = NULL;
+    if (resume && force)
+        return fail(NRE_EUSAGE, "--resume and --force exclude each other");
+    folder *f = NULL;
+    int rc = folder_peek(path, &f);
+    if (rc)
+        return rc;
+    rc = folder_prepare(f, resume, force);
+    if (!rc)
+        rc = lock_take(f);
+    if (!rc && !(f->log = fopen(folder_path(f, "log.txt"), "a")))
+        rc = fail(NRE_EIO, "cannot write in '%s': %s", path, strerror(errno));
+    if (!rc && !(f->metrics = fopen(folder_path(f, "metrics.jsonl"), "a")))
+        rc = fail(NRE_EIO, "cannot write in '%s': %s", path, strerror(errno));
+    if (rc) {
+        folder_close(f);
+        return rc;
+    }
+    log_file(f->log);
+    unlink(folder_path(f, "DONE"));
+    unlink(folder_path(f, "FAILED"));
+    *out = f;
+    return NRE_OK;
+}
+
+int folder_peek(const char *path, folder **out)
+{
+    arena *a = arena_new();
+    folder *f = a ? arena_alloc(a, 1, sizeof *f) : NULL;
+    *out = f;
+    if (!f) {
+        arena_free(a);
+        return fail(NRE_ENOMEM, "no memory for the run directory");
+    }
+    *f = (folder){.arena = a, .path = arena_copy(a, path), .lock = -1};
+    return NRE_OK;
+}
+
+void folder_close(folder *f)
+{
+    if (!f)
+        return;
+    if (f->log) {
+        log_file(NULL);
+        fclose(f->log);
+    }
+    if (f->metrics)
+        fclose(f->metrics);
+    if (f->lock >= 0)
+        close(f->lock);
+    arena_free(f->arena);
+}
+
+int folder_mark(const folder *f, int status)
+{
+    if (!status || status == NRE_EGATE)
+        return file_print(folder_path(f, "DONE"), "%s\n", status ? error_message() : "done");
+    const char *why = arena_copy(f->arena, error_message());
+    int rc = file_print(folder_path(f, "FAILED"), "exit %d\n%s\n", exit_code_of(status), why);
+    error_set(why);
+    return rc;
+}
+
+void folder_metrics(void *folder_, const json_t *line)
+{
+    folder *f = folder_;
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (text && f->metrics) {
+        fprintf(f->metrics, "%s\n", text);
+        fflush(f->metrics);
+    }
+    free(text);
+}
+
+static json_t *plugin_entry(const instance *i)
+{
+    if (!i)
+        return json_null();
+    const nre_plugin *t = i->plugin->table;
+    return json_pack("{s:s, s:s, s:s, s:s}", "name", t->name, "version", t->version, "path",
+                     i->plugin->path, "xxh3", hash_hex(i->plugin->file_hash).hex);
+}
+
+int folder_environment(const folder *f, const session *s)
+{
+    struct utsname host;
+    uname(&host);
+    char hdf5[32];
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
+    json_t *e = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s}, s:{s:o, s:o, s:o}}", "nereid",
+        NEREID_VERSION, "compiler", __VERSION__, "system", host.release, "machine", host.machine,
+        "threads", (int)pool_threads(s->workers), "libraries", "openblas", blas_version(),
+        "openblas_kernel", blas_kernel(), "kernels", kernel_name(), "gsl", gsl_version, "hdf5",
+        hdf5, "plugins", "simulator", plugin_entry(s->simulator_plugin), "architecture",
+        plugin_entry(s->architecture), "sampler", plugin_entry(s->sampler));
+    if (!e)
+        return fail(NRE_ENOMEM, "no memory for environment.json");
+    int rc = json_save(folder_path(f, "environment.json"), e);
+    json_decref(e);
+    return rc;
+}

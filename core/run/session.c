@@ -1,0 +1,195 @@
+/* A session: the config read, its plugins alive, its targets resolved. */
+#include "run/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int command_plugins(const command *c, plugins **out)
+{
+    return plugins_new(c->n_plugin_path, c->plugin_path, out);
+}
+
+unsigned command_threads(const command *c)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return c->threads ? c->threads : n > 0 ? (unsigned)n : 1;
+}
+
+/* Installed data: data/ beside the running executable, then the installed one. */
+static int find_data(session *s)
+{
+    char executable[4096];
+    ssize_t n = readlink("/proc/self/exe", executable, sizeof executable - 1);
+    executable[n > 0 ? n : 0] = 0;
+    const char **folders = arena_alloc(s->arena, 2, sizeof *folders);
+    if (!folders)
+        return fail(NRE_ENOMEM, "no memory for a session");
+    folders[0] = path_join(s->arena, path_folder(s->arena, executable), "data");
+    folders[1] = NEREID_DATADIR;
+    s->services.data_folders = folders;
+    s->services.n_data_folders = 2;
+    return folders[0] ? NRE_OK : fail(NRE_ENOMEM, "no memory for a session");
+}
+
+static int make_instance(session *s, const component *c, instance **out)
+{
+    if (!c->plugin)
+        return NRE_OK;
+    int rc = instance_new(c->plugin, c->values, &s->services, out);
+    return rc && c->where.line
+               ? fail_within(rc, "%s:%zu:%zu", c->where.origin, c->where.line, c->where.column)
+               : rc;
+}
+
+static int open_simulator(session *s)
+{
+    const experiment *e = s->experiment;
+    marginal *m = arena_alloc(s->arena, e->n_overrides + 1, sizeof *m);
+    if (!m)
+        return fail(NRE_ENOMEM, "no memory for a session");
+    for (size_t i = 0; i < e->n_overrides; i++) {
+        const parameter_override *o = &e->overrides[i];
+        m[i] = (marginal){.name = o->name, .family = o->prior, .a = o->a, .b = o->b,
+                          .lo = o->lo, .hi = o->hi};
+    }
+    int rc = simulator_open(s->simulator_plugin, 0, NULL, &s->simulator);
+    if (!rc)
+        rc = experiment_check_parameters(e, simulator_n_theta(s->simulator),
+                                         simulator_names(s->simulator));
+    if (rc || !e->n_overrides)
+        return rc;
+    simulator_close(s->simulator);
+    s->simulator = NULL;
+    rc = simulator_open(s->simulator_plugin, e->n_overrides, m, &s->simulator);
+    return rc == NRE_EINVAL ? fail_within(NRE_ECONFIG, "%s: parameters", e->path) : rc;
+}
+
+static int find_targets(session *s)
+{
+    const experiment *e = s->experiment;
+    s->targets = arena_alloc(s->arena, e->infer.n_targets, sizeof *s->targets);
+    s->nets = arena_alloc(s->arena, e->infer.n_targets, sizeof *s->nets);
+    if (!s->targets || !s->nets)
+        return fail(NRE_ENOMEM, "no memory for a session");
+    for (size_t i = 0; i < e->infer.n_targets; i++) {
+        const target_request *t = &e->infer.targets[i];
+        int rc = target_of(s->simulator, s->arena, t->all, t->n, t->names, &s->targets[i]);
+        if (rc)
+            return rc;
+        s->n_targets++;
+    }
+    return NRE_OK;
+}
+
+static int build_network(session *s, size_t i)
+{
+    const nre_simulator_info *info = simulator_info(s->simulator);
+    net_field *fields = arena_alloc(s->arena, info->n_fields, sizeof *fields);
+    if (!fields)
+        return fail(NRE_ENOMEM, "no memory for a session");
+    for (size_t k = 0; k < info->n_fields; k++) {
+        const nre_field *f = simulator_field(s->simulator, k);
+        fields[k] = (net_field){f->name, f->shape, f->exchangeable};
+    }
+    net_inputs inputs = {s->targets[i].n, info->n_fields, fields};
+    return net_new(s->architecture->plugin->table, s->architecture->self, &inputs, &s->nets[i]);
+}
+
+static int build_networks(session *s)
+{
+    int rc = NRE_OK;
+    if (s->experiment->estimator == ESTIMATOR_NETWORK)
+        for (size_t i = 0; i < s->n_targets && !rc; i++)
+            rc = build_network(s, i);
+    return rc;
+}
+
+static int session_new(const session_request *r, session **out)
+{
+    arena *a = arena_new();
+    session *s = *out = a ? arena_alloc(a, 1, sizeof *s) : NULL;
+    if (!s) {
+        arena_free(a);
+        return fail(NRE_ENOMEM, "no memory for a session");
+    }
+    s->arena = a;
+    s->watch = r->watch;
+    int rc = command_plugins(r->command, &s->plugins);
+    if (!rc)
+        rc = pool_new(command_threads(r->command), &s->workers);
+    s->services = (host_services){.workers = s->workers, .watcher = s->watch};
+    return rc ? rc : find_data(s);
+}
+
+static int session_load(session *s, const session_request *r)
+{
+    const command *c = r->command;
+    config_request request = {.path = r->config, .n_set = c->n_set, .set = c->set,
+                              .seed = c->has_seed ? &c->seed : NULL, .plugins = s->plugins};
+    int rc = experiment_load(&request, s->arena, &s->experiment);
+    if (!rc)
+        rc = make_instance(s, &s->experiment->simulator.component, &s->simulator_plugin);
+    if (!rc)
+        rc = make_instance(s, &s->experiment->architecture, &s->architecture);
+    if (!rc)
+        rc = make_instance(s, &s->experiment->infer.sampler.component, &s->sampler);
+    if (!rc)
+        rc = open_simulator(s);
+    if (!rc)
+        rc = find_targets(s);
+    return rc ? rc : build_networks(s);
+}
+
+static int load_simulator(session *s, const char *name)
+{
+    const plugin *p = NULL;
+    nre_values *values = NULL;
+    int rc = plugin_load(s->plugins, NRE_SIMULATOR, name, &p);
+    if (!rc)
+        rc = values_new(p, s->arena, &values);
+    if (!rc && (rc = values_complete(values)))
+        rc = fail_within(NRE_EUSAGE, "simulator '%s' needs a config that sets its options", name);
+    if (!rc)
+        rc = instance_new(p, values, &s->services, &s->simulator_plugin);
+    return rc ? rc : simulator_open(s->simulator_plugin, 0, NULL, &s->simulator);
+}
+
+int session_open(const session_request *r, session **out)
+{
+    int rc = session_new(r, out);
+    if (!rc)
+        rc = session_load(*out, r);
+    if (rc) {
+        session_close(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+int session_of_simulator(const session_request *r, session **out)
+{
+    int rc = session_new(r, out);
+    if (!rc)
+        rc = load_simulator(*out, r->config);
+    if (rc) {
+        session_close(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+void session_close(session *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_targets; i++)
+        net_free(s->nets[i]);
+    simulator_close(s->simulator);
+    instance_free(s->sampler);
+    instance_free(s->architecture);
+    instance_free(s->simulator_plugin);
+    pool_free(s->workers);
+    plugins_free(s->plugins);
+    arena_free(s->arena);
+}

@@ -1,0 +1,250 @@
+/* The diagnose stage: one unit a diagnostic, over all targets. */
+#include "run/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the diagnostics of one target work on. */
+typedef struct bench_of_target {
+    estimator *estimator;
+    dataset *data;
+    loader *test;
+    subject subject;
+} bench_of_target;
+
+static void bench_close(bench_of_target *b)
+{
+    estimator_close(b->estimator);
+    loader_free(b->test);
+    dataset_close(b->data);
+}
+
+static int bench_open(const run *r, size_t which, bench_of_target *b)
+{
+    session *s = r->session;
+    *b = (bench_of_target){0};
+    int rc = estimator_open(r, which, &b->estimator);
+    if (!rc)
+        rc = run_loader(r, 2, &b->data, &b->test);
+    if (rc) {
+        bench_close(b);
+        return rc;
+    }
+    b->subject = (subject){&b->estimator->posterior, b->test, s->experiment->seed, s->workers,
+                           r->watch};
+    return NRE_OK;
+}
+
+static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+{
+    const experiment *e = r->session->experiment;
+    coverage_request request = {e->diagnose.coverage.n_levels, e->diagnose.coverage.levels,
+                                e->diagnose.coverage.regions, e->diagnose.coverage.observables,
+                                e->diagnose.coverage.repeats, e->diagnose.coverage.snap};
+    coverage_result result = {0};
+    (void)which;
+    int rc = coverage_of(&b->subject, &request, &result);
+    if (!rc)
+        *out = coverage_json(&result);
+    coverage_release(&result);
+    return rc;
+}
+
+/* Area of each observed row beside those of the test rows. */
+static int observed_areas(const run *r, const bench_of_target *b, const area_result *test,
+                          json_t *out)
+{
+    observed *o = NULL;
+    ratio_worker *w = NULL;
+    size_t n = 0;
+    float *x = NULL;
+    json_t *list = json_array();
+    int rc = observations_of(r, &n, &x);
+    if (!rc)
+        rc = ratio_worker_new(b->estimator->ratio, &w);
+    if (!rc)
+        rc = observed_new(b->estimator->ratio, &o);
+    if (!rc && n)
+        rc = ratio_observe(b->estimator->ratio, w, n, x, o);
+    for (size_t i = 0; i < n && !rc; i++) {
+        double area, rank;
+        rc = area_of_observation(&b->subject, test, o, i, &area, &rank);
+        json_t *j = json_object();
+        json_object_set_new(j, "area", json_number(area));
+        json_object_set_new(j, "rank", json_number(rank));
+        json_array_append_new(list, j);
+    }
+    json_object_set_new(out, "observed", list);
+    observed_free(o);
+    ratio_worker_free(w);
+    free(x);
+    return rc;
+}
+
+static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+{
+    area_result result = {0};
+    (void)which;
+    if (!ratio_is_normalised(b->estimator->ratio)) {
+        *out = json_pack("{s:n, s:s, s:[]}", "mean", "reason",
+                         "this ratio is known up to a function of x", "observed");
+        return NRE_OK;
+    }
+    int rc = area_of(&b->subject, r->session->experiment->diagnose.area.observables, &result);
+    if (!rc)
+        *out = area_json(&result);
+    if (!rc)
+        rc = observed_areas(r, b, &result, *out);
+    area_release(&result);
+    return rc;
+}
+
+/* Among the training rows as a network sees them; the scaling of a member or, without network, a
+ * fresh one. */
+static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+{
+    session *s = r->session;
+    dataset *data = NULL;
+    loader *train = NULL;
+    scaling *fitted = NULL;
+    size_t n = 0;
+    float *x = NULL;
+    predictive_result result = {0};
+    (void)which;
+    int rc = run_loader(r, 0, &data, &train);
+    if (!rc && !b->estimator->n_members)
+        rc = scaling_fit(s->simulator, train, true, s->workers, &fitted);
+    if (!rc)
+        rc = observations_of(r, &n, &x);
+    if (!rc)
+        rc = predictive_of(&b->subject, train, fitted ? fitted : b->estimator->scalings[0],
+                           s->experiment->diagnose.predictive.observables, n, x, &result);
+    if (!rc)
+        *out = predictive_json(&result);
+    predictive_release(&result);
+    scaling_free(fitted);
+    loader_free(train);
+    dataset_close(data);
+    free(x);
+    return rc;
+}
+
+typedef struct diagnostic {
+    const char *name;
+    const char *prefix;          /* of its keys */
+    bool (*wanted)(const experiment *e);
+    bool observes;               /* looks at the observation */
+    bool once;                   /* the same for every target */
+    int (*perform)(run *r, size_t which, bench_of_target *b, json_t **out);
+} diagnostic;
+
+static bool coverage_wanted(const experiment *e)
+{
+    return e->diagnose.coverage.wanted;
+}
+
+static bool area_wanted(const experiment *e)
+{
+    return e->diagnose.area.wanted;
+}
+
+static bool predictive_wanted(const experiment *e)
+{
+    return e->diagnose.predictive.wanted;
+}
+
+static const diagnostic DIAGNOSTICS[] = {
+    {"coverage", "diagnose.coverage", coverage_wanted, false, false, coverage_unit},
+    {"area", "diagnose.area", area_wanted, true, false, area_unit},
+    {"predictive", "diagnose.predictive", predictive_wanted, true, true, predictive_unit},
+};
+enum { N_DIAGNOSTICS = sizeof DIAGNOSTICS / sizeof DIAGNOSTICS[0] };
+
+static int perform_target(run *r, const diagnostic *d, size_t which, json_t *list)
+{
+    bench_of_target b;
+    json_t *result = NULL;
+    int rc = bench_open(r, which, &b);
+    if (rc)
+        return rc;
+    rc = d->perform(r, which, &b, &result);
+    if (!rc && !json_is_object(result))
+        rc = fail(NRE_ENOMEM, "no memory for the result of %s", d->name);
+    if (!rc) {
+        json_object_set_new(result, "target", json_string(r->session->targets[which].name));
+        rc = json_array_append(list, result) ? fail(NRE_ENOMEM, "no memory") : NRE_OK;
+    }
+    json_decref(result);
+    bench_close(&b);
+    return rc ? fail_within(rc, "%s of target %s", d->name, r->session->targets[which].name)
+              : NRE_OK;
+}
+
+static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
+{
+    const diagnostic *d = &DIAGNOSTICS[u->index];
+    size_t n = d->once ? 1 : r->session->n_targets;
+    json_t *list = json_array();
+    (void)rate;
+    (void)rate_unit;
+    int rc = folder_make(folder_path(r->folder, "diagnostics"));
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = perform_target(r, d, i, list);
+    json_t *all = json_pack("{s:O}", "rows", list);
+    if (!rc)
+        rc = json_save(u->output, all);
+    json_decref(all);
+    json_decref(list);
+    return rc;
+}
+
+/* The test rows, by what they were made of. */
+static int test_line(run *r, arena *a, const char **text)
+{
+    size_t n = 0;
+    unit *u = NULL;
+    int rc = units_simulate(r, a, &n, &u);
+    for (size_t i = 0; i < n && !rc; i++)
+        *text = arena_print(a, "%s%s = %s\n", *text, u[i].name,
+                            hash_hex(hash_string(u[i].inputs)).hex);
+    return rc;
+}
+
+static int unit_inputs(run *r, arena *a, const diagnostic *d, const char **out)
+{
+    const experiment *e = r->session->experiment;
+    const char *text = experiment_inputs(e, a, 1, &d->prefix);
+    int rc = d->observes ? observation_inputs(r, a, &text) : NRE_OK;
+    if (!rc)
+        rc = test_line(r, a, &text);
+    for (size_t i = 0; i < r->session->n_targets && !rc; i++) {
+        const char *inputs = NULL;
+        rc = estimator_inputs(r, a, i, &inputs);
+        if (!rc)
+            text = arena_print(a, "%starget.%s = %s\n", text, r->session->targets[i].name,
+                               hash_hex(hash_string(inputs)).hex);
+    }
+    *out = text;
+    return rc || text ? rc : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
+}
+
+int units_diagnose(run *r, arena *a, size_t *n, unit **out)
+{
+    *n = 0;
+    *out = arena_alloc(a, N_DIAGNOSTICS, sizeof **out);
+    if (!*out)
+        return fail(NRE_ENOMEM, "no memory for the stages");
+    for (size_t i = 0; i < N_DIAGNOSTICS; i++) {
+        const diagnostic *d = &DIAGNOSTICS[i];
+        if (!d->wanted(r->session->experiment))
+            continue;
+        unit *u = &(*out)[(*n)++];
+        *u = (unit){.name = arena_print(a, "diagnose/%s", d->name), .stage = "diagnose",
+                    .index = i, .perform = perform,
+                    .output = folder_path(r->folder, "diagnostics/%s.json", d->name)};
+        int rc = unit_inputs(r, a, d, &u->inputs);
+        if (rc)
+            return rc;
+    }
+    return NRE_OK;
+}

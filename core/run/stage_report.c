@@ -1,0 +1,323 @@
+/* Tables, page and summary from the result files that the other stages left. */
+#include "run/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RESULT_LIMIT = 256 << 20, MAX_NOTES = 64 };
+
+/* Central 99% of the test values: an observation outside it is not to be believed. */
+static const double OUTSIDE = 0.995;
+
+typedef struct report_data {
+    run *run;
+    arena *arena;
+    json_t *coverage, *area, *predictive;        /* NULL when not there */
+    json_t **posterior;                          /* [n_targets], NULL when not there */
+    coverage_table coverage_table;
+    posterior_table posterior_table;
+    const char *notes[MAX_NOTES];
+    size_t n_notes;
+    bool gate_missed;
+} report_data;
+
+static double real_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static uint64_t count_of(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static const char *word_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void reals_of(const json_t *object, const char *key, size_t n, double *out)
+{
+    const json_t *list = json_object_get(object, key);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_array_get(list, i);
+        out[i] = json_is_number(value) ? json_number_value(value) : NAN;
+    }
+}
+
+static const json_t *row_of(const json_t *result, const char *name)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(result, "rows"), i, row)
+        if (word_of(row, "target") && !strcmp(word_of(row, "target"), name))
+            return row;
+    return NULL;
+}
+
+static void note(report_data *d, const char *text)
+{
+    if (d->n_notes < MAX_NOTES && text)
+        d->notes[d->n_notes++] = text;
+}
+
+/* Name of the row: the architecture, or what stands in its place. */
+static const char *estimator_name(const experiment *e)
+{
+    static const char *const NAMES[] = {NULL, "exact", "prior"};
+    return e->estimator == ESTIMATOR_NETWORK ? e->architecture.name : NAMES[e->estimator];
+}
+
+static uint64_t simulations_of(const report_data *d)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < 3; i++) {
+        json_t *manifest = NULL;
+        const char *path = source_path(d->run, "data/%s/manifest.json", PURPOSES[i]);
+        if (!file_exists(path) || json_load_path(path, RESULT_LIMIT, &manifest)) {
+            error_set("");
+            continue;
+        }
+        total += count_of(manifest, "n");
+        json_decref(manifest);
+    }
+    return total;
+}
+
+/* ---- coverage ---- */
+
+static void gate_coverage(report_data *d, const char *name, const table_cell *c)
+{
+    bool gated = d->run->session->experiment->diagnose.coverage.gate_under;
+    if (!c->verdict || strcmp(c->verdict, "under"))
+        return;
+    note(d, arena_print(d->arena,
+                        "%sthe %g%% %s region of target %s covers %.4f of %llu test pairs (99%% "
+                        "interval %.4f to %.4f)",
+                        gated ? "gate missed: " : "", 100 * c->level, c->region, name,
+                        c->coverage, (unsigned long long)c->n, c->interval[0], c->interval[1]));
+    d->gate_missed = d->gate_missed || gated;
+}
+
+static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
+{
+    const json_t *cells = json_object_get(j, "cells");
+    size_t n = json_array_size(cells);
+    table_cell *c = arena_alloc(d->arena, n + 1, sizeof *c);
+    if (!c)
+        return fail(NRE_ENOMEM, "no memory for a table");
+    *row = (coverage_row){.target = word_of(j, "target"),
+                          .architecture = estimator_name(d->run->session->experiment),
+                          .gain = real_of(j, "gain"), .gain_error = real_of(j, "gain_error"),
+                          .simulations = simulations_of(d), .missing = count_of(j, "missing"),
+                          .n_cells = n, .cells = c};
+    for (size_t i = 0; i < n; i++) {
+        const json_t *cell = json_array_get(cells, i);
+        c[i] = (table_cell){.region = word_of(cell, "region"), .level = real_of(cell, "level"),
+                            .coverage = real_of(cell, "coverage"),
+                            .sd_evaluation = real_of(cell, "sd_evaluation"),
+                            .sd_training = real_of(cell, "sd_training"), .n = count_of(cell, "n"),
+                            .verdict = word_of(cell, "verdict"), .reason = word_of(cell, "reason")};
+        reals_of(cell, "interval", 2, c[i].interval);
+        gate_coverage(d, row->target, &c[i]);
+    }
+    return NRE_OK;
+}
+
+static int read_coverage(report_data *d)
+{
+    const json_t *rows = json_object_get(d->coverage, "rows");
+    size_t n = json_array_size(rows);
+    coverage_row *r = arena_alloc(d->arena, n + 1, sizeof *r);
+    int rc = r ? NRE_OK : fail(NRE_ENOMEM, "no memory for a table");
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = coverage_row_of(d, json_array_get(rows, i), &r[i]);
+    d->coverage_table = (coverage_table){d->run->session->experiment->name, n, r};
+    return rc;
+}
+
+/* ---- posteriors ---- */
+
+static void parameter_of(const json_t *j, parameter_row *p)
+{
+    *p = (parameter_row){.name = word_of(j, "name"), .label = word_of(j, "label"),
+                         .unit = word_of(j, "unit"),
+                         .derived = json_is_true(json_object_get(j, "derived")),
+                         .mean = real_of(j, "mean"), .deviation = real_of(j, "sd"),
+                         .map = real_of(j, "map"), .mle = real_of(j, "mle"),
+                         .r_hat = real_of(j, "r_hat"), .ess_bulk = real_of(j, "ess_bulk"),
+                         .ess_tail = real_of(j, "ess_tail")};
+    reals_of(j, "quantiles", 5, p->quantile);
+    reals_of(j, "hdi68", 2, p->hdi68);
+    reals_of(j, "hdi95", 2, p->hdi95);
+}
+
+/* Worst of the rows that a joint posterior is made of, else row I. */
+static double worst_of(const json_t *list, const char *key, size_t i, bool joint)
+{
+    double worst = NAN;
+    for (size_t k = joint ? 0 : i; k < json_array_size(list) && (joint || k == i); k++) {
+        double value = real_of(json_array_get(list, k), key);
+        if (isnan(worst) || value > worst)
+            worst = value;
+    }
+    return worst;
+}
+
+/* "yes", or the sentences that say why not; gates are noted. */
+static const char *believe(report_data *d, const posterior_block *b)
+{
+    const experiment *e = d->run->session->experiment;
+    const char *why = NULL;
+    if (b->r_hat_max > 1.01)
+        why = arena_print(d->arena, "its chains have not mixed (R-hat %.3f; raise "
+                          "infer.sampler.warmup and draws)", b->r_hat_max);
+    if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
+        why = arena_print(d->arena, "%s%sthe area of its ratio, %.3f, lies outside the central "
+                          "99%% of the test values", why ? why : "", why ? "; " : "", b->area);
+        d->gate_missed = d->gate_missed || e->diagnose.area.gate_outside;
+    }
+    if (b->predictive_rank > OUTSIDE) {
+        why = arena_print(d->arena, "%s%sthe observation is unlike the simulations (farther from "
+                          "them than %.1f%% of the test rows)", why ? why : "", why ? "; " : "",
+                          100 * b->predictive_rank);
+        d->gate_missed = d->gate_missed || e->diagnose.predictive.gate_outside;
+    }
+    return why ? why : "yes";
+}
+
+static int block_of(report_data *d, size_t which, const json_t *result, size_t i,
+                    posterior_block *b)
+{
+    const char *name = d->run->session->targets[which].name;
+    const json_t *list = json_object_get(result, "observations");
+    const json_t *j = json_array_get(list, i), *p = json_object_get(j, "parameters");
+    const json_t *areas = json_object_get(row_of(d->area, name), "observed");
+    const json_t *places =
+        json_object_get(json_array_get(json_object_get(d->predictive, "rows"), 0), "observed");
+    size_t n = json_array_size(p);
+    parameter_row *rows = arena_alloc(d->arena, n + 1, sizeof *rows);
+    if (!rows)
+        return fail(NRE_ENOMEM, "no memory for a table");
+    for (size_t k = 0; k < n; k++)
+        parameter_of(json_array_get(p, k), &rows[k]);
+    const char *observation = word_of(j, "observation");
+    bool joint = observation && !strcmp(observation, "joint");
+    *b = (posterior_block){.target = name,
+                           .architecture = estimator_name(d->run->session->experiment),
+                           .method = word_of(result, "method"), .observation = observation,
+                           .n_parameters = n, .parameters = rows,
+                           .area = worst_of(areas, "area", i, joint),
+                           .area_rank = worst_of(areas, "rank", i, joint),
+                           .predictive_rank = worst_of(places, "rank", i, joint),
+                           .predictive_distance = worst_of(places, "distance", i, joint),
+                           .r_hat_max = real_of(j, "r_hat_max"), .ess_min = real_of(j, "ess_min")};
+    b->believe = believe(d, b);
+    if (!b->believe)
+        return fail(NRE_ENOMEM, "no memory for a table");
+    if (strcmp(b->believe, "yes"))
+        note(d, arena_print(d->arena, "do not believe the posterior of target %s, observation %s: "
+                            "%s", name, observation, b->believe));
+    return NRE_OK;
+}
+
+static int read_posteriors(report_data *d)
+{
+    size_t total = 0, n = 0;
+    for (size_t i = 0; i < d->run->session->n_targets; i++)
+        total += json_array_size(json_object_get(d->posterior[i], "observations"));
+    posterior_block *b = arena_alloc(d->arena, total + 1, sizeof *b);
+    int rc = b ? NRE_OK : fail(NRE_ENOMEM, "no memory for a table");
+    for (size_t i = 0; i < d->run->session->n_targets; i++) {
+        size_t rows = json_array_size(json_object_get(d->posterior[i], "observations"));
+        for (size_t k = 0; k < rows && !rc; k++)
+            rc = block_of(d, i, d->posterior[i], k, &b[n++]);
+    }
+    d->posterior_table = (posterior_table){d->run->session->experiment->name, n, b};
+    return rc;
+}
+
+/* ---- all ---- */
+
+static int read_result(const char *path, json_t **out)
+{
+    *out = NULL;
+    return file_exists(path) ? json_load_path(path, RESULT_LIMIT, out) : NRE_OK;
+}
+
+static int read_results(report_data *d)
+{
+    const run *r = d->run;
+    const experiment *e = r->session->experiment;
+    int rc = NRE_OK;
+    d->posterior = arena_alloc(d->arena, r->session->n_targets, sizeof *d->posterior);
+    if (!d->posterior)
+        return fail(NRE_ENOMEM, "no memory for the tables");
+    if (e->diagnose.coverage.wanted)
+        rc = read_result(folder_path(r->folder, "diagnostics/coverage.json"), &d->coverage);
+    if (!rc && e->diagnose.area.wanted)
+        rc = read_result(folder_path(r->folder, "diagnostics/area.json"), &d->area);
+    if (!rc && e->diagnose.predictive.wanted)
+        rc = read_result(folder_path(r->folder, "diagnostics/predictive.json"), &d->predictive);
+    for (size_t i = 0; i < r->session->n_targets && !rc; i++)
+        rc = read_result(folder_path(r->folder, "posterior/%s/summary.json",
+                                     r->session->targets[i].name), &d->posterior[i]);
+    if (!rc)
+        rc = read_coverage(d);
+    return rc ? rc : read_posteriors(d);
+}
+
+static int write_page(const report_data *d, const run_summary *s)
+{
+    const char *base = d->run->source->path;
+    char *config = NULL, *environment = NULL;
+    size_t n;
+    int rc = file_read(path_join(d->arena, base, "resolved.yaml"), 1 << 22, &config, &n);
+    if (!rc)
+        rc = file_read(path_join(d->arena, base, "environment.json"), 1 << 22, &environment, &n);
+    if (!rc)
+        rc = page_write(s, config, environment, folder_path(d->run->folder, "report.html"));
+    free(config);
+    free(environment);
+    return rc;
+}
+
+static int write_tables(const report_data *d, double seconds, FILE *out)
+{
+    const run *r = d->run;
+    const char *tables = folder_path(r->folder, "tables");
+    run_summary all = {.name = r->session->experiment->name, .folder = r->folder->path,
+                           .coverage = d->coverage_table.n_rows ? &d->coverage_table : NULL,
+                           .posterior = d->posterior_table.n_blocks ? &d->posterior_table : NULL,
+                           .n_notes = d->n_notes, .notes = d->notes, .seconds = seconds};
+    int rc = folder_make(tables);
+    if (!rc && all.coverage)
+        rc = coverage_table_write(all.coverage, tables);
+    if (!rc && all.posterior)
+        rc = posterior_table_write(all.posterior, tables);
+    if (!rc && r->n_timings)
+        rc = timing_table_write(r->n_timings, r->timings, tables);
+    if (!rc && r->session->experiment->report.html)
+        rc = write_page(d, &all);
+    return rc || !out ? rc : summary_print(&all, out);
+}
+
+int report_run(run *r, double seconds, FILE *out)
+{
+    report_data d = {.run = r, .arena = arena_new()};
+    int rc = d.arena ? read_results(&d) : fail(NRE_ENOMEM, "no memory for the tables");
+    if (!rc)
+        rc = write_tables(&d, seconds, out);
+    if (!rc && d.gate_missed)
+        rc = fail(NRE_EGATE, "%s", d.n_notes ? d.notes[0] : "a gate was missed");
+    for (size_t i = 0; d.posterior && i < r->session->n_targets; i++)
+        json_decref(d.posterior[i]);
+    json_decref(d.coverage);
+    json_decref(d.area);
+    json_decref(d.predictive);
+    arena_free(d.arena);
+    return rc;
+}

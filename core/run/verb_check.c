@@ -1,0 +1,157 @@
+/* nereid check: one mini-batch through everything; writes nothing. */
+#include "run/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROWS = 64 };
+
+typedef struct sample_rows {
+    double *theta;               /* [ROWS][n_theta] */
+    float *x;                    /* [ROWS][n_x] */
+    uint8_t *status;
+    loader *loader;
+    scaling *scaling;
+    double seconds;              /* of one simulation on one thread */
+} sample_rows;
+
+static void sample_free(sample_rows *b)
+{
+    loader_free(b->loader);
+    scaling_free(b->scaling);
+    free(b->theta);
+    free(b->x);
+    free(b->status);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int simulate_sample(const session *s, sample_rows *b)
+{
+    size_t k = simulator_n_theta(s->simulator), m = simulator_n_x(s->simulator);
+    draw d = {.seed = s->experiment->seed, .purpose = "check", .n = ROWS,
+              .on_invalid = (int)s->experiment->simulator.on_invalid};
+    tally count = {0};
+    *b = (sample_rows){.theta = memory_new(ROWS * k, sizeof *b->theta),
+                 .x = memory_new(ROWS * m, sizeof *b->x), .status = memory_new(ROWS, 1)};
+    if (!b->theta || !b->x || !b->status)
+        return fail(NRE_ENOMEM, "no memory for a mini-batch");
+    int rc = simulator_prepare(s->simulator);
+    double start = now();
+    if (!rc)
+        rc = simulator_draw(s->simulator, NULL, NULL, &d, b->theta, b->x, b->status, &count, NULL);
+    b->seconds = (now() - start) / ROWS;
+    if (!rc)
+        rc = loader_of_arrays(ROWS, k, m, b->theta, b->x, &b->loader);
+    return rc ? rc : scaling_fit(s->simulator, b->loader, s->experiment->train.standardise, NULL,
+                                 &b->scaling);
+}
+
+/* Log ratios of the mini-batch by an untrained network, and the sampler's first steps on them. */
+static int try_ratio(const session *s, ratio *r, const sample_rows *b)
+{
+    ratio_worker *w = NULL;
+    observed *o = NULL;
+    chains c = {0};
+    posterior p = {r, NULL};
+    chains_plan few = {.n_chains = 4, .warmup = 10, .draws = 10, .seed = s->experiment->seed,
+                        .purpose = "check", .services = &s->services};
+    int rc = ratio_worker_new(r, &w);
+    if (!rc)
+        rc = observed_new(r, &o);
+    if (!rc)
+        rc = ratio_observe(r, w, 1, b->x, o);
+    if (!rc && s->sampler)
+        rc = chains_of(s->sampler, &p, o, 0, 1, &few, &c);
+    chains_release(&c);
+    observed_free(o);
+    ratio_worker_free(w);
+    return rc;
+}
+
+static int try_network(const session *s, size_t i, const sample_rows *b)
+{
+    const net *g = s->nets[i];
+    float *weights = memory_new(net_n_weights(g) + 1, sizeof *weights);
+    float *buffers = memory_new(net_n_buffers(g) + 1, sizeof *buffers);
+    model *m = NULL;
+    ratio *r = NULL;
+    scaling *scale = b->scaling;
+    int rc = weights && buffers ? NRE_OK : fail(NRE_ENOMEM, "no memory for a network");
+    if (!rc) {
+        net_init(g, rng_purpose(s->experiment->seed, "check"), weights, buffers);
+        rc = model_new(g, weights, buffers, &m);
+    }
+    if (!rc)
+        rc = ratio_of_networks(&s->targets[i], 1, &m, &scale, &r);
+    if (!rc)
+        rc = try_ratio(s, r, b);
+    ratio_free(r);
+    model_free(m);
+    free(weights);
+    free(buffers);
+    return rc;
+}
+
+static int check_observation(const session *s)
+{
+    size_t n = 0;
+    float *x = NULL;
+    run r = {.session = (session *)(uintptr_t)s};
+    int rc = observations_of(&r, &n, &x);
+    free(x);
+    if (!rc && n)
+        printf("observation      %zu row%s of %zu values\n", n, n == 1 ? "" : "s",
+               simulator_n_x(s->simulator));
+    return rc;
+}
+
+static void say_targets(const session *s, const sample_rows *b)
+{
+    const experiment *e = s->experiment;
+    const uint64_t total = e->datasets.train.n + e->datasets.validation.n + e->datasets.test.n;
+    printf("simulator        %s: %zu parameters, %zu values, %.3g ms a simulation, about %.0f s "
+           "for %llu on %u threads\n", e->simulator.component.name,
+           simulator_n_theta(s->simulator), simulator_n_x(s->simulator), 1e3 * b->seconds,
+           b->seconds * (double)total / pool_threads(s->workers), (unsigned long long)total,
+           pool_threads(s->workers));
+    for (size_t i = 0; i < s->n_targets; i++) {
+        double head = 0, trunk = 0;
+        if (s->nets[i])
+            net_flops(s->nets[i], &head, &trunk);
+        printf("target           %s: %u parameters, network of %zu weights, %.3g MFLOP a pair\n",
+               s->targets[i].name, s->targets[i].n, s->nets[i] ? net_n_weights(s->nets[i]) : 0,
+               1e-6 * (head + trunk));
+    }
+}
+
+int verb_check(const command *c)
+{
+    session *s = NULL;
+    sample_rows b = {0};
+    if (c->n_arguments != 1)
+        return fail(NRE_EUSAGE, "nereid check takes one config: nereid check CONFIG");
+    session_request request = {c->arguments[0], c, NULL};
+    int rc = session_open(&request, &s);
+    if (!rc)
+        rc = simulate_sample(s, &b);
+    for (size_t i = 0; !rc && i < s->n_targets; i++)
+        if (s->nets[i])
+            rc = try_network(s, i, &b);
+    if (!rc) {
+        say_targets(s, &b);
+        rc = check_observation(s);
+    }
+    if (!rc)
+        printf("%s is fine\n", c->arguments[0]);
+    sample_free(&b);
+    session_close(s);
+    return rc;
+}

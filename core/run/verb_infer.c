@@ -1,0 +1,130 @@
+/* nereid infer: a trained estimator on new observations, nothing retrained. */
+#include "run/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int run_open(const char *path, const command *c, progress *w, session **s, folder **f)
+{
+    *s = NULL;
+    int rc = folder_peek(path, f);
+    if (rc)
+        return rc;
+    command plain = *c;
+    plain.n_set = 0;
+    plain.has_seed = false;
+    char setting[256];
+    if (c->sampler) {
+        snprintf(setting, sizeof setting, "infer.sampler={plugin: %s}", c->sampler);
+        plain.set[plain.n_set++] = setting;
+    }
+    session_request request = {folder_path(*f, "resolved.yaml"), &plain, w};
+    if (!file_exists(request.config))
+        rc = fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);
+    return rc ? rc : session_open(&request, s);
+}
+
+/* "inferences/day-9" below the run for "some/day-9.csv". */
+static const char *default_folder(arena *a, const char *made, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    const char *name = slash ? slash + 1 : file;
+    return arena_print(a, "%s/inferences/%.*s", made, (int)strcspn(name, "."), name);
+}
+
+/* Keep the one target that was asked for. */
+static int choose_target(session *s, const char *name)
+{
+    if (!name)
+        return NRE_OK;
+    for (size_t i = 0; i < s->n_targets; i++) {
+        if (strcmp(s->targets[i].name, name))
+            continue;
+        target chosen = s->targets[i];
+        net *network = s->nets[i];
+        s->targets[i] = s->targets[0];
+        s->nets[i] = s->nets[0];
+        s->targets[0] = chosen;
+        s->nets[0] = network;
+        for (size_t k = 1; k < s->n_targets; k++)
+            net_free(s->nets[k]);
+        s->n_targets = 1;
+        return NRE_OK;
+    }
+    return fail(NRE_EUSAGE, "--target %s: the run has no such target; its first is '%s'", name,
+                s->targets[0].name);
+}
+
+static int perform_units(run *r, size_t n, unit *u)
+{
+    int rc = NRE_OK;
+    for (size_t i = 0; i < n && !rc; i++) {
+        double rate = 0;
+        const char *rate_unit = NULL;
+        rc = u[i].perform(r, &u[i], &rate, &rate_unit);
+        if (rc)
+            rc = fail_within(rc, "%s", u[i].name);
+    }
+    return rc;
+}
+
+static int infer_rows(run *r)
+{
+    size_t n = 0;
+    unit *u = NULL;
+    int rc = units_infer(r, r->folder->arena, &n, &u);
+    if (!rc)
+        rc = perform_units(r, n, u);
+    r->session->experiment->diagnose.coverage.wanted = false;
+    if (!rc)
+        rc = units_diagnose(r, r->folder->arena, &n, &u);
+    if (!rc)
+        rc = perform_units(r, n, u);
+    return rc ? rc : report_run(r, 0, stdout);
+}
+
+static int infer_into(run *r, const command *c)
+{
+    session *s = r->session;
+    float *x = NULL;
+    int rc = choose_target(s, c->target);
+    if (!rc)
+        rc = observation_read(s->simulator, c->observation, &r->n_rows, &x);
+    r->rows = x;
+    const char *path = c->out ? c->out : default_folder(s->arena, c->arguments[0], c->observation);
+    if (!rc && !path)
+        rc = fail(NRE_ENOMEM, "no memory for the name of the results");
+    if (!rc)
+        rc = folder_open(path, false, c->force, &r->folder);
+    if (!rc) {
+        rc = infer_rows(r);
+        int marked = rc == NRE_ECANCELLED ? NRE_OK : folder_mark(r->folder, rc);
+        rc = rc ? rc : marked;
+        folder_close(r->folder);
+    }
+    free(x);
+    return rc;
+}
+
+int verb_infer(const command *c)
+{
+    session *s = NULL;
+    folder *source = NULL;
+    if (c->n_arguments != 1 || !c->observation)
+        return fail(NRE_EUSAGE, "nereid infer takes a run directory and an observation: "
+                                "nereid infer RUNDIR --observation FILE");
+    if (c->each && c->joint)
+        return fail(NRE_EUSAGE, "--each and --joint exclude each other");
+    watch *w = watch_new(c->progress);
+    if (!w)
+        return fail(NRE_ENOMEM, "no memory to start");
+    int rc = run_open(c->arguments[0], c, watch_progress(w), &s, &source);
+    if (!rc) {
+        run r = {.session = s, .source = source, .watch = watch_progress(w), .joint = c->joint};
+        rc = infer_into(&r, c);
+    }
+    session_close(s);
+    folder_close(source);
+    watch_free(w);
+    return rc;
+}
