@@ -91,9 +91,9 @@ typedef struct draw {
     int on_invalid;              /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
     bool clean;                  /* leave the observation noise out */
 } draw;
-/* In parallel over P; guard zones, finite values and status checked on every call (NRE_EPLUGIN);
- * INVALID_* (may be NULL): for redraws, theta of every attempt and whether it was valid, appended
- * by validity_add.  Any of theta, x, status [n] must be given. */
+/* In parallel over P; guard zones, finite values and status checked on every call (NRE_EPLUGIN).
+ * theta, x, status [n]: any may be NULL.  Adds to *COUNT.  V (NULL: not wanted; it asks for theta)
+ * is told of all attempts where thetas are redrawn.  10,000 attempts at a row are NRE_ENUMERIC. */
 typedef struct validity validity;
 int simulator_draw(const simulator *s, pool *p, progress *watch, const draw *d, double *theta,
                    float *x, uint8_t *status, tally *count, validity *v);
@@ -113,12 +113,13 @@ void validity_free(validity *v);
 /* VALID [n], NULL: all are.  Any thread, the order does not matter. */
 void validity_add(validity *v, size_t n, const double *theta, const uint8_t *valid);
 /* With invalid rows redrawn the effective prior is p(theta | valid).  A logistic regression,
- * quadratic in the standardised parameters WHICH [k] (a target), fitted to the attempts; *OUT NULL
- * while nothing was invalid: P is exactly 1 then. */
+ * quadratic in the standardised parameters WHICH [k] (a target; NULL: all), fitted to the attempts;
+ * *OUT NULL while nothing was invalid: P is exactly 1 then.  [main] */
 typedef struct validity_model validity_model;
 int validity_fit(const validity *v, size_t k, const uint32_t *which, validity_model **out);
 void validity_model_free(validity_model *m);
-/* log P(valid | theta) for theta [n][k]; gradient [n][k] or NULL.  M NULL: zeros. */
+/* log P(valid | theta) for theta [n][k]; gradient [n][k] or NULL.  M NULL: log_p 0, and GRADIENT,
+ * whose width it does not know, stays as it is. */
 void validity_log(const validity_model *m, size_t n, const double *theta, double *log_p,
                   double *gradient);
 /* All attempts that a finished dataset recorded. */
@@ -268,6 +269,7 @@ double truncated_quantile(double a, double b, double u);
 void truncated_moments(double a, double b, double *mean, double *deviation);
 
 /* simulator.c: room of one worker for a block of rows. */
+enum { THETA_MOST = 1000 };      /* parameters of a simulator */
 enum { GUARD = 64 };             /* values behind a batch that must stay untouched */
 typedef struct workspace {
     void *work;                  /* the plugin's worker */
@@ -298,8 +300,38 @@ void tally_add(tally *to, const tally *from);
 /* simulator_draw on behalf of a task of TOTAL rows, BEFORE of them done. */
 int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d, uint64_t before,
               uint64_t total, double *theta, float *x, uint8_t *status, rows_drawn *out);
-/* Tell V (may be NULL) about rows of D, where their prior is p(theta | valid). */
+/* True when invalid rows of D change the prior of theta to p(theta | valid). */
+bool rows_change_prior(const draw *d);
+/* Tell V (may be NULL) about rows of D where they do. */
 void rows_judged(validity *v, const draw *d, size_t n_theta, size_t n, const double *theta,
                  const rows_drawn *r);
+size_t validity_n_theta(const validity *v);
+
+/* dataset.c: shards being written, one after another. */
+typedef struct shards {
+    const simulator *s;
+    const dataset_plan *plan;
+    bool clean;
+    uint64_t n, shard_rows;
+    uint64_t index;              /* of the shard that is next */
+    double *theta;               /* [shard_rows][n_theta], of that shard */
+    float *x;                    /* [shard_rows][n_x] */
+    uint8_t *status;             /* [shard_rows] */
+    tally tally;                 /* of the shards before */
+    json_t *list;
+    char draw[256];
+} shards;
+int shards_open(shards *w, const simulator *s, const dataset_plan *plan, uint64_t n, bool clean);
+uint64_t shards_rows_now(const shards *w);           /* of the next shard */
+int shards_write(shards *w, const rows_drawn *r);    /* it, and go on to the one after */
+int shards_finish(shards *w);                        /* the manifest */
+void shards_close(shards *w);                        /* also of one that failed to open */
+
+/* npy.c */
+/* The header of a whole file in memory, and where its items begin. */
+int npy_view(const void *bytes, size_t n, npy *out, const void **data);
+double npy_value(const npy *a, const void *data, uint64_t i);
+int file_map(const char *path, const void **bytes, size_t *n);     /* read-only; NRE_EDATA */
+void file_unmap(const void *bytes, size_t n);
 
 #endif
