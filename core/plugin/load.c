@@ -4,8 +4,24 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What is read before the table's own size is known: its size and ABI. */
+enum { UP_TO_THE_ABI = offsetof(nre_plugin, kind) };
+
+/* A function of that name must not be read as a table, and a word not as a whole one. */
+static bool is_data(const nre_plugin *table)
+{
+    Dl_info where;
+    void *entry = NULL;
+    if (!dladdr1(table, &where, &entry, RTLD_DL_SYMENT) || !entry)
+        return false;
+    const ElfW(Sym) *symbol = entry;
+    return ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT &&
+           symbol->st_size >= UP_TO_THE_ABI;
+}
 
 /* Now, so that a missing symbol is found at the start and not in hour nine; local, so
  * that plugins do not see one another. */
@@ -19,7 +35,10 @@ static int object_open(const char *path, const nre_plugin **table)
         return fail(
             NRE_EPLUGIN,
             "it does not export nre_plugin_v1, so it is no plugin for this program");
-    return NRE_OK;
+    return is_data(*table)
+               ? NRE_OK
+               : fail(NRE_EPLUGIN, "its nre_plugin_v1 is not a constant: it was "
+                                   "not made with nereid/plugin.h");
 }
 
 static loaded *loaded_find(const plugins *p, const char *path, const char *name)

@@ -41,6 +41,7 @@ static void refused(const char *name, const char *words)
 Test(load, bad_plugins_are_refused_each_for_its_reason)
 {
     refused("no_symbol", "does not export nre_plugin_v1");
+    refused("function_symbol", "its nre_plugin_v1 is not a constant");
     refused("wrong_abi", "built for plugin interface 2, this program has 1");
     refused("newer_minor", "needs plugin interface 1.1, this program has 1.0");
     refused("wrong_name",
