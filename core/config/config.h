@@ -47,8 +47,9 @@ void mistakes_source(mistakes *m, const char *origin, const char *text, size_t n
 void mistake_add(mistakes *m, const char *origin, size_t line, size_t column, size_t width,
                  const char *hint, const char *sentence, ...) NRE_PRINTF(7, 8);
 size_t mistakes_count(const mistakes *m);
-/* NRE_OK when there are none, else NRE_ECONFIG with the whole report as message. */
+/* NRE_OK when there are none, else NRE_ECONFIG with the report as message. */
 int mistakes_fail(const mistakes *m);
+/* As many of the first 20 as fit in a message, and how many more there are. */
 const char *mistakes_report(const mistakes *m);
 
 /* ---- experiment.c: what a config says ------------------------------------------------------------- */
@@ -199,6 +200,7 @@ int experiment_load(const config_request *r, arena *a, experiment **out);
 int experiment_check_parameters(const experiment *e, size_t n, const char *const *names);
 /* As YAML that experiment_load reads back to the same experiment. */
 int experiment_write_resolved(const experiment *e, const char *path);
+const char *experiment_text(const experiment *e, arena *a);
 /* {"train.epochs": {"value": 30, "from": "configs/x.yaml:12:3"}, ...} */
 int experiment_write_origins(const experiment *e, const char *path);
 
@@ -294,6 +296,7 @@ typedef struct prior_family {
     size_t n_least;              /* arguments that must be given */
 } prior_family;
 const prior_family *prior_families(size_t *n);
+const char *prior_usage(const prior_family *f, arena *a);   /* "[a, b] or [a, b, lo, hi]" */
 
 /* Origin of a node whose mistake has been told: what replaces it is not to be checked further. */
 extern const char NODE_WRONG[];
@@ -301,6 +304,7 @@ node *node_new(arena *a, node_kind kind, const node *like);   /* no children, no
 node *node_copy(arena *a, const node *from);                  /* deep; without parent */
 void node_append(node *parent, node *child);                  /* key is the child's own */
 void node_remove(node *parent, node *child);
+size_t text_mark(const char *text, size_t n);                 /* bytes of a byte order mark */
 const char *text_shown(arena *a, const char *text);           /* one short printable line */
 const char *real_text(arena *a, double value);                /* shortest that reads back */
 
@@ -316,8 +320,8 @@ bool node_usable(const node *n);     /* there, and no mistake in it */
 const char *path_beside(arena *a, const char *origin, const char *path);
 /* Load the plugin that MAP names and check its params, which become all options. */
 int component_load(arena *a, mistakes *m, plugins *p, nre_kind kind, node *map, component *out);
-/* As experiment_load from text, without files it may extend when ORIGIN is "-"; PLUGINS may be
- * NULL: components keep their names only. */
+/* experiment_load of TEXT as the content of the request's path.  PLUGINS may be NULL: components
+ * keep their names only. */
 int experiment_from_text(const config_request *r, const char *text, size_t n, arena *a,
                          experiment **out);
 

@@ -102,9 +102,15 @@ static int extend(loader *l, const node *said, node *child, node **out)
                      arena_print(l->a, "'%s' extends itself in a circle", said->text));
         return NRE_OK;
     }
-    if (!real || l->n_chain == MAX_CHAIN || read_source(l, path, &text, &n) != NRE_OK) {
-        tell_extends(l, said,
-                     arena_print(l->a, "cannot read '%s'", text_shown(l->a, path)));
+    if (!real || l->n_chain == MAX_CHAIN) {
+        tell_extends(
+            l, said,
+            real ? "the chain is longer than 32 files"
+                 : arena_print(l->a, "there is no file '%s'", text_shown(l->a, path)));
+        return NRE_OK;
+    }
+    if (read_source(l, path, &text, &n) != NRE_OK) {
+        tell_extends(l, said, error_message());
         return NRE_OK;
     }
     l->chain[l->n_chain++] = real;
@@ -220,6 +226,11 @@ static place place_of(const node *n)
     return n ? (place){n->origin, n->line, n->column} : (place){"default", 0, 0};
 }
 
+static place place_of_key(const node *n)
+{
+    return (place){n->origin, n->key_line, n->key_column};
+}
+
 static int fill_overrides(experiment *e, arena *a)
 {
     const node *map = find(e->tree, "parameters");
@@ -239,7 +250,7 @@ static int fill_overrides(experiment *e, arena *a)
             v[i++] = real_of(x);
         parameter_override *o = &list[e->n_overrides++];
         *o = (parameter_override){
-            .name = c->key, .a = v[0], .b = v[1], .where = place_of(c)};
+            .name = c->key, .a = v[0], .b = v[1], .where = place_of_key(c)};
         for (i = 0; i < n_families; i++)
             if (strcmp(families[i].name, prior->first->key) == 0)
                 o->prior = families[i].prior;

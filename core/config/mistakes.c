@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN = 20, KEPT = 1000, WINDOW = 120 };
+enum { SHOWN = 20, KEPT = 1000, WINDOW = 120, ROOM = 32 };
 
 typedef struct source source;
 struct source {
@@ -49,7 +49,8 @@ void mistakes_source(mistakes *m, const char *origin, const char *text, size_t n
     source *s = arena_alloc(m->a, 1, sizeof *s);
     if (!s)
         return;
-    *s = (source){m->sources, origin, text, n, m->n_sources++};
+    size_t mark = text_mark(text, n);
+    *s = (source){m->sources, origin, text + mark, n - mark, m->n_sources++};
     m->sources = s;
 }
 
@@ -210,8 +211,14 @@ const char *mistakes_report(const mistakes *m)
     FILE *out = open_memstream(&text, &length);
     if (!out)
         return "no memory for the report";
-    for (const mistake *k = m->first; k && shown < SHOWN; k = k->next, shown++)
+    for (const mistake *k = m->first; k && shown < SHOWN; k = k->next, shown++) {
+        long before = ftell(out);
         put_mistake(out, m, k);
+        if (shown > 0 && ftell(out) > ERROR_LENGTH - ROOM) {
+            fseek(out, before, SEEK_SET);
+            break;
+        }
+    }
     if (m->n > shown)
         fprintf(out, "... and %zu more\n", m->n - shown);
     if (fclose(out) != 0 || !text) {

@@ -149,7 +149,7 @@ static node *resolve_real(resolver *r, const schema_key *k, const node *said)
     if (in_range(k, value))
         return scalar(r, said, real_text(r->a, value), false);
     const char *hint = NULL; /* a percentage where a fraction is meant */
-    if (k->lo == 0 && k->hi == 1 && in_range(k, value / 100))
+    if (k->lo == 0 && k->hi == 1 && value >= 2 && in_range(k, value / 100))
         hint = arena_print(r->a, "did you mean %s?", real_text(r->a, value / 100));
     return wrong(r, said, key_expects(&one, r->a), hint);
 }
@@ -285,6 +285,13 @@ static const node *argument(const node *said, const char *name, size_t i)
     return c;
 }
 
+static node *wrong_arguments(resolver *r, const prior_family *f, const node *said)
+{
+    mistake_add(r->m, said->origin, said->line, said->column, said->width, NULL,
+                "%s: expected %s", node_path(said, r->a), prior_usage(f, r->a));
+    return NULL;
+}
+
 /* Canonical list of the arguments, in VALUE [4] too; NULL when they do not fit the
  * family. */
 static node *resolve_arguments(resolver *r, const prior_family *f, const node *said,
@@ -292,16 +299,14 @@ static node *resolve_arguments(resolver *r, const prior_family *f, const node *s
 {
     size_t n = 0;
     const char *const *names = choices_list(f->arguments, r->a, &n);
-    const char *usage = arena_print(r->a, "[%s]", choices_text(f->arguments, r->a));
     const schema_key any = {.path = "", .type = KEY_REAL};
-    if (said->kind == NODE_SCALAR || said->n > n ||
-        (said->n != n && said->n != f->n_least))
-        return wrong(r, said, usage, NULL);
+    if (said->kind == NODE_SCALAR || (said->n != n && said->n != f->n_least))
+        return wrong_arguments(r, f, said);
     node *list = node_new(r->a, NODE_LIST, said);
     for (size_t i = 0; list && i < said->n; i++) {
         const node *c = argument(said, names[i], i);
         if (!c)
-            return wrong(r, said, usage, NULL);
+            return wrong_arguments(r, f, said);
         node *one = resolve_real(r, &any, c);
         if (!one)
             return NULL;
@@ -654,8 +659,10 @@ static node *resolve(resolver *r, const schema_key *k, const node *said)
 int tree_resolve(arena *a, mistakes *m, const node *said, node **out)
 {
     resolver r = {a, m, said, 0};
-    *out = resolve_map(&r, NULL, is_empty(said) || said->kind == NODE_MAP ? said : NULL);
-    if (said->kind != NODE_MAP && !is_empty(said))
+    bool is_map = said->kind == NODE_MAP || is_empty(said);
+    if (!is_map)
         wrong(&r, said, "a map of keys and values", "begin it with: schema: nereid/1");
+    r.replacing = !is_map;
+    *out = resolve_map(&r, NULL, is_map ? said : NULL);
     return *out ? NRE_OK : fail(NRE_ENOMEM, "no memory for the config");
 }

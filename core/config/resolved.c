@@ -106,16 +106,25 @@ static void put_map(FILE *out, const node *map, int indent)
     }
 }
 
-int experiment_write_resolved(const experiment *e, const char *path)
+const char *experiment_text(const experiment *e, arena *a)
 {
     char *text = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
     if (out)
         put_map(out, e->tree, 0);
-    int status = out && fclose(out) == 0 ? file_write(path, text, n)
-                                         : fail(NRE_ENOMEM, "no memory for %s", path);
+    const char *copy = out && fclose(out) == 0 ? arena_copy(a, text) : NULL;
     free(text);
+    return copy;
+}
+
+int experiment_write_resolved(const experiment *e, const char *path)
+{
+    arena *a = arena_new();
+    const char *text = a ? experiment_text(e, a) : NULL;
+    int status = text ? file_write(path, text, strlen(text))
+                      : fail(NRE_ENOMEM, "no memory for %s", path);
+    arena_free(a);
     return status;
 }
 

@@ -251,6 +251,16 @@ const prior_family *prior_families(size_t *n)
     return FAMILIES;
 }
 
+const char *prior_usage(const prior_family *f, arena *a)
+{
+    const char *all = choices_text(f->arguments, a);
+    size_t n = 0;
+    const char *const *names = choices_list(f->arguments, a, &n);
+    if (n == f->n_least)
+        return arena_print(a, "[%s]", all);
+    return arena_print(a, "[%s, %s] or [%s]", names[0], names[1], all);
+}
+
 /* ---- looking up ---- */
 
 const schema_key *schema_keys(size_t *n)
@@ -369,7 +379,8 @@ static const char *value_text(const schema_key *k, arena *a)
     case KEY_BOOL:
         return "true or false";
     case KEY_INT:
-        return arena_print(a, "an integer in %.0f..%.10g", k->lo, k->hi);
+        return k->hi < 1e12 ? arena_print(a, "an integer in %.0f..%.0f", k->lo, k->hi)
+                            : arena_print(a, "an integer >= %.0f", k->lo);
     case KEY_REAL:
         return real_range(k, a);
     case KEY_REALS:
@@ -487,8 +498,7 @@ static void explain_below(FILE *out, const schema_key *parent, arena *a)
 static void explain_families(FILE *out, arena *a)
 {
     for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++)
-        fprintf(out, "  {%s: [%s]}\n", FAMILIES[i].name,
-                choices_text(FAMILIES[i].arguments, a));
+        fprintf(out, "  %s: %s\n", FAMILIES[i].name, prior_usage(&FAMILIES[i], a));
 }
 
 static void explain_key(FILE *out, const schema_key *k, const char *path, arena *a)

@@ -382,10 +382,16 @@ static int read_events(reader *r, yaml_parser_t *p)
     }
 }
 
+size_t text_mark(const char *text, size_t n)
+{
+    return n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 int tree_parse(arena *a, const char *origin, const char *text, size_t n, mistakes *m,
                node **out)
 {
-    reader r = {.a = a, .m = m, .origin = origin, .text = text, .n = n};
+    size_t mark = text_mark(text, n);
+    reader r = {.a = a, .m = m, .origin = origin, .text = text + mark, .n = n - mark};
     yaml_parser_t parser;
     *out = NULL;
     if (n > MAX_BYTES)
@@ -393,7 +399,7 @@ int tree_parse(arena *a, const char *origin, const char *text, size_t n, mistake
     if (!yaml_parser_initialize(&parser))
         return no_memory();
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)r.text, r.n);
     int status = read_events(&r, &parser);
     yaml_parser_delete(&parser);
     if (status != NRE_OK)
