@@ -35,6 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     experiment *e = NULL;
     config_request r = {.path = "-"};
     bug_if(!a);
+    if (memmem(data, n, "extends", 7)) { /* other files are not the fuzzer's */
+        arena_free(a);
+        return 0;
+    }
     /* Exactly N bytes, so that a read past the end is seen. */
     char *text = malloc(n ? n : 1);
     bug_if(!text);
