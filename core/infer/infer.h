@@ -9,6 +9,12 @@
 #include "data/data.h"
 #include "nn/nn.h"
 
+/* Memory of one owner that only grows; what it held is lost when it does. */
+typedef struct room {
+    void *at;
+    size_t bytes;
+} room;
+
 /* ---- ratio.c, ratio_network.c, ratio_exact.c, ratio_prior.c ------------------------------------ */
 
 /* log r(x | theta) = log p(x | theta) / p(x), amortised over x.  Const, any number of threads, each
@@ -56,8 +62,17 @@ int posterior_log_prior(const posterior *p, size_t n, const double *theta, doubl
 
 /* Cells equidistant in prior mass: cell i of a parameter is its prior quantiles (i / m, (i + 1) / m),
  * its point the quantile of the middle.  Hence the prior weight of every cell is the same and the
- * weight of a cell is its r alone.  M is doubled until exp(entropy of the weights) exceeds 30. */
+ * weight of a cell is the mean of r over it: r at its point, corrected by second differences
+ * ((r[i-1] + 22 r[i] + r[i+1]) / 24 along each axis, exact for cubics), without which a cell as
+ * wide as a deviation makes regions too small.  M is doubled until exp(entropy of the weights)
+ * exceeds 30 and neighbours along every axis differ little (RMS of half the difference across a
+ * cell and its neighbours below 0.87 nats: a Gaussian ridge narrower than its cells fails this),
+ * or n reaches 2^18: `cells` says what was reached.  Cells that cannot hold mass (below the maximum
+ * by more than 20 nats with their differences to neighbours added) are not evaluated again when M
+ * doubles but keep their value.  A custom joint prior has no quantiles: cells are then equidistant in
+ * the parameter, whose bounds must be finite (else NRE_ENOTSUP), and the prior enters the weights. */
 enum { GRID_MIN_CELLS = 30 };
+/* Zeroed before its first use; grid_of takes over the memory of an earlier one. */
 typedef struct grid {
     uint32_t dim;
     size_t m, n;                 /* cells a parameter; m^dim in all, last parameter fastest */
@@ -68,23 +83,31 @@ typedef struct grid {
     double *log_density;         /* [n] of the posterior, at the points */
     double log_area;             /* log of the mean of r: log integral of p(theta) r */
     double cells;                /* exp(entropy) */
+    const target *target;        /* borrowed */
+    room memory;
 } grid;
 /* Of row ROW of O (or of the sum over rows ROW .. ROW + N_ROWS - 1: i.i.d. observations). */
 int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
             grid *out);
 void grid_release(grid *g);
-/* HPD rank of a point: the posterior mass of denser cells plus V times the mass of its own, V
- * uniform in (0, 1).  theta lies in the credible region of level L when the rank is below L.
- * SNAP: the paper's rule, density at the nearest grid point and all of its mass. */
+/* HPD rank of a point: the posterior mass of denser cells plus V times the mass of its own (and of
+ * cells exactly as dense: a flat posterior has a uniform rank), V uniform in (0, 1); 1 outside the
+ * support.  theta lies in the credible region of level L when the rank is below L.
+ * SNAP: the paper's rule, density at the nearest grid point, whose cell belongs to the region as a
+ * whole: the mass of denser cells alone. */
 double grid_rank(const grid *g, const double *theta, double v, bool snap);
-double grid_log_density(const grid *g, const double *theta);   /* of the point's cell */
+/* At theta itself: the prior's density exactly, log r by parabolas through its cell and the two
+ * neighbours along each axis; -INFINITY outside the support. */
+double grid_log_density(const grid *g, const double *theta);
 int grid_save(const grid *g, const target *t, const char *path);       /* grid.h5 */
 
 /* ---- importance.c: any number of parameters -------------------------------------------------------------- */
 
 /* Adaptive mixture importance sampling (Cornuet et al. 2012): prior draws first, then rounds of
  * Student-t mixtures fitted in the unbounded space to the weighted draws, deterministic-mixture
- * weights over all of them.  The number of rounds depends on the effective size alone. */
+ * weights over all of them (the prior stays a part, so weights are bounded).  While few draws carry
+ * all the weight the fit uses w^beta, beta < 1 chosen for enough of them.  The number of rounds
+ * depends on the effective size alone.  Zeroed before its first use; memory is taken over. */
 typedef struct cloud {
     uint32_t dim;
     size_t n;
@@ -94,16 +117,20 @@ typedef struct cloud {
     double *weight;              /* [n], sums to 1 */
     double log_area;             /* log of the integral of p(theta) r */
     double effective;            /* 1 / sum of squared weights */
+    double v;                    /* uniform, for ranks */
+    room memory;
 } cloud;
 enum { CLOUD_MIN_EFFECTIVE = 100 };      /* below it a result is missing, not believed */
 typedef struct cloud_plan {
     size_t n_prior, n_round, max_rounds;     /* 0: defaults */
     double enough;                           /* effective size to stop at; 0: default */
-} cloud_plan;
+} cloud_plan;                                /* defaults: 500, 300, 10; 200 */
 int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
              const cloud_plan *plan, rng *r, cloud *out);
 void cloud_release(cloud *c);
-/* HPD rank of theta whose log_density (same constant) is given: the weight of denser draws. */
+/* HPD rank of theta whose log_density (same constant: posterior_log_prior + log ratio) is given: the
+ * weight of denser draws, theta itself counted as one draw more at a uniform place among its equals:
+ * (effective * denser + v) / (effective + 1), as the rank among independent draws is uniform. */
 double cloud_rank(const cloud *c, double log_density);
 
 /* ---- estimate.c: maxima and summaries -------------------------------------------------------------------- */
@@ -170,5 +197,88 @@ double rhat_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_bulk_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_tail_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_mean_of(size_t n_chains, size_t n_draws, const double *value);
+
+/* ---- inside the folder ---------------------------------------------------------------------------------- */
+
+/* ratio.c: N items of SIZE bytes, 64-byte aligned, not zeroed; NULL when out of memory. */
+void *room_take(room *r, size_t n, size_t size);
+void room_release(room *r);
+
+/* A kind of ratio.  EVALUATE need not look at its results: ratio_evaluate refuses NaN. */
+typedef struct ratio_kind {
+    int (*worker)(const ratio *r, void **own);           /* NULL: needs none */
+    void (*worker_free)(void *own);
+    int (*observe)(const ratio *r, void *own, size_t n, const float *x, observed *o);
+    int (*evaluate)(const ratio *r, void *own, const observed *o, size_t first, size_t n,
+                    size_t per_x, const double *theta, double *log_ratio, double *gradient);
+    void (*free)(ratio *r);
+} ratio_kind;
+
+struct ratio {
+    const ratio_kind *kind;
+    const target *target;
+    size_t n_x;
+    bool normalised, has_gradient;
+};
+
+struct observed {
+    size_t n;
+    room row;                    /* of the kind: heads of networks, or x itself */
+    room offset;                 /* double [n]: log p(x) of the exact ratio */
+};
+
+/* Who uses which scratch memory of a worker: a function and its callee never share one. */
+enum { SCRATCH_JOINT, SCRATCH_GRID, SCRATCH_PARENT, SCRATCH_CLOUD, SCRATCH_USES };
+enum { AXES_LEVELS = 20 };
+/* Cells of every parameter at one m; quantiles are costly, so a worker keeps them. */
+typedef struct grid_axes {
+    double *point, *edge;        /* [dim][m], [dim][m + 1] */
+    double *log_prior;           /* [dim][m] of the marginals at the points */
+} grid_axes;
+struct ratio_worker {
+    const ratio *ratio;
+    void *own;
+    room scratch[SCRATCH_USES];
+    grid_axes axes[AXES_LEVELS]; /* by number of doublings */
+};
+
+/* Log ratio at theta [n][dim] summed over rows ROW .. ROW + N_ROWS - 1; gradient [n][dim] or NULL. */
+int ratio_joint(const ratio *r, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
+                size_t n, const double *theta, double *log_ratio, double *gradient);
+/* "m_wdm = 3.2, t_age = 5" for messages. */
+typedef struct point_text {
+    char text[256];
+} point_text;
+point_text point_describe(const target *t, const double *theta);
+
+/* posterior.c: the target's parameters in the unbounded space of their prior's bijections. */
+const marginal *target_marginal(const target *t, uint32_t k);
+void unbounded_of(const target *t, size_t n, const double *theta, double *z);
+/* theta [n][dim] of z [n][dim]; sum of log |dtheta/dz| [n]; dtheta/dz and the derivative of the
+ * log-Jacobian [n][dim]; the last three may be NULL. */
+void unbounded_back(const target *t, size_t n, const double *z, double *theta,
+                    double *log_jacobian, double *derivative, double *slope);
+/* N points of the target's prior from one stream. */
+int target_sample(const target *t, rng *r, size_t n, double *theta);
+
+/* mixture.c: Student-t mixtures with 5 degrees of freedom. */
+enum { MIXTURE_MOST = 4 };
+typedef struct mixture {
+    uint32_t dim, n;
+    double *share;               /* [n], sum to 1 */
+    double *mean;                /* [n][dim] */
+    double *factor;              /* [n][dim][dim] lower Cholesky factor of the scale matrix */
+    double *log_norm;            /* [n] log of share times the density's constant */
+    double *work;                /* [dim] scratch: a mixture serves one thread */
+} mixture;
+/* Doubles behind the pointers of a mixture, and of scratch for its fit to M points. */
+size_t mixture_size(uint32_t dim);
+size_t mixture_fit_size(uint32_t dim, size_t m);
+/* Fit 1, 2 or 4 components, by their BIC, to M equally weighted points z [m][dim] that are worth
+ * EFFECTIVE independent ones: k-means, shrunk covariances.  AT [mixture_size] stays with Q. */
+void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective, rng *r,
+                 double *at, double *scratch);
+double mixture_log_density(const mixture *q, const double *z);
+void mixture_sample(const mixture *q, rng *r, double *z);
 
 #endif

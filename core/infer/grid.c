@@ -1,0 +1,549 @@
+/* infer/grid.c - the posterior of up to three parameters on a grid. */
+#include "infer/infer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MOST_DIM = 3,
+    MOST_CELLS = 1 << 18,
+    BLOCK = 4096 /* cells a call of the ratio */
+};
+static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
+static const double ROUGH = 0.75; /* mean squared half difference to refine at */
+static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
+static const double DEPTH = 20;   /* nats below the maximum that may be left coarse */
+
+/* ---- axes
+ * -------------------------------------------------------------------------------------
+ */
+
+/* Of a custom prior all that is known of one parameter are its bounds. */
+static double cell_quantile(const marginal *m, double u)
+{
+    double lo, hi;
+    marginal_support(m, &lo, &hi);
+    if (u <= 0 || u >= 1)
+        return u <= 0 ? lo : hi;
+    return m->family == NRE_CUSTOM_PRIOR ? lo + u * (hi - lo) : marginal_quantile(m, u);
+}
+
+static double cell_log_prior(const marginal *m, double theta)
+{
+    double lo, hi;
+    marginal_support(m, &lo, &hi);
+    return m->family == NRE_CUSTOM_PRIOR ? -log(hi - lo)
+                                         : marginal_log_density(m, theta, NULL);
+}
+
+static int axes_make(const target *t, size_t m, grid_axes *a)
+{
+    double *p = memory_new(t->n * (3 * m + 1), sizeof *p);
+    if (!p)
+        return fail(NRE_ENOMEM, "no memory for the axes of a grid");
+    *a = (grid_axes){p, p + t->n * m, p + t->n * (2 * m + 1)};
+    for (uint32_t k = 0; k < t->n; k++) {
+        const marginal *one = target_marginal(t, k);
+        for (size_t i = 0; i < m; i++) {
+            a->point[k * m + i] = cell_quantile(one, ((double)i + 0.5) / (double)m);
+            a->log_prior[k * m + i] = cell_log_prior(one, a->point[k * m + i]);
+        }
+        for (size_t i = 0; i <= m; i++)
+            a->edge[k * (m + 1) + i] = cell_quantile(one, (double)i / (double)m);
+    }
+    return NRE_OK;
+}
+
+static int check_support(const target *t)
+{
+    if (t->n < 1 || t->n > MOST_DIM)
+        return fail(NRE_ENOTSUP,
+                    "a grid has at most %d parameters, target '%s' has %u: use "
+                    "importance samples",
+                    MOST_DIM, t->name, t->n);
+    for (uint32_t k = 0; k < t->n && t->prior->custom; k++) {
+        double lo, hi;
+        marginal_support(target_marginal(t, k), &lo, &hi);
+        if (!isfinite(hi - lo))
+            return fail(NRE_ENOTSUP,
+                        "parameter '%s' has a custom prior without finite bounds, so "
+                        "no grid can be laid: use importance samples",
+                        target_marginal(t, k)->name);
+    }
+    return NRE_OK;
+}
+
+/* ---- values
+ * -------------------------------------------------------------------------------------
+ */
+
+typedef struct filling {
+    const posterior *posterior;
+    ratio_worker *worker;
+    const observed *observed;
+    size_t row, n_rows;
+    const grid_axes *axes;
+    double *theta;         /* [BLOCK][dim] */
+    double *value, *prior; /* [BLOCK] */
+    size_t *cell;          /* [BLOCK] */
+} filling;
+
+/* What the cells of one doubling before knew: log r, log mass, and whether mass may hide
+ * there. */
+typedef struct parent {
+    size_t m, n;
+    double *log_ratio, *log_mass;
+    uint8_t *active;
+} parent;
+
+static size_t digit(const grid *g, size_t cell, uint32_t k)
+{
+    for (uint32_t j = g->dim - 1; j > k; j--)
+        cell /= g->m;
+    return cell % g->m;
+}
+
+static size_t stride_of(const grid *g, uint32_t k)
+{
+    size_t stride = 1;
+    for (uint32_t j = g->dim - 1; j > k; j--)
+        stride *= g->m;
+    return stride;
+}
+
+static size_t parent_of(const grid *g, const parent *before, size_t cell)
+{
+    size_t out = 0;
+    for (uint32_t k = 0; k < g->dim; k++)
+        out = out * before->m + digit(g, cell, k) / 2;
+    return out;
+}
+
+static int lay_memory(grid *g, const grid_axes *a, size_t m)
+{
+    size_t d = g->dim, n = 1;
+    for (size_t k = 0; k < d; k++)
+        n *= m;
+    double *p = room_take(&g->memory, d * (2 * m + 1) + 3 * n, sizeof *p);
+    if (!p)
+        return fail(NRE_ENOMEM, "no memory for a grid of %zu cells", n);
+    g->m = m, g->n = n;
+    g->axis = p;
+    g->edge = g->axis + d * m;
+    g->log_ratio = g->edge + d * (m + 1);
+    g->weight = g->log_ratio + n;
+    g->log_density = g->weight + n;
+    memcpy(g->axis, a->point, d * m * sizeof *p);
+    memcpy(g->edge, a->edge, d * (m + 1) * sizeof *p);
+    return NRE_OK;
+}
+
+/* What the posterior's mass in a cell has besides the cell's prior mass and r: log
+ * P(valid), and the joint density of a custom prior against the flat one of the cells. */
+static int log_extra(const filling *f, const grid *g, size_t n, double *out)
+{
+    const posterior *p = f->posterior;
+    if (!p->ratio->target->prior->custom) {
+        validity_log(p->validity, n, f->theta, out, NULL);
+        return NRE_OK;
+    }
+    int status = posterior_log_prior(p, n, f->theta, out, NULL);
+    for (size_t i = 0; status == NRE_OK && i < n; i++)
+        for (uint32_t k = 0; k < g->dim; k++)
+            out[i] -= f->axes->log_prior[k * g->m + digit(g, f->cell[i], k)];
+    return status;
+}
+
+/* log r and, in log_density until the end, log mass of the N cells listed. */
+static int evaluate_cells(const filling *f, grid *g, size_t n)
+{
+    size_t d = g->dim;
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < d; k++)
+            f->theta[i * d + k] = g->axis[k * g->m + digit(g, f->cell[i], k)];
+    int status = ratio_joint(f->posterior->ratio, f->worker, f->observed, f->row,
+                             f->n_rows, n, f->theta, f->value, NULL);
+    if (status == NRE_OK)
+        status = log_extra(f, g, n, f->prior);
+    for (size_t i = 0; status == NRE_OK && i < n; i++) {
+        g->log_ratio[f->cell[i]] = f->value[i];
+        g->log_density[f->cell[i]] = f->value[i] + f->prior[i];
+    }
+    return status;
+}
+
+static int fill(const filling *f, grid *g, const parent *before)
+{
+    size_t listed = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        size_t from = before->n > 0 ? parent_of(g, before, i) : 0;
+        if (before->n > 0 && !before->active[from]) {
+            g->log_ratio[i] = before->log_ratio[from];
+            g->log_density[i] = before->log_mass[from];
+        } else
+            f->cell[listed++] = i;
+        if (listed == BLOCK || (i + 1 == g->n && listed > 0)) {
+            int status = evaluate_cells(f, g, listed);
+            if (status != NRE_OK)
+                return status;
+            listed = 0;
+        }
+    }
+    return NRE_OK;
+}
+
+/* ---- weights
+ * --------------------------------------------------------------------------------------
+ */
+
+static double largest(size_t n, const double *value)
+{
+    double most = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = value[i] > most ? value[i] : most;
+    return most;
+}
+
+/* An end of a line has its second difference from the inside, and never changes by more
+ * than 2. */
+static double end_mean(double end, double next, double over)
+{
+    double mean = end + (end - 2 * next + over) / 24;
+    return fmin(fmax(mean, 0.5 * end), 2 * end);
+}
+
+/* From values at the points of a line of cells to means over the cells. */
+static void line_means(double *v, size_t m, size_t stride)
+{
+    double first = end_mean(v[0], v[stride], v[2 * stride]);
+    double last = end_mean(v[(m - 1) * stride], v[(m - 2) * stride], v[(m - 3) * stride]);
+    double before = v[0];
+    for (size_t i = 1; i + 1 < m; i++) {
+        double here = v[i * stride];
+        v[i * stride] = (before + 22 * here + v[(i + 1) * stride]) / 24;
+        before = here;
+    }
+    v[0] = first;
+    v[(m - 1) * stride] = last;
+}
+
+static void cell_means(grid *g)
+{
+    for (uint32_t k = 0; k < g->dim; k++) {
+        size_t stride = stride_of(g, k);
+        for (size_t i = 0; i < g->n; i++)
+            if (i / stride % g->m == 0)
+                line_means(g->weight + i, g->m, stride);
+    }
+}
+
+/* Weights that sum to 1, exp(entropy); the log of the mean of the mass. */
+static double weigh(grid *g)
+{
+    double most = largest(g->n, g->log_density), sum = 0, entropy = 0;
+    g->cells = 0;
+    if (!(most > -INFINITY))
+        return -INFINITY;
+    for (size_t i = 0; i < g->n; i++) {
+        double below = g->log_density[i] - most;
+        g->weight[i] = below > -100 ? exp(below) : 0;
+    }
+    cell_means(g);
+    for (size_t i = 0; i < g->n; i++)
+        sum += g->weight[i];
+    for (size_t i = 0; i < g->n; i++) {
+        g->weight[i] /= sum;
+        if (g->weight[i] > 0)
+            entropy -= g->weight[i] * log(g->weight[i]);
+    }
+    g->cells = exp(entropy);
+    return most + log(sum / (double)g->n);
+}
+
+static double gap(double a, double b)
+{
+    return a == b ? 0 : fabs(a - b);
+}
+
+/* Largest mean square, over the axes, of half the difference between a cell's neighbours.
+ */
+static double roughness(const grid *g)
+{
+    double most = 0;
+    for (uint32_t k = 0; k < g->dim; k++) {
+        size_t stride = stride_of(g, k);
+        double sum = 0;
+        for (size_t i = 0; i < g->n; i++) {
+            if (g->weight[i] < 1e-12)
+                continue;
+            size_t at = i / stride % g->m;
+            size_t low = at > 0 ? i - stride : i, high = at + 1 < g->m ? i + stride : i;
+            double half = gap(g->log_density[high], g->log_density[low]) *
+                          (high - low == stride ? 1 : 0.5);
+            half = fmin(half, STEEPEST);
+            sum += g->weight[i] * half * half;
+        }
+        most = fmax(most, sum);
+    }
+    return most;
+}
+
+/* ---- refinement
+ * --------------------------------------------------------------------------------------
+ */
+
+/* For a log-concave posterior an upper bound of its change from the point to a corner. */
+static double reach(const grid *g, size_t i)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < g->dim; k++) {
+        size_t stride = stride_of(g, k), at = i / stride % g->m;
+        double down = at > 0 ? gap(g->log_density[i - stride], g->log_density[i]) : 0;
+        double up =
+            at + 1 < g->m ? gap(g->log_density[i + stride], g->log_density[i]) : 0;
+        sum += 0.5 * fmax(down, up);
+    }
+    return sum;
+}
+
+static int remember(ratio_worker *w, const grid *g, parent *out)
+{
+    double *p = room_take(&w->scratch[SCRATCH_PARENT], g->n, 2 * sizeof *p + 1);
+    if (!p)
+        return fail(NRE_ENOMEM, "no memory to refine a grid of %zu cells", g->n);
+    *out = (parent){g->m, g->n, p, p + g->n, (uint8_t *)(p + 2 * g->n)};
+    memcpy(out->log_ratio, g->log_ratio, g->n * sizeof *p);
+    memcpy(out->log_mass, g->log_density, g->n * sizeof *p);
+    double least = largest(g->n, g->log_density) - DEPTH;
+    for (size_t i = 0; i < g->n; i++)
+        out->active[i] = !(g->log_density[i] + reach(g, i) < least) || least == -INFINITY;
+    return NRE_OK;
+}
+
+/* The area is the integral of p(theta) r over that of p(theta), which P(valid) or the
+ * discrete sum over a custom prior keep from being exactly 1. */
+static void finish(grid *g, const posterior *p, const grid_axes *a, double log_mean)
+{
+    g->log_area = log_mean;
+    if (p->validity || g->target->prior->custom) {
+        double sum = 0;
+        for (size_t i = 0; i < g->n; i++)
+            if (g->log_ratio[i] > -INFINITY)
+                sum += exp(g->log_density[i] - g->log_ratio[i]);
+        g->log_area = log_mean - log(sum / (double)g->n);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        g->log_density[i] -= log_mean;
+        for (uint32_t k = 0; k < g->dim; k++)
+            g->log_density[i] += a->log_prior[k * g->m + digit(g, i, k)];
+    }
+}
+
+static size_t power(size_t m, uint32_t dim)
+{
+    size_t n = 1;
+    while (dim-- > 0)
+        n *= m;
+    return n;
+}
+
+static int refine(filling *f, grid *g)
+{
+    parent before = {0};
+    for (size_t level = 0;; level++) {
+        size_t m = FIRST_M[g->dim] << level;
+        grid_axes *a = &f->worker->axes[level];
+        int status = a->point ? NRE_OK : axes_make(g->target, m, a);
+        f->axes = a;
+        if (status == NRE_OK)
+            status = lay_memory(g, a, m);
+        if (status == NRE_OK)
+            status = fill(f, g, &before);
+        if (status != NRE_OK)
+            return status;
+        double log_mean = weigh(g);
+        bool last = power(2 * m, g->dim) > MOST_CELLS;
+        if (last && !(log_mean > -INFINITY))
+            return fail(NRE_ENUMERIC,
+                        "the posterior of row %zu is zero at all %zu points of the "
+                        "grid",
+                        f->row, g->n);
+        if (last || (g->cells > GRID_MIN_CELLS && roughness(g) < ROUGH)) {
+            finish(g, f->posterior, a, log_mean);
+            return NRE_OK;
+        }
+        status = remember(f->worker, g, &before);
+        if (status != NRE_OK)
+            return status;
+    }
+}
+
+int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+            size_t n_rows, grid *out)
+{
+    const target *t = p->ratio->target;
+    int status = check_support(t);
+    if (status != NRE_OK)
+        return status;
+    out->dim = t->n;
+    out->target = t;
+    double *s = room_take(&w->scratch[SCRATCH_GRID], BLOCK, (t->n + 3) * sizeof *s);
+    if (!s)
+        return fail(NRE_ENOMEM, "no memory for a grid");
+    filling f = {.posterior = p,
+                 .worker = w,
+                 .observed = o,
+                 .row = row,
+                 .n_rows = n_rows,
+                 .theta = s,
+                 .value = s + BLOCK * t->n,
+                 .prior = s + BLOCK * (t->n + 1),
+                 .cell = (size_t *)(void *)(s + BLOCK * (t->n + 2))};
+    return refine(&f, out);
+}
+
+void grid_release(grid *g)
+{
+    room_release(&g->memory);
+    *g = (grid){0};
+}
+
+/* ---- use
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* The cell of one axis that holds T; m when none does. */
+static size_t axis_cell(const grid *g, uint32_t k, double t)
+{
+    const double *edge = g->edge + k * (g->m + 1);
+    size_t low = 0, high = g->m;
+    if (!(t >= edge[0] && t <= edge[g->m]))
+        return g->m;
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        *(t < edge[middle] ? &high : &low) = middle;
+    }
+    return low;
+}
+
+static size_t axis_nearest(const grid *g, uint32_t k, double t)
+{
+    const double *point = g->axis + k * g->m;
+    size_t i = axis_cell(g, k, t);
+    if (i == g->m)
+        return i;
+    if (i > 0 && t - point[i - 1] < fabs(point[i] - t))
+        return i - 1;
+    if (i + 1 < g->m && point[i + 1] - t < fabs(point[i] - t))
+        return i + 1;
+    return i;
+}
+
+/* n when theta lies outside the support. */
+static size_t cell_of(const grid *g, const double *theta, bool nearest)
+{
+    size_t cell = 0;
+    for (uint32_t k = 0; k < g->dim; k++) {
+        size_t i = nearest ? axis_nearest(g, k, theta[k]) : axis_cell(g, k, theta[k]);
+        if (i == g->m)
+            return g->n;
+        cell = cell * g->m + i;
+    }
+    return cell;
+}
+
+double grid_rank(const grid *g, const double *theta, double v, bool snap)
+{
+    size_t cell = cell_of(g, theta, snap);
+    double denser = 0, equal = 0;
+    if (cell == g->n)
+        return 1;
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->log_density[i] > g->log_density[cell])
+            denser += g->weight[i];
+        else if (g->log_density[i] == g->log_density[cell])
+            equal += g->weight[i];
+    }
+    return snap ? denser : denser + v * equal;
+}
+
+/* Change of the log mass from the point of CELL to T along axis K, by a parabola through
+ * three points; beyond the last point of an infinite support it stays as there. */
+static double parabola(const grid *g, uint32_t k, size_t cell, double t)
+{
+    const marginal *one = target_marginal(g->target, k);
+    const double *point = g->axis + k * g->m, *edge = g->edge + k * (g->m + 1);
+    size_t stride = stride_of(g, k), at = cell / stride % g->m;
+    size_t first = at == 0 ? 0 : at + 1 == g->m ? g->m - 3 : at - 1;
+    double y[3], x[3];
+    for (size_t j = 0; j < 3; j++) {
+        x[j] = point[first + j];
+        y[j] = g->log_density[cell + (first + j) * stride - at * stride] -
+               cell_log_prior(one, x[j]);
+        if (!isfinite(y[j]))
+            return 0;
+    }
+    if (isinf(edge[0]))
+        t = fmax(t, point[0]);
+    if (isinf(edge[g->m]))
+        t = fmin(t, point[g->m - 1]);
+    double slope = (y[1] - y[0]) / (x[1] - x[0]);
+    double bend = ((y[2] - y[1]) / (x[2] - x[1]) - slope) / (x[2] - x[0]);
+    double at_t = y[0] + (t - x[0]) * (slope + (t - x[1]) * bend);
+    return at_t - y[at - first];
+}
+
+double grid_log_density(const grid *g, const double *theta)
+{
+    size_t cell = cell_of(g, theta, false);
+    if (cell == g->n)
+        return -INFINITY;
+    double sum = g->log_density[cell];
+    for (uint32_t k = 0; k < g->dim; k++) {
+        const marginal *one = target_marginal(g->target, k);
+        double point = g->axis[k * g->m + digit(g, cell, k)];
+        sum += cell_log_prior(one, theta[k]) - cell_log_prior(one, point);
+        sum += parabola(g, k, cell, theta[k]);
+    }
+    return sum;
+}
+
+static int save_arrays(store *s, const grid *g)
+{
+    uint64_t axis[] = {g->dim, g->m}, edge[] = {g->dim, g->m + 1},
+             cells[] = {g->m, g->m, g->m};
+    struct {
+        const char *name;
+        unsigned rank;
+        const uint64_t *dim;
+        const double *data;
+    } array[] = {{"axis", 2, axis, g->axis},
+                 {"edge", 2, edge, g->edge},
+                 {"log_ratio", g->dim, cells, g->log_ratio},
+                 {"weight", g->dim, cells, g->weight},
+                 {"log_density", g->dim, cells, g->log_density}};
+    int status = NRE_OK;
+    for (size_t i = 0; status == NRE_OK && i < sizeof array / sizeof array[0]; i++)
+        status = store_put(s, array[i].name, STORE_F64, array[i].rank, array[i].dim,
+                           array[i].data);
+    return status;
+}
+
+int grid_save(const grid *g, const target *t, const char *path)
+{
+    store *s = NULL;
+    int status = store_create(path, &s);
+    if (status == NRE_OK)
+        status = save_arrays(s, g);
+    if (status == NRE_OK)
+        status = store_put_text(s, "target", t->name);
+    if (status == NRE_OK)
+        status = store_put_real(s, "log_area", g->log_area);
+    if (status == NRE_OK)
+        status = store_put_real(s, "cells", g->cells);
+    if (status == NRE_OK)
+        return store_commit(s);
+    store_close(s);
+    return status;
+}

@@ -1,0 +1,282 @@
+/* infer/mixture.c - Student-t mixtures: fit, density, draws. */
+#include "infer/infer.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { DOF = 5, KMEANS_ROUNDS = 6 };
+static const double FLOOR = 1e-6; /* of a variance, relative to that of all points */
+
+size_t mixture_size(uint32_t dim)
+{
+    return (size_t)MIXTURE_MOST * (2 + dim + (size_t)dim * dim) + dim;
+}
+
+size_t mixture_fit_size(uint32_t dim, size_t m)
+{
+    return 2 * m + mixture_size(dim) + (size_t)dim * dim + 2 * dim;
+}
+
+static void lay(mixture *q, uint32_t dim, double *at)
+{
+    q->dim = dim;
+    q->share = at;
+    q->log_norm = at + MIXTURE_MOST;
+    q->mean = at + 2 * MIXTURE_MOST;
+    q->factor = q->mean + (size_t)MIXTURE_MOST * dim;
+    q->work = q->factor + (size_t)MIXTURE_MOST * dim * dim;
+}
+
+/* What a fit works with. */
+typedef struct fitting {
+    uint32_t dim;
+    size_t m;
+    const double *z; /* [m][dim] */
+    double effective;
+    double *owner;    /* [m] component of each point */
+    double *distance; /* [m] */
+    double *variance; /* [dim] of all points */
+    double *pooled;   /* [dim][dim] covariance within components */
+} fitting;
+
+static void moments(fitting *f, double *mean)
+{
+    size_t d = f->dim;
+    memset(mean, 0, d * sizeof *mean);
+    memset(f->variance, 0, d * sizeof *mean);
+    for (size_t i = 0; i < f->m; i++)
+        for (size_t k = 0; k < d; k++)
+            mean[k] += f->z[i * d + k] / (double)f->m;
+    for (size_t i = 0; i < f->m; i++)
+        for (size_t k = 0; k < d; k++) {
+            double off = f->z[i * d + k] - mean[k];
+            f->variance[k] += off * off / (double)f->m;
+        }
+    for (size_t k = 0; k < d; k++)
+        f->variance[k] += 1e-20 + 1e-20 * mean[k] * mean[k];
+}
+
+static double distance_to(const fitting *f, size_t i, const double *mean)
+{
+    double sum = 0;
+    for (size_t k = 0; k < f->dim; k++) {
+        double off = f->z[i * f->dim + k] - mean[k];
+        sum += off * off / f->variance[k];
+    }
+    return sum;
+}
+
+/* Centres as k-means++ (Arthur & Vassilvitskii 2007): far from those there are. */
+static void seed_centres(fitting *f, mixture *q, rng *r)
+{
+    size_t d = f->dim;
+    for (size_t i = 0; i < f->m; i++)
+        f->distance[i] = 1;
+    for (uint32_t c = 0; c < q->n; c++) {
+        double total = 0;
+        for (size_t i = 0; i < f->m; i++)
+            total += f->distance[i];
+        double left = rng_uniform(r) * total;
+        size_t pick = 0;
+        for (; pick + 1 < f->m && left > f->distance[pick]; pick++)
+            left -= f->distance[pick];
+        memcpy(q->mean + c * d, f->z + pick * d, d * sizeof *f->z);
+        for (size_t i = 0; i < f->m; i++) {
+            double near = distance_to(f, i, q->mean + c * d);
+            f->distance[i] = c == 0 ? near : fmin(f->distance[i], near);
+        }
+    }
+}
+
+static void assign(fitting *f, const mixture *q)
+{
+    for (size_t i = 0; i < f->m; i++) {
+        double least = INFINITY;
+        for (uint32_t c = 0; c < q->n; c++) {
+            double near = distance_to(f, i, q->mean + c * f->dim);
+            if (near < least) {
+                least = near;
+                f->owner[i] = c;
+            }
+        }
+    }
+}
+
+/* Shares and means of the points that a component owns; one without points keeps its
+ * mean. */
+static void update(const fitting *f, mixture *q)
+{
+    size_t d = f->dim;
+    for (uint32_t c = 0; c < q->n; c++) {
+        double count = 0;
+        for (size_t i = 0; i < f->m; i++)
+            count += f->owner[i] == c;
+        q->share[c] = count / (double)f->m;
+        if (count == 0)
+            continue;
+        memset(q->mean + c * d, 0, d * sizeof *q->mean);
+        for (size_t i = 0; i < f->m; i++)
+            for (size_t k = 0; k < d && f->owner[i] == c; k++)
+                q->mean[c * d + k] += f->z[i * d + k] / count;
+    }
+}
+
+/* Sums of products of deviations of component C into S [dim][dim], lower triangle. */
+static void scatter(const fitting *f, const mixture *q, uint32_t c, double *s)
+{
+    size_t d = f->dim;
+    const double *mean = q->mean + c * d;
+    for (size_t i = 0; i < f->m; i++) {
+        if (f->owner[i] != c)
+            continue;
+        const double *z = f->z + i * d;
+        for (size_t a = 0; a < d; a++)
+            for (size_t b = 0; b <= a; b++)
+                s[a * d + b] += (z[a] - mean[a]) * (z[b] - mean[b]);
+    }
+}
+
+/* In place, lower triangle; pivots never fall below LEAST. */
+static void cholesky(size_t d, double *s, const double *least)
+{
+    for (size_t a = 0; a < d; a++)
+        for (size_t b = 0; b <= a; b++) {
+            double sum = s[a * d + b];
+            for (size_t k = 0; k < b; k++)
+                sum -= s[a * d + k] * s[b * d + k];
+            if (a == b)
+                s[a * d + a] = sqrt(fmax(sum, FLOOR * least[a]));
+            else
+                s[a * d + b] = sum / s[b * d + b];
+        }
+}
+
+/* The covariance of a component counts as dim + 2 points more of the pooled one. */
+static void factors(fitting *f, mixture *q)
+{
+    size_t d = f->dim;
+    double extra = (double)d + 2, m = (double)f->m;
+    memset(f->pooled, 0, d * d * sizeof *f->pooled);
+    for (uint32_t c = 0; c < q->n; c++)
+        scatter(f, q, c, f->pooled);
+    for (uint32_t c = 0; c < q->n; c++) {
+        double *s = q->factor + c * d * d, count = q->share[c] * m;
+        memset(s, 0, d * d * sizeof *s);
+        scatter(f, q, c, s);
+        for (size_t i = 0; i < d * d; i++)
+            s[i] = (s[i] + extra * f->pooled[i] / m) / (count + extra);
+        for (size_t k = 0; k < d; k++)
+            s[k * d + k] += FLOOR * f->variance[k];
+        cholesky(d, s, f->variance);
+    }
+}
+
+static void constants(mixture *q)
+{
+    double d = q->dim;
+    int sign;
+    double base = lgamma_r(0.5 * (DOF + d), &sign) - lgamma_r(0.5 * DOF, &sign) -
+                  0.5 * d * log(DOF * M_PI);
+    for (uint32_t c = 0; c < q->n; c++) {
+        q->log_norm[c] = base + log(q->share[c]);
+        for (size_t k = 0; k < q->dim; k++)
+            q->log_norm[c] -= log(q->factor[((size_t)c * q->dim + k) * q->dim + k]);
+    }
+}
+
+/* Bayesian information criterion, a point, larger is better. */
+static double score(const fitting *f, const mixture *q)
+{
+    double sum = 0, d = f->dim, n = q->n;
+    for (size_t i = 0; i < f->m; i++)
+        sum += mixture_log_density(q, f->z + i * f->dim);
+    double parameters = n * (1 + d + 0.5 * d * (d + 1)) - 1;
+    return sum / (double)f->m - 0.5 * parameters * log(f->effective) / f->effective;
+}
+
+static void fit_some(fitting *f, mixture *q, uint32_t n, rng *r)
+{
+    q->n = n;
+    seed_centres(f, q, r);
+    for (int i = 0; i < KMEANS_ROUNDS; i++) {
+        assign(f, q);
+        update(f, q);
+    }
+    factors(f, q);
+    constants(q);
+}
+
+void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective,
+                 rng *r, double *at, double *scratch)
+{
+    size_t d = dim;
+    fitting f = {.dim = dim,
+                 .m = m,
+                 .z = z,
+                 .effective = fmax(effective, 2),
+                 .owner = scratch,
+                 .distance = scratch + m,
+                 .variance = scratch + 2 * m,
+                 .pooled = scratch + 2 * m + 2 * d};
+    mixture trial;
+    double best = -INFINITY;
+    lay(q, dim, at);
+    lay(&trial, dim, f.pooled + d * d);
+    moments(&f, f.variance + d);
+    for (uint32_t n = 1; n <= MIXTURE_MOST; n *= 2) {
+        if (n > 1 && effective < (double)(n * 2 * (d + 1)))
+            break;
+        fit_some(&f, &trial, n, r);
+        double now = score(&f, &trial);
+        if (n == 1 || now > best) {
+            best = now;
+            q->n = n;
+            memcpy(at, trial.share, mixture_size(dim) * sizeof *at);
+        }
+    }
+}
+
+double mixture_log_density(const mixture *q, const double *z)
+{
+    size_t d = q->dim;
+    double term[MIXTURE_MOST], most = -INFINITY, sum = 0, *y = q->work;
+    for (uint32_t c = 0; c < q->n; c++) {
+        const double *mean = q->mean + c * d, *factor = q->factor + c * d * d;
+        double square = 0;
+        for (size_t a = 0; a < d; a++) {
+            double off = z[a] - mean[a];
+            for (size_t b = 0; b < a; b++)
+                off -= factor[a * d + b] * y[b];
+            y[a] = off / factor[a * d + a];
+            square += y[a] * y[a];
+        }
+        term[c] = q->log_norm[c] - 0.5 * (DOF + (double)d) * log1p(square / DOF);
+        most = fmax(most, term[c]);
+    }
+    for (uint32_t c = 0; c < q->n; c++)
+        sum += exp(term[c] - most);
+    return most + log(sum);
+}
+
+void mixture_sample(const mixture *q, rng *r, double *z)
+{
+    size_t d = q->dim;
+    double left = rng_uniform(r), chi = 0;
+    uint32_t c = 0;
+    for (; c + 1 < q->n && left > q->share[c]; c++)
+        left -= q->share[c];
+    for (int i = 0; i < DOF; i++) {
+        double one = rng_normal(r);
+        chi += one * one;
+    }
+    double stretch = sqrt(DOF / chi);
+    for (size_t k = 0; k < d; k++)
+        z[k] = rng_normal(r);
+    for (size_t a = d; a-- > 0;) {
+        double sum = 0;
+        for (size_t b = 0; b <= a; b++)
+            sum += q->factor[(c * d + a) * d + b] * z[b];
+        z[a] = q->mean[c * d + a] + stretch * sum;
+    }
+}
