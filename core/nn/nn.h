@@ -135,4 +135,264 @@ const char *blas_version(void);
 /* Instruction set of our own kernels: "avx512", "avx2", "baseline". */
 const char *kernel_name(void);
 
+/* ==== inside the folder =========================================================================
+ *
+ * build      graph.c answers the plugin's calls and lowers them at once: views instead of slices
+ *            and reshapes, linear(concat(a, b)) as one product a part, so that the X part of the
+ *            first trunk layer is a node of kind X; elementwise ops and batch norm pass through
+ *            concat.
+ * plan       plan.c decides where values, gradients and notes of each node lie in one block of
+ *            memory, and who writes a gradient first.
+ * run        a frame is one slice on its way through the ops; OPS has forward and backward of
+ *            each.  An accelerator replaces OPS and the kernels, nothing else. */
+
+typedef enum op_kind {
+    OP_INPUT,      /* theta, or a row of x */
+    OP_VIEW,       /* part of another node: field, slice, reshape */
+    OP_COPY,       /* a view made contiguous */
+    OP_REPEAT,     /* an X node, once for every pair */
+    OP_CONCAT,
+    OP_TRANSPOSE,
+    OP_SET_MEAN,
+    OP_ADD,
+    OP_MULTIPLY,
+    OP_LINEAR,
+    OP_ACTIVATE,
+    OP_BATCH_NORM,
+    OP_LAYER_NORM,
+    OP_DROPOUT,
+    N_OPS
+} op_kind;
+
+typedef struct node {
+    op_kind op;
+    int32_t id;
+    const char *name;            /* the word of the graph call: "slice" */
+    bool pair;                   /* kind PAIR */
+    bool exchangeable;           /* dim[0] counts rows whose order is void */
+    nre_shape shape;
+    size_t size;                 /* floats a row (of x or a pair) */
+    size_t sets, cols;           /* size = sets * cols; sets is 1 unless exchangeable */
+    uint32_t n_in;
+    int32_t *in;
+    bool based;                  /* linear: in[n_in - 1] is added to each pair of its row */
+    int32_t root;                /* of views: whose memory; others: themselves */
+    size_t at;                   /* of views: first float in a row of ROOT */
+    int32_t weight, bias;        /* tensors, or -1 */
+    int32_t mean, variance;      /* buffers, or -1 */
+    size_t *column;              /* linear: first column of the weight for each input */
+    size_t channel_at;           /* batch norm: its first channel in the tensors */
+    size_t channels, inner;      /* norms: size = sets * channels * inner */
+    nre_activation f;
+    double p;                    /* dropout */
+    unsigned level;              /* batch norms on the longest way here */
+} node;
+
+enum { NODE_X = 0, NODE_THETA = 1 };    /* the inputs */
+
+/* How a tensor starts: uniform in +- bound, or VALUE where bound is 0. */
+typedef struct net_start {
+    float bound, value;
+} net_start;
+
+struct net {
+    arena *memory;
+    size_t n_nodes;
+    node *nodes;
+    size_t n_order;              /* live nodes that compute, by level */
+    int32_t *order;
+    int32_t logit;
+    unsigned levels;             /* 1 + batch norms on the longest way */
+    size_t n_weights, n_buffers, n_weight_tensors, n_buffer_tensors;
+    net_tensor *weights, *buffers;
+    net_start *weight_starts, *buffer_starts;
+};
+
+/* ---- plan.c ---- */
+
+typedef enum plan_mode { PLAN_TRAIN, PLAN_EVALUATE, PLAN_GRADIENT } plan_mode;
+typedef enum plan_part { PART_ALL, PART_HEAD, PART_TRUNK } plan_part;
+/* What an op does to the gradient of an input. */
+typedef enum edge_mode { EDGE_NONE, EDGE_SET, EDGE_ADD, EDGE_CLEAR } edge_mode;
+
+/* Where each node's floats lie, from the start of a frame's memory. */
+typedef struct plan {
+    const net *g;
+    plan_mode mode;
+    plan_part part;
+    size_t rows, pairs;          /* room for */
+    size_t n_order;
+    int32_t *order;              /* of net, only PART */
+    size_t floats;
+    size_t *value, *slope, *notes;       /* by node; NOWHERE: outside, or not kept */
+    uint8_t **edge;              /* edge_mode by node and input */
+    bool *wanted;                /* is the node's gradient computed? */
+    arena *memory;
+} plan;
+#define NOWHERE SIZE_MAX
+/* MODE: forward only, also back to the weights, or back to theta.  HEAD computes the nodes of kind
+ * X that PAIR nodes read, TRUNK the rest; inputs and results of the head then lie outside. */
+int plan_new(const net *g, plan_mode mode, plan_part part, size_t rows, size_t pairs,
+             plan **out);
+void plan_free(plan *p);
+
+/* ---- kernels.c, compiled once for each instruction set; same bits from all ---- */
+
+typedef struct adamw_terms {
+    float scale, keep, beta1, rest1, beta2, rest2, step, root, eps;
+} adamw_terms;
+
+/* ADD: dx += instead of dx =.  Where two arrays may be the same it is said; else they do not
+ * overlap. */
+typedef struct kernels {
+    const char *name;
+    void (*exp)(size_t n, const float *x, float *y);     /* for x in [-87, 88], clamped */
+    /* x may be y */
+    void (*activate)(nre_activation f, size_t n, const float *x, float *y);
+    /* SAVED is y, for gelu x; dy may be dx */
+    void (*activate_back)(nre_activation f, size_t n, const float *saved, const float *dy,
+                          float *dx, bool add);
+    void (*add)(size_t n, const float *a, float *y);     /* y += a */
+    void (*sum)(size_t n, const float *a, const float *b, float *y);
+    void (*multiply)(size_t n, const float *a, const float *b, float *y, bool add);
+    void (*scale)(size_t n, float a, const float *x, float *y, bool add);  /* a x, x may be y */
+    /* keep[i] ? scale * x[i] : 0; x may be y */
+    void (*mask)(size_t n, const uint8_t *keep, float scale, const float *x, float *y, bool add);
+    /* out [cols] = sum of the rows of x [rows][cols] */
+    void (*column_sum)(size_t rows, size_t cols, const float *x, float *out);
+    /* y[r] += x[r] . w, rows STRIDE apart */
+    void (*rows_dot)(size_t rows, size_t cols, size_t stride, const float *x, const float *w,
+                     float *y);
+    /* x[r][c] (+)= dy[r] w[c] */
+    void (*rows_outer)(size_t rows, size_t cols, size_t stride, const float *dy, const float *w,
+                       float *x, bool add);
+    /* out[c] = sum over r of dy[r] x[r][c] */
+    void (*rows_weighted)(size_t rows, size_t cols, size_t stride, const float *dy,
+                          const float *x, float *out);
+    /* Sums over rows [rows][channels][inner]: of a, and of a b (b may be a), each [channels] */
+    void (*moments)(size_t rows, size_t channels, size_t inner, const float *a, const float *b,
+                    double *sum, double *product);
+    /* y = a x + c by channel; x may be y */
+    void (*affine)(size_t rows, size_t channels, size_t inner, const float *a, const float *c,
+                   const float *x, float *y, bool add);
+    /* dx = a dy + b x + c by channel; dy may be dx */
+    void (*affine_back)(size_t rows, size_t channels, size_t inner, const float *a,
+                        const float *b, const float *c, const float *dy, const float *x,
+                        float *dx, bool add);
+    /* Rows of x [rows][cols] to mean 0, variance 1, then y = gamma x + beta; notes [rows][2]
+     * keep mean and 1 / deviation */
+    void (*layer_norm)(size_t rows, size_t cols, const float *gamma, const float *beta,
+                       const float *x, float *y, float *notes);
+    void (*layer_norm_back)(size_t rows, size_t cols, const float *gamma, const float *notes,
+                            const float *x, const float *dy, float *dx, bool add);
+    /* dgamma, dbeta [cols] of layer_norm */
+    void (*layer_norm_weights)(size_t rows, size_t cols, const float *notes, const float *x,
+                               const float *dy, float *dgamma, float *dbeta);
+    void (*adamw)(size_t n, const adamw_terms *t, const float *gradient, float *w, float *m,
+                  float *v);
+} kernels;
+/* The best that the CPU has; by name ("avx512", "avx2", "baseline"), NULL when it has not. */
+const kernels *kernels_best(void);
+const kernels *kernels_named(const char *name);
+extern const kernels kernels_baseline;
+#ifdef NEREID_X86
+extern const kernels kernels_avx2, kernels_avx512;
+#endif
+
+/* ---- frame.c, ops ---- */
+
+#define NORM_EPS 1e-5    /* as PyTorch, batch norm and layer norm */
+
+/* Batch norm of one node as y = scale x + shift; the rest by the trainer only. */
+typedef struct norm_terms {
+    float *scale, *shift;
+    float *back_slope, *back_x, *back_shift;     /* dx = slope dy + x x + shift */
+    size_t sums_at;              /* in the sums of a slice: [2][channels] */
+} norm_terms;
+
+/* A slice on its way through the network. */
+typedef struct frame {
+    const net *g;
+    const plan *plan;
+    const kernels *k;
+    size_t n, per_x;             /* rows of x, thetas for each */
+    const float *weights;
+    float *gradient;             /* by the weights, NULL: not wanted */
+    const norm_terms *norms;           /* by node */
+    double *sums;                /* batch norm's over this slice */
+    uint64_t seed, step, first;  /* dropout: streams and first row of x */
+    float **value, **slope;      /* by node: rows and their gradients */
+    size_t *stride;              /* floats between rows, by node */
+    float **notes;               /* kept by the op for its way back, by node */
+    float *memory;
+    size_t bytes;
+} frame;
+int frame_new(const plan *p, const kernels *k, frame **out);
+void frame_free(frame *f);
+/* Let ROOT and its views lie at AT, rows STRIDE apart. */
+void frame_place(frame *f, int32_t root, float *at, size_t stride);
+/* Rows of the node: of x or pairs. */
+size_t frame_rows(const frame *f, const node *v);
+/* All live nodes of a level, in order and back. */
+void frame_forward(frame *f, unsigned level);
+void frame_backward(frame *f, unsigned level);
+/* Batch norms whose input has this level: their sums, or (back) those whose output has it. */
+void frame_measure(frame *f, unsigned level);
+void frame_measure_back(frame *f, unsigned level);
+
+typedef struct op_calls {
+    const char *name;
+    void (*forward)(const frame *f, const node *v);
+    void (*backward)(const frame *f, const node *v);
+    /* Floats a row kept for the way back; may be NULL. */
+    size_t (*notes)(const node *v);
+    bool in_place;               /* the result may replace the input, gradients alike */
+} op_calls;
+extern const op_calls OPS[N_OPS];
+/* What backward reads: the value of input K, of the node itself. */
+bool op_keeps_input(const node *v, uint32_t k, plan_mode mode);
+bool op_keeps_output(const node *v);
+
+/* Gradient of input K: where to, and whether to add to what is there. */
+typedef struct slope_place {
+    float *at;                   /* NULL: not wanted */
+    size_t stride;
+    bool add;
+} slope_place;
+slope_place slope_of(const frame *f, const node *v, uint32_t k);
+const node *input_of(const frame *f, const node *v, uint32_t k);
+
+void copy_forward(const frame *f, const node *v);
+void copy_backward(const frame *f, const node *v);
+void repeat_forward(const frame *f, const node *v);
+void repeat_backward(const frame *f, const node *v);
+void concat_forward(const frame *f, const node *v);
+void concat_backward(const frame *f, const node *v);
+void transpose_forward(const frame *f, const node *v);
+void transpose_backward(const frame *f, const node *v);
+void set_mean_forward(const frame *f, const node *v);
+void set_mean_backward(const frame *f, const node *v);
+void add_forward(const frame *f, const node *v);
+void add_backward(const frame *f, const node *v);
+void multiply_forward(const frame *f, const node *v);
+void multiply_backward(const frame *f, const node *v);
+void linear_forward(const frame *f, const node *v);
+void linear_backward(const frame *f, const node *v);
+void activate_forward(const frame *f, const node *v);
+void activate_backward(const frame *f, const node *v);
+void batch_norm_forward(const frame *f, const node *v);
+void batch_norm_backward(const frame *f, const node *v);
+void layer_norm_forward(const frame *f, const node *v);
+void layer_norm_backward(const frame *f, const node *v);
+size_t layer_norm_notes(const node *v);
+void dropout_forward(const frame *f, const node *v);
+void dropout_backward(const frame *f, const node *v);
+size_t dropout_notes(const node *v);
+
+/* ---- blas.c ---- */
+
+/* The advice for a choice of OPENBLAS_CORETYPE (NULL: unset), the kernel it led to and the best
+ * instruction set of the CPU. */
+const char *blas_advice_for(const char *choice, const char *kernel, const char *cpu);
+
 #endif

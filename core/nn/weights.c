@@ -1,0 +1,78 @@
+/* nn/weights.c - tensors in a store. */
+#include "nn/nn.h"
+
+#include <string.h>
+
+static int tensor_put(store *s, const char *prefix, const net_tensor *t,
+                      const float *values)
+{
+    arena *a = arena_new();
+    char *name = a ? arena_print(a, "%s/%s", prefix, t->name) : NULL;
+    uint64_t dim[4] = {0};
+    for (uint32_t i = 0; i < t->rank; i++)
+        dim[i] = t->dim[i];
+    int status = name ? store_put(s, name, STORE_F32, t->rank, dim, values + t->at)
+                      : fail(NRE_ENOMEM, "no memory to save '%s'", t->name);
+    arena_free(a);
+    return status;
+}
+
+int weights_put(store *s, const char *prefix, size_t n, const net_tensor *tensors,
+                const float *values)
+{
+    int status = NRE_OK;
+    for (size_t i = 0; !status && i < n; i++)
+        status = tensor_put(s, prefix, &tensors[i], values);
+    return status;
+}
+
+static bool shape_fits(const net_tensor *t, const store_shape *shape)
+{
+    bool fits = shape->type == STORE_F32 && shape->rank == t->rank;
+    for (uint32_t i = 0; fits && i < t->rank; i++)
+        fits = shape->dim[i] == t->dim[i];
+    return fits;
+}
+
+static const char *dims_text(arena *a, const net_tensor *t, const store_shape *shape)
+{
+    const char *text = "";
+    uint32_t rank = t ? t->rank : shape->rank;
+    for (uint32_t i = 0; text && i < rank; i++)
+        text = arena_print(a, "%s[%llu]", text,
+                           (unsigned long long)(t ? t->dim[i] : shape->dim[i]));
+    return text ? text : "";
+}
+
+static int tensor_get(store *s, arena *a, const char *prefix, const net_tensor *t,
+                      float *values)
+{
+    char *name = arena_print(a, "%s/%s", prefix, t->name);
+    store_shape shape = {0};
+    if (!name)
+        return fail(NRE_ENOMEM, "no memory to load '%s'", t->name);
+    if (!store_has(s, name))
+        return fail(NRE_EDATA, "the file holds no '%s': it is of another architecture",
+                    name);
+    int status = store_shape_of(s, name, &shape);
+    if (status)
+        return status;
+    if (!shape_fits(t, &shape))
+        return fail(
+            NRE_EDATA,
+            "'%s' has shape %s in the file but %s in the network: it is of another "
+            "architecture",
+            name, dims_text(a, NULL, &shape), dims_text(a, t, NULL));
+    return store_get(s, name, STORE_F32, t->n, values + t->at);
+}
+
+int weights_get(store *s, const char *prefix, size_t n, const net_tensor *tensors,
+                float *values)
+{
+    arena *a = arena_new();
+    int status = a ? NRE_OK : fail(NRE_ENOMEM, "no memory to load the weights");
+    for (size_t i = 0; !status && i < n; i++)
+        status = tensor_get(s, a, prefix, &tensors[i], values);
+    arena_free(a);
+    return status;
+}
