@@ -293,6 +293,8 @@ static const char *spread_legend(arena *a, const table_facts *f, const char *spr
     return "";
 }
 
+#define GAIN_FORMULA "log p(theta*|x) - log p(theta*)"
+
 const char *coverage_legend(const coverage_table *t, arena *a, const char *spread)
 {
     table_facts f = facts_of(t);
@@ -302,23 +304,38 @@ const char *coverage_legend(const coverage_table *t, arena *a, const char *sprea
     const char *n = f.least == f.most ? count_text(a, f.most)
                                       : arena_print(a, "%s to %s", count_text(a, f.least),
                                                     count_text(a, f.most));
-    return arena_print(
-        a,
-        "Fraction of n = %s distinct test pairs whose true parameters lie in the region; "
-        "a dagger "
-        "marks under-coverage: the 99%% Clopper-Pearson interval, at most %.4f to either "
-        "side, "
-        "ends below nominal. %sCR: credible region, highest posterior density. CL: "
-        "confidence set "
-        "after Wilks, with as many degrees of freedom as the target has parameters; it "
-        "holds for "
-        "regular problems only, and where a target leaves parameters out it is the set "
-        "of an "
-        "integrated likelihood. Gain: mean of log p(theta*|x) - log p(theta*) over the "
-        "same pairs, "
-        "in nats, and its standard error; the prior itself covers perfectly with gain 0. "
-        "Simulations: training, validation, calibration and test together.",
-        n, f.half_width, spread_legend(a, &f, spread));
+    return arena_print(a,
+                       "Fraction of n = %s distinct test pairs whose true parameters lie "
+                       "in the region; a dagger "
+                       "marks under-coverage: the 99%% Clopper-Pearson interval, at most "
+                       "%.4f to either side, "
+                       "ends below nominal. %sCR: credible region, highest posterior "
+                       "density. CL: confidence set "
+                       "after Wilks, with as many degrees of freedom as the target has "
+                       "parameters; it holds for "
+                       "regular problems only, and where a target leaves parameters out "
+                       "it is the set of an "
+                       "integrated likelihood. Gain: mean of " GAIN_FORMULA
+                       " over the same pairs, in nats, and "
+                       "its standard error; the prior itself covers perfectly with gain "
+                       "0. Simulations: training, "
+                       "validation, calibration and test together.",
+                       n, f.half_width, spread_legend(a, &f, spread));
+}
+
+/* The legend with its formula as the format writes one. */
+static void put_legend(FILE *out, const char *legend, void (*put)(FILE *, const char *),
+                       const char *formula)
+{
+    const char *at = legend ? strstr(legend, GAIN_FORMULA) : NULL;
+    char *head = at ? strndup(legend, (size_t)(at - legend)) : NULL;
+
+    put(out, head ? head : legend);
+    if (head) {
+        fputs(formula, out);
+        put(out, at + strlen(GAIN_FORMULA));
+    }
+    free(head);
 }
 
 /* ---- Markdown ---- */
@@ -427,7 +444,8 @@ static int write_markdown(const coverage_table *t, const char *folder)
     status = wide_markdown(t, &s);
     if (!status) {
         fputc('\n', s.out);
-        markdown_put(s.out, coverage_legend(t, s.a, "After ±"));
+        put_legend(s.out, coverage_legend(t, s.a, "After ±"), markdown_put,
+                   "`" GAIN_FORMULA "`");
         fputs("\n\n## Each region with its interval\n\n", s.out);
         status = long_markdown(t, &s);
     }
@@ -450,9 +468,10 @@ static void cell_latex(FILE *out, const table_cell *c)
     if (c->verdict && strcmp(c->verdict, "under") == 0)
         fputs("^{\\dagger}", out);
     if (spread_known(c->sd_evaluation) && spread_known(c->sd_training))
-        fprintf(out, "_{\\pm%.3f/%.3f}", c->sd_evaluation, c->sd_training);
+        fprintf(out, "_{\\scriptscriptstyle\\pm%.3f/%.3f}", c->sd_evaluation,
+                c->sd_training);
     else if (spread_known(c->sd_evaluation) || spread_known(c->sd_training))
-        fprintf(out, "_{\\pm%.3f}",
+        fprintf(out, "_{\\scriptscriptstyle\\pm%.3f}",
                 spread_known(c->sd_evaluation) ? c->sd_evaluation : c->sd_training);
     fputc('$', out);
 }
@@ -467,7 +486,7 @@ static void row_latex(sheet *s, const coverage_row *r, size_t n,
     fprintf(s->out, isfinite(r->gain) ? " & $%s" : " & %s",
             number_text(s->a, r->gain, 3));
     if (isfinite(r->gain) && isfinite(r->gain_error))
-        fprintf(s->out, "_{\\pm%.3f}", r->gain_error);
+        fprintf(s->out, "_{\\scriptscriptstyle\\pm%.3f}", r->gain_error);
     fputs(isfinite(r->gain) ? "$" : "", s->out);
     fprintf(s->out, " & %s \\\\\n", count_text(s->a, r->simulations));
 }
@@ -516,17 +535,8 @@ static void body_latex(const coverage_table *t, sheet *s, size_t n,
 
 static void legend_latex(const coverage_table *t, sheet *s)
 {
-    static const char formula[] = "log p(theta*|x) - log p(theta*)";
-    const char *legend = coverage_legend(t, s->a, "As a subscript");
-    const char *at = legend ? strstr(legend, formula) : NULL;
-
-    if (!at) {
-        latex_put(s->out, legend);
-        return;
-    }
-    latex_put(s->out, arena_print(s->a, "%.*s", (int)(at - legend), legend));
-    fputs("$\\log p(\\theta^{*}|x)-\\log p(\\theta^{*})$", s->out);
-    latex_put(s->out, at + strlen(formula));
+    put_legend(s->out, coverage_legend(t, s->a, "As a subscript"), latex_put,
+               "$\\log p(\\theta^{*}|x)-\\log p(\\theta^{*})$");
 }
 
 /* \makebox centres a table that is wider than the text, without a warning. */
@@ -538,7 +548,8 @@ static void frame_latex(const coverage_table *t, sheet *s, size_t n,
     latex_put(s->out, t->title);
     fputs(": empirical coverage. ", s->out);
     legend_latex(t, s);
-    fputs("}\n\\label{tab:coverage}\n\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n"
+    fputs("}\n\\label{tab:coverage}\n\\smallskip\n\\footnotesize\n\\setlength{"
+          "\\tabcolsep}{3pt}\n"
           "\\makebox[\\textwidth][c]{%\n\\begin{tabular}{l",
           s->out);
     for (size_t k = 0; k < n + 2; k++)

@@ -198,16 +198,16 @@ static void put_latex_wide(FILE *out, uint32_t code)
  * the beginning of a row, hyphens because two of them make a dash. */
 static void put_latex(FILE *out, uint32_t code, char before, char after)
 {
-    (void)before;
-    (void)after;
+    bool dashes = code == '-' && (before == '-' || after == '-');
+
     if (code >= 0x80)
         put_latex_wide(out, code);
     else if (is_control(code))
         fputc(' ', out);
     else if (strchr("&%$#_{}", (int)code))
         fprintf(out, "\\%c", (int)code);
-    else if (strchr("[]*-`'\"", (int)code))
-        fprintf(out, code == '`' ? "\\textasciigrave{}" : "{%c}", (int)code);
+    else if (dashes || strchr("[]*`'\"", (int)code))
+        fprintf(out, code == '`' ? "\\`{}" : "{%c}", (int)code);
     else if (code == '\\')
         fputs("\\textbackslash{}", out);
     else if (code == '~')
@@ -552,10 +552,11 @@ int columns_plain(const columns *c, FILE *out, const char *indent)
         return fail(NRE_ENOMEM, "out of memory for a table");
     for (size_t i = 0; i < c->used; i++) {
         size_t k = i % c->n;
-        bool last = k + 1 == c->n;
-        fputs(k == 0 ? indent : "  ", out);
-        if (last && c->align[k] != 'r')
-            fputs(c->cell[i], out); /* no blanks at the end of a line */
+        bool last = k + 1 == c->n, left = c->align[k] != 'r';
+        if (!last || !left || c->cell[i][0]) /* no blanks at the end of a line */
+            fputs(k == 0 ? indent : "  ", out);
+        if (last && left)
+            fputs(c->cell[i], out);
         else
             put_padded(out, c->cell[i], width[k], c->align[k] == 'r');
         if (last)

@@ -17,7 +17,7 @@ static const char style[] =
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--paper);color:var(--ink);"
     "font:16px/1.55 system-ui,-apple-system,'Segoe UI',sans-serif}\n"
-    "main{max-width:70rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}\n"
+    "main{max-width:78rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}\n"
     "h1{font-size:1.9rem;line-height:1.2;margin:0}h2{font-size:1.2rem;margin:0 0 "
     ".75rem}\n"
     ".meta{color:var(--soft);margin:.35rem 0 0;overflow-wrap:anywhere}\n"
@@ -29,13 +29,13 @@ static const char style[] =
     ".good{color:var(--good);background:var(--good-bg)}.bad{color:var(--bad);"
     "background:var(--bad-bg)}\n"
     ".scroll{overflow-x:auto}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.93rem;"
+    "table{border-collapse:collapse;width:100%;font-size:.88rem;"
     "font-variant-numeric:tabular-nums}\n"
     "th{font-weight:600;color:var(--soft);text-align:right;border-bottom:2px solid "
     "var(--line);"
     "vertical-align:bottom}\n"
     "td{text-align:right;border-bottom:1px solid var(--line)}\n"
-    "th,td{padding:.38rem .55rem;white-space:nowrap}\n"
+    "th,td{padding:.36rem .45rem;white-space:nowrap}\n"
     "th.t,td.t{text-align:left}td.wide{white-space:normal;overflow-wrap:anywhere}\n"
     "tr.group td{font-weight:600;padding-top:.9rem}\n"
     "small{color:var(--soft)}td.under{color:var(--bad);font-weight:600}\n"
@@ -151,11 +151,15 @@ static void put_cell(sheet *p, const table_cell *c)
     }
     fprintf(p->out, "<td%s>%.3f%s", is_under(c) ? " class=\"under\"" : "", c->coverage,
             is_under(c) ? "&dagger;" : "");
+    if (spread_known(c->sd_evaluation) || spread_known(c->sd_training))
+        fputs(" <small>&plusmn;", p->out);
     if (spread_known(c->sd_evaluation))
-        fprintf(p->out, " <small>&plusmn;%.3f</small>", c->sd_evaluation);
+        fprintf(p->out, "%.3f%s", c->sd_evaluation,
+                spread_known(c->sd_training) ? "/" : "");
     if (spread_known(c->sd_training))
-        fprintf(p->out, " <small>%s%.3f</small>",
-                spread_known(c->sd_evaluation) ? "/" : "&plusmn;", c->sd_training);
+        fprintf(p->out, "%.3f", c->sd_training);
+    if (spread_known(c->sd_evaluation) || spread_known(c->sd_training))
+        fputs("</small>", p->out);
     fputs("</td>", p->out);
 }
 

@@ -284,7 +284,8 @@ static int write_latex(const posterior_table *t, const char *folder)
     latex_put(s.out, t->title);
     fputs(": posterior. ", s.out);
     latex_put(s.out, legend);
-    fputs("}\n\\label{tab:posterior}\n\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n"
+    fputs("}\n\\label{tab:posterior}\n\\smallskip\n\\footnotesize\n\\setlength{"
+          "\\tabcolsep}{3pt}\n"
           "\\makebox[\\textwidth][c]{%\n\\begin{tabular}{lrrrrrr}\n\\toprule\n"
           "Parameter & mean & sd & 68\\% HDI & 95\\% HDI & MAP & MLE \\\\\n\\midrule\n",
           s.out);
