@@ -68,7 +68,7 @@ static const schema_key KEYS[] = {
 
     {"simulator", KEY_MAP, .help = "What draws x given theta."},
     {"simulator.plugin", KEY_PLUGIN, .flags = KEY_REQUIRED, .kind = NRE_SIMULATOR,
-     .example = "two_moons",
+     .example = "boarding_school",
      .help = "Name of the simulator; `nereid plugins simulators` lists."},
     {"simulator.params", KEY_PARAMS, "{}", .help = "Options of the simulator."},
     {"simulator.on_invalid", KEY_CHOICE, "redraw_theta",
@@ -416,8 +416,8 @@ static const char *near_sibling(const schema_key *parent, const char *name)
     return text_nearest(name, n, names);
 }
 
-/* A key of another place with this very name, when there is just one. */
-static const schema_key *namesake(const char *name)
+/* The only key with this last word, or NULL. */
+static const schema_key *only_named(const char *name)
 {
     const schema_key *found = NULL;
     for (size_t i = 0; i < N_KEYS; i++)
@@ -427,6 +427,19 @@ static const schema_key *namesake(const char *name)
             found = &KEYS[i];
         }
     return found;
+}
+
+/* A key of another place whose last word is NAME or near it. */
+static const schema_key *namesake(const char *name)
+{
+    const char *names[N_KEYS];
+    const schema_key *same = only_named(name);
+    for (size_t i = 0; i < N_KEYS; i++)
+        names[i] = key_name(&KEYS[i]);
+    const char *near = same ? NULL : text_nearest(name, N_KEYS, names);
+    if (near)
+        same = only_named(near);
+    return same && !strchr(same->path, '*') ? same : NULL;
 }
 
 static const char *known_below(const schema_key *parent, arena *a)
@@ -456,7 +469,7 @@ const char *schema_hint(const schema_key *parent, const char *name, arena *a,
         return arena_print(a, "did you mean '%s'?  (known: %s)", sibling, known);
     }
     const schema_key *same = namesake(name);
-    if (same && !strchr(same->path, '*')) {
+    if (same) {
         *near = same->path;
         return arena_print(a, "did you mean '%s'?  (known: %s)", same->path, known);
     }

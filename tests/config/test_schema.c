@@ -61,6 +61,9 @@ Test(schema, suggests_a_key_to_explain)
     cr_assert_str_eq(
         error_message(),
         "no key 'batch_size'; did you mean: nereid explain train.batch_size");
+    cr_assert_eq(schema_explain("epocs", a, &text), NRE_EUSAGE);
+    cr_assert_str_eq(error_message(),
+                     "no key 'epocs'; did you mean: nereid explain train.epochs");
     cr_assert_eq(schema_explain("zzzzzz", a, &text), NRE_EUSAGE);
     cr_assert_not_null(
         strstr(error_message(), "at the top there are: schema, extends, name"));
@@ -70,9 +73,10 @@ Test(schema, suggests_a_key_to_explain)
 Test(schema, starts_with_a_file_of_defaults)
 {
     arena *a = arena_new();
-    char *text = arena_copy(a, schema_starter(a)), *name = strstr(text, "two_moons");
+    char *text = arena_copy(a, schema_starter(a)),
+         *name = strstr(text, "boarding_school");
     cr_assert_not_null(name);
-    memcpy(name, "bump     ", 9);
+    memcpy(name, "bump           ", 15);
     experiment *e = NULL, *plain = load_right(a, "");
     cr_assert_eq(load_text(a, text, 0, NULL, &e), NRE_OK, "%s", error_message());
     const char *const all[] = {""};
