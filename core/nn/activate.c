@@ -1,12 +1,12 @@
 /* nn/activate.c - activations and dropout. */
 #include "nn/nn.h"
 
-void activate_forward(const frame *f, const node *v)
+void activate_forward(const frame *f, const net_node *v)
 {
     f->k->activate(v->f, frame_rows(f, v) * v->size, f->value[v->in[0]], f->value[v->id]);
 }
 
-void activate_backward(const frame *f, const node *v)
+void activate_backward(const frame *f, const net_node *v)
 {
     slope_place to = slope_of(f, v, 0);
     const float *saved = f->value[op_keeps_output(v) ? v->id : v->in[0]];
@@ -16,19 +16,19 @@ void activate_backward(const frame *f, const node *v)
 }
 
 /* One byte a value: 1 where it is kept. */
-size_t dropout_notes(const node *v)
+size_t dropout_notes(const net_node *v)
 {
     return (v->size + sizeof(float) - 1) / sizeof(float);
 }
 
-static uint8_t *mask_of(const frame *f, const node *v)
+static uint8_t *mask_of(const frame *f, const net_node *v)
 {
     return (uint8_t *)f->notes[v->id];
 }
 
 /* Row r of the batch (of x or pairs) has stream r of its own, so that slices do not
  * matter. */
-static void mask_draw(const frame *f, const node *v, rng_key key, size_t row,
+static void mask_draw(const frame *f, const net_node *v, rng_key key, size_t row,
                       uint8_t *keep)
 {
     const uint32_t limit = (uint32_t)(v->p * 4294967296.0);
@@ -42,12 +42,12 @@ static void mask_draw(const frame *f, const node *v, rng_key key, size_t row,
     }
 }
 
-static float mask_scale(const node *v)
+static float mask_scale(const net_node *v)
 {
     return (float)(1.0 / (1.0 - v->p));
 }
 
-void dropout_forward(const frame *f, const node *v)
+void dropout_forward(const frame *f, const net_node *v)
 {
     rng_key key = rng_purpose(f->seed, "dropout/%d", (int)v->id);
     size_t rows = frame_rows(f, v), first = f->first * (v->pair ? f->per_x : 1);
@@ -58,7 +58,7 @@ void dropout_forward(const frame *f, const node *v)
                false);
 }
 
-void dropout_backward(const frame *f, const node *v)
+void dropout_backward(const frame *f, const net_node *v)
 {
     slope_place to = slope_of(f, v, 0);
     if (to.at)

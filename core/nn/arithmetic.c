@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-void add_forward(const frame *f, const node *v)
+void add_forward(const frame *f, const net_node *v)
 {
     f->k->sum(frame_rows(f, v) * v->size, f->value[v->in[0]], f->value[v->in[1]],
               f->value[v->id]);
 }
 
-void add_backward(const frame *f, const node *v)
+void add_backward(const frame *f, const net_node *v)
 {
     size_t n = frame_rows(f, v) * v->size;
     for (uint32_t k = 0; k < 2; k++) {
@@ -19,13 +19,13 @@ void add_backward(const frame *f, const node *v)
     }
 }
 
-void multiply_forward(const frame *f, const node *v)
+void multiply_forward(const frame *f, const net_node *v)
 {
     f->k->multiply(frame_rows(f, v) * v->size, f->value[v->in[0]], f->value[v->in[1]],
                    f->value[v->id], false);
 }
 
-void multiply_backward(const frame *f, const node *v)
+void multiply_backward(const frame *f, const net_node *v)
 {
     size_t n = frame_rows(f, v) * v->size;
     for (uint32_t k = 0; k < 2; k++) {

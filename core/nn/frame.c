@@ -22,7 +22,7 @@ const op_calls OPS[N_OPS] = {
     [OP_DROPOUT] = {"dropout", dropout_forward, dropout_backward, dropout_notes, true},
 };
 
-bool op_keeps_input(const node *v, uint32_t k, plan_mode mode)
+bool op_keeps_input(const net_node *v, uint32_t k, plan_mode mode)
 {
     switch (v->op) {
     case OP_LINEAR:
@@ -39,25 +39,25 @@ bool op_keeps_input(const node *v, uint32_t k, plan_mode mode)
     }
 }
 
-bool op_keeps_output(const node *v)
+bool op_keeps_output(const net_node *v)
 {
     return v->op == OP_ACTIVATE && v->f != NRE_GELU;
 }
 
-size_t frame_rows(const frame *f, const node *v)
+size_t frame_rows(const frame *f, const net_node *v)
 {
     return v->pair ? f->n * f->per_x : f->n;
 }
 
-const node *input_of(const frame *f, const node *v, uint32_t k)
+const net_node *input_of(const frame *f, const net_node *v, uint32_t k)
 {
     return &f->g->nodes[v->in[k]];
 }
 
-slope_place slope_of(const frame *f, const node *v, uint32_t k)
+slope_place slope_of(const frame *f, const net_node *v, uint32_t k)
 {
     edge_mode edge = (edge_mode)f->plan->edge[v->id][k];
-    const node *root = &f->g->nodes[input_of(f, v, k)->root];
+    const net_node *root = &f->g->nodes[input_of(f, v, k)->root];
     return (slope_place){.at = edge == EDGE_NONE ? NULL : f->slope[v->in[k]],
                          .stride = root->size,
                          .add = edge == EDGE_ADD || edge == EDGE_CLEAR};
@@ -66,7 +66,7 @@ slope_place slope_of(const frame *f, const node *v, uint32_t k)
 void frame_place(frame *f, int32_t root, float *at, size_t stride)
 {
     for (size_t i = 0; i < f->g->n_nodes; i++) {
-        const node *v = &f->g->nodes[i];
+        const net_node *v = &f->g->nodes[i];
         if (v->root != root)
             continue;
         f->value[i] = at ? at + v->at : NULL;
@@ -101,7 +101,7 @@ int frame_new(const plan *p, const kernels *k, frame **out)
                     p->floats);
     }
     for (size_t i = 0; i < p->g->n_nodes; i++) {
-        const node *v = &p->g->nodes[i];
+        const net_node *v = &p->g->nodes[i];
         if (v->op != OP_VIEW)
             frame_place(f, v->id, p->value[i] == NOWHERE ? NULL : f->memory + p->value[i],
                         v->size);
@@ -129,17 +129,17 @@ void frame_free(frame *f)
 void frame_forward(frame *f, unsigned level)
 {
     for (size_t i = 0; i < f->plan->n_order; i++) {
-        const node *v = &f->g->nodes[f->plan->order[i]];
+        const net_node *v = &f->g->nodes[f->plan->order[i]];
         if (v->level == level)
             OPS[v->op].forward(f, v);
     }
 }
 
 /* Gradients of which V writes only a part, as the first. */
-static void clear_slopes(const frame *f, const node *v)
+static void clear_slopes(const frame *f, const net_node *v)
 {
     for (uint32_t k = 0; k < v->n_in; k++) {
-        const node *root = &f->g->nodes[input_of(f, v, k)->root];
+        const net_node *root = &f->g->nodes[input_of(f, v, k)->root];
         if (f->plan->edge[v->id][k] == EDGE_CLEAR)
             memset(f->slope[root->id], 0,
                    frame_rows(f, root) * root->size * sizeof(float));
@@ -147,7 +147,7 @@ static void clear_slopes(const frame *f, const node *v)
 }
 
 /* A batch norm goes back with the level of its input, after the barrier. */
-static unsigned level_back(const frame *f, const node *v)
+static unsigned level_back(const frame *f, const net_node *v)
 {
     bool waits = v->op == OP_BATCH_NORM && f->plan->mode == PLAN_TRAIN;
     return v->level - (waits ? 1 : 0);
@@ -156,7 +156,7 @@ static unsigned level_back(const frame *f, const node *v)
 void frame_backward(frame *f, unsigned level)
 {
     for (size_t i = f->plan->n_order; i-- > 0;) {
-        const node *v = &f->g->nodes[f->plan->order[i]];
+        const net_node *v = &f->g->nodes[f->plan->order[i]];
         if (level_back(f, v) != level || !f->plan->wanted[v->id])
             continue;
         clear_slopes(f, v);
@@ -164,7 +164,7 @@ void frame_backward(frame *f, unsigned level)
     }
 }
 
-static void measure(frame *f, const node *v, const float *a, const float *b)
+static void measure(frame *f, const net_node *v, const float *a, const float *b)
 {
     double *sums = f->sums + f->norms[v->id].sums_at;
     f->k->moments(frame_rows(f, v) * v->sets, v->channels, v->inner, a, b, sums,
@@ -174,7 +174,7 @@ static void measure(frame *f, const node *v, const float *a, const float *b)
 void frame_measure(frame *f, unsigned level)
 {
     for (size_t i = 0; i < f->plan->n_order; i++) {
-        const node *v = &f->g->nodes[f->plan->order[i]];
+        const net_node *v = &f->g->nodes[f->plan->order[i]];
         if (v->op == OP_BATCH_NORM && v->level == level + 1)
             measure(f, v, f->value[v->in[0]], f->value[v->in[0]]);
     }
@@ -183,7 +183,7 @@ void frame_measure(frame *f, unsigned level)
 void frame_measure_back(frame *f, unsigned level)
 {
     for (size_t i = 0; i < f->plan->n_order; i++) {
-        const node *v = &f->g->nodes[f->plan->order[i]];
+        const net_node *v = &f->g->nodes[f->plan->order[i]];
         if (v->op == OP_BATCH_NORM && v->level == level)
             measure(f, v, f->slope[v->id], f->value[v->in[0]]);
     }

@@ -104,7 +104,7 @@ static bool usable(builder *b, const char *word, nre_node a)
     return false;
 }
 
-static node *at(const builder *b, int32_t id)
+static net_node *at(const builder *b, int32_t id)
 {
     return &b->g->nodes[id];
 }
@@ -137,7 +137,7 @@ static int32_t node_add(builder *b, op_kind kind, const char *name, nre_shape sh
         return no_memory(b);
     g->nodes = nodes;
     int32_t id = (int32_t)g->n_nodes++;
-    node v = {.op = kind,
+    net_node v = {.op = kind,
               .id = id,
               .name = name,
               .shape = shape,
@@ -160,7 +160,7 @@ static int32_t node_add(builder *b, op_kind kind, const char *name, nre_shape sh
     return id;
 }
 
-static void make_exchangeable(node *v)
+static void make_exchangeable(net_node *v)
 {
     v->exchangeable = true;
     v->sets = v->shape.dim[0];
@@ -361,7 +361,7 @@ static bool is_concat(const builder *b, int32_t a)
 
 static size_t leaves_of(const builder *b, int32_t a, int32_t *leaves)
 {
-    const node *v = at(b, a);
+    const net_node *v = at(b, a);
     size_t n = is_concat(b, a) ? v->n_in : 1;
     for (size_t i = 0; i < n; i++)
         leaves[i] = is_concat(b, a) ? v->in[i] : a;
@@ -378,7 +378,7 @@ static size_t join_views(builder *b, size_t n, int32_t *leaves)
 {
     size_t kept = 1;
     for (size_t i = 1; i < n; i++) {
-        const node *last = at(b, leaves[kept - 1]), *next = at(b, leaves[i]);
+        const net_node *last = at(b, leaves[kept - 1]), *next = at(b, leaves[i]);
         if (last->op != OP_VIEW || next->op != OP_VIEW || last->root != next->root ||
             last->at + last->size != next->at) {
             leaves[kept++] = leaves[i];
@@ -510,7 +510,7 @@ static nre_node graph_set_mean(nre_graph *api, nre_node a)
 
 /* One product of linear: N leaves of one kind against their columns of WEIGHT, on top of
  * BASE. */
-static int32_t product_add(builder *b, const node *like, size_t n, const int32_t *leaves,
+static int32_t product_add(builder *b, const net_node *like, size_t n, const int32_t *leaves,
                            const size_t *column, int32_t base)
 {
     int32_t *in = arena_alloc(b->g->memory, n + 1, sizeof *in);
@@ -523,7 +523,7 @@ static int32_t product_add(builder *b, const node *like, size_t n, const int32_t
     int32_t id = node_add(b, OP_LINEAR, "linear", like->shape, n + (base >= 0), in);
     if (id < 0)
         return id;
-    node *v = at(b, id);
+    net_node *v = at(b, id);
     v->based = base >= 0;
     v->weight = like->weight;
     v->bias = base >= 0 ? -1 : like->bias;
@@ -534,7 +534,7 @@ static int32_t product_add(builder *b, const node *like, size_t n, const int32_t
 }
 
 /* Sort leaves into X and PAIR ones and chain a product for each kind. */
-static int32_t products_add(builder *b, const node *like, size_t n, const int32_t *leaves)
+static int32_t products_add(builder *b, const net_node *like, size_t n, const int32_t *leaves)
 {
     int32_t *some = arena_alloc(b->g->memory, n, sizeof *some);
     size_t *column = arena_alloc(b->g->memory, n, sizeof *column);
@@ -544,7 +544,7 @@ static int32_t products_add(builder *b, const node *like, size_t n, const int32_
     for (int pair = 0; pair < 2; pair++) {
         size_t kept = 0, first = 0;
         for (size_t i = 0; i < n; i++) {
-            const node *leaf = at(b, leaves[i]);
+            const net_node *leaf = at(b, leaves[i]);
             if (leaf->pair == pair) {
                 some[kept] = leaves[i];
                 column[kept++] = first;
@@ -559,7 +559,7 @@ static int32_t products_add(builder *b, const node *like, size_t n, const int32_
     return last;
 }
 
-static bool linear_tensors(builder *b, node *like, size_t columns, uint32_t units,
+static bool linear_tensors(builder *b, net_node *like, size_t columns, uint32_t units,
                            uint32_t bias)
 {
     float bound = (float)(1.0 / sqrt((double)columns));
@@ -587,7 +587,7 @@ static nre_node graph_linear(nre_graph *api, nre_node a, uint32_t units, uint32_
     if (a < 0)
         return a;
     /* A reshaped concat is that concat, for the product sees flat rows. */
-    const node *root = at(b, at(b, a)->root);
+    const net_node *root = at(b, at(b, a)->root);
     if (!rows && root->op == OP_CONCAT && root->size == at(b, a)->size)
         a = root->id;
     int32_t *leaves = arena_alloc(b->g->memory, n_leaves(b, a), sizeof *leaves);
@@ -596,7 +596,7 @@ static nre_node graph_linear(nre_graph *api, nre_node a, uint32_t units, uint32_
     size_t n = rows ? 1 : leaves_of(b, a, leaves);
     if (rows)
         leaves[0] = a;
-    node like = {.shape = flat(units), .exchangeable = rows, .weight = -1, .bias = -1};
+    net_node like = {.shape = flat(units), .exchangeable = rows, .weight = -1, .bias = -1};
     if (rows)
         like.shape = (nre_shape){.rank = 2, .dim = {at(b, a)->shape.dim[0], units}};
     if (!linear_tensors(b, &like, columns, units, bias))
@@ -662,11 +662,11 @@ static nre_node graph_dropout(nre_graph *api, nre_node a, double p)
 /* The node that NODE_ONE copies its tensors from, and the channels used up so far. */
 static int32_t batch_norm_one(builder *b, int32_t a, void *context)
 {
-    node *like = context;
+    net_node *like = context;
     int32_t id = a < 0 ? a : node_like(b, OP_BATCH_NORM, "batch_norm", a);
     if (id < 0)
         return id;
-    node *v = at(b, id);
+    net_node *v = at(b, id);
     v->level++;
     v->weight = like->weight;
     v->bias = like->bias;
@@ -688,7 +688,7 @@ static nre_node graph_batch_norm(nre_graph *api, nre_node a)
     uint32_t dim = rows ? (uint32_t)at(b, a)->cols : at(b, a)->shape.dim[0];
     if (!call_add(b, "batch_norm"))
         return NO_NODE;
-    node like = {0};
+    net_node like = {0};
     like.weight = tensor_add(b, &b->weights, "weight", 1, &dim, (net_start){0, 1});
     like.bias = tensor_add(b, &b->weights, "bias", 1, &dim, (net_start){0, 0});
     like.mean = tensor_add(b, &b->buffers, "running_mean", 1, &dim, (net_start){0, 0});
@@ -858,7 +858,7 @@ static int order_nodes(net *g)
     for (unsigned level = 0; level < g->levels; level++)
         for (int first = 1; first >= 0; first--)
             for (size_t i = 0; i < g->n_nodes; i++) {
-                const node *v = &g->nodes[i];
+                const net_node *v = &g->nodes[i];
                 bool computes = live[i] && v->op != OP_INPUT && v->op != OP_VIEW;
                 if (computes && v->level == level && (v->op == OP_BATCH_NORM) == first)
                     g->order[g->n_order++] = v->id;
@@ -873,7 +873,7 @@ static int net_finish(builder *b, nre_node logit)
         return fail(b->status, "%s", b->message ? b->message : "out of memory");
     if (logit < 0 || (size_t)logit >= g->n_nodes)
         return fail(NRE_EPLUGIN, "build() returned no node");
-    const node *v = &g->nodes[logit];
+    const net_node *v = &g->nodes[logit];
     if (v->size != 1)
         return fail(NRE_EPLUGIN, "the result has shape %s, but the logit is one value",
                     shape_text(b, v->shape));
@@ -975,7 +975,7 @@ void net_flops(const net *g, double *head, double *trunk)
 {
     *head = *trunk = 0;
     for (size_t i = 0; i < g->n_order; i++) {
-        const node *v = &g->nodes[g->order[i]];
+        const net_node *v = &g->nodes[g->order[i]];
         if (v->op != OP_LINEAR)
             continue;
         double columns = 0;
@@ -985,7 +985,7 @@ void net_flops(const net *g, double *head, double *trunk)
     }
 }
 
-static const char *describe_node(const net *g, const node *v, arena *a)
+static const char *describe_node(const net *g, const net_node *v, arena *a)
 {
     char shape[64] = "";
     size_t used = 0;

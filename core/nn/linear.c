@@ -9,19 +9,19 @@ static float *gradient_of(const frame *f, int32_t tensor)
     return f->gradient + f->g->weights[tensor].at;
 }
 
-static uint32_t n_parts(const node *v)
+static uint32_t n_parts(const net_node *v)
 {
     return v->n_in - (v->based ? 1 : 0);
 }
 
 /* Floats between the rows of input K as a matrix [rows * sets][cols]. */
-static size_t stride_of(const frame *f, const node *v, uint32_t k)
+static size_t stride_of(const frame *f, const net_node *v, uint32_t k)
 {
     return v->exchangeable ? input_of(f, v, k)->cols : f->stride[v->in[k]];
 }
 
 /* Start y [rows][units] from the head's part, the bias, or zero. */
-static void start_rows(const frame *f, const node *v, size_t rows, float *y)
+static void start_rows(const frame *f, const net_node *v, size_t rows, float *y)
 {
     const float *bias = v->bias >= 0 ? f->weights + f->g->weights[v->bias].at : NULL;
     int32_t base = v->based ? v->in[v->n_in - 1] : -1;
@@ -38,7 +38,7 @@ static void start_rows(const frame *f, const node *v, size_t rows, float *y)
 }
 
 /* y [rows][units] = start + sum over parts of x [rows][cols] W[:, part]^T */
-void linear_forward(const frame *f, const node *v)
+void linear_forward(const frame *f, const net_node *v)
 {
     const net_tensor *t = &f->g->weights[v->weight];
     const size_t rows = frame_rows(f, v) * v->sets, columns = t->dim[1];
@@ -57,7 +57,7 @@ void linear_forward(const frame *f, const node *v)
 }
 
 /* dW[:, part] [units][cols] = dy^T x */
-static void weight_back(const frame *f, const node *v, uint32_t k, size_t rows)
+static void weight_back(const frame *f, const net_node *v, uint32_t k, size_t rows)
 {
     const net_tensor *t = &f->g->weights[v->weight];
     const float *x = f->value[v->in[k]], *dy = f->slope[v->id];
@@ -72,7 +72,7 @@ static void weight_back(const frame *f, const node *v, uint32_t k, size_t rows)
 }
 
 /* dx [rows][cols] (+)= dy W[:, part] */
-static void input_back(const frame *f, const node *v, uint32_t k, size_t rows)
+static void input_back(const frame *f, const net_node *v, uint32_t k, size_t rows)
 {
     slope_place to = slope_of(f, v, k);
     if (!to.at)
@@ -89,7 +89,7 @@ static void input_back(const frame *f, const node *v, uint32_t k, size_t rows)
 }
 
 /* The head's part gets the sum over the pairs of its row. */
-static void base_back(const frame *f, const node *v)
+static void base_back(const frame *f, const net_node *v)
 {
     slope_place to = slope_of(f, v, v->n_in - 1);
     if (!to.at)
@@ -104,7 +104,7 @@ static void base_back(const frame *f, const node *v)
     }
 }
 
-void linear_backward(const frame *f, const node *v)
+void linear_backward(const frame *f, const net_node *v)
 {
     const size_t rows = frame_rows(f, v) * v->sets;
     if (f->gradient && v->bias >= 0)

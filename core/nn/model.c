@@ -34,9 +34,9 @@ static float *readable(const float *p)
 }
 
 /* Make V another name of its input. */
-static void alias(net *g, node *v)
+static void alias(net *g, net_node *v)
 {
-    const node *in = &g->nodes[v->in[0]];
+    const net_node *in = &g->nodes[v->in[0]];
     v->op = OP_VIEW;
     v->root = in->root;
     v->at = in->at;
@@ -52,8 +52,8 @@ static int net_at_evaluation(model *m, const net *g)
         return fail(NRE_ENOMEM, "no memory for the model");
     memcpy(m->g.nodes, g->nodes, g->n_nodes * sizeof *g->nodes);
     for (size_t i = 0; i < g->n_nodes; i++) {
-        node *v = &m->g.nodes[i];
-        const node *root = &m->g.nodes[v->root];
+        net_node *v = &m->g.nodes[i];
+        const net_node *root = &m->g.nodes[v->root];
         if (v->op == OP_DROPOUT) {
             alias(&m->g, v);
         } else if (v->op == OP_VIEW) {
@@ -85,7 +85,7 @@ static int bridges_find(model *m)
     if (!m->bridges)
         return fail(NRE_ENOMEM, "no memory for the model");
     for (size_t i = 0; i < m->g.n_order; i++) {
-        const node *v = &m->g.nodes[m->g.order[i]];
+        const net_node *v = &m->g.nodes[m->g.order[i]];
         for (uint32_t k = 0; v->pair && k < v->n_in; k++)
             if (!m->g.nodes[v->in[k]].pair)
                 bridge_add(m, v->in[k]);
@@ -94,7 +94,7 @@ static int bridges_find(model *m)
 }
 
 /* y = scale x + shift from running statistics; back: the slope alone. */
-static int norm_fix(model *m, const node *v, const float *buffers)
+static int norm_fix(model *m, const net_node *v, const float *buffers)
 {
     norm_terms *n = &m->norms[v->id];
     float *f = arena_alloc(m->memory, 3 * v->channels, sizeof *f);
@@ -121,7 +121,7 @@ static int norms_fix(model *m, const float *buffers)
     m->norms = arena_alloc(m->memory, m->g.n_nodes, sizeof *m->norms);
     int status = m->norms ? NRE_OK : fail(NRE_ENOMEM, "no memory for the model");
     for (size_t i = 0; !status && i < m->g.n_order; i++) {
-        const node *v = &m->g.nodes[m->g.order[i]];
+        const net_node *v = &m->g.nodes[m->g.order[i]];
         if (v->op == OP_BATCH_NORM)
             status = norm_fix(m, v, buffers);
     }

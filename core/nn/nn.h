@@ -164,7 +164,7 @@ typedef enum op_kind {
     N_OPS
 } op_kind;
 
-typedef struct node {
+typedef struct net_node {
     op_kind op;
     int32_t id;
     const char *name;            /* the word of the graph call: "slice" */
@@ -186,7 +186,7 @@ typedef struct node {
     nre_activation f;
     double p;                    /* dropout */
     unsigned level;              /* batch norms on the longest way here */
-} node;
+} net_node;
 
 enum { NODE_X = 0, NODE_THETA = 1 };    /* the inputs */
 
@@ -198,7 +198,7 @@ typedef struct net_start {
 struct net {
     arena *memory;
     size_t n_nodes;
-    node *nodes;
+    net_node *nodes;
     size_t n_order;              /* live nodes that compute, by level */
     int32_t *order;
     int32_t logit;
@@ -332,7 +332,7 @@ void frame_free(frame *f);
 /* Let ROOT and its views lie at AT, rows STRIDE apart. */
 void frame_place(frame *f, int32_t root, float *at, size_t stride);
 /* Rows of the node: of x or pairs. */
-size_t frame_rows(const frame *f, const node *v);
+size_t frame_rows(const frame *f, const net_node *v);
 /* All live nodes of a level, in order and back. */
 void frame_forward(frame *f, unsigned level);
 void frame_backward(frame *f, unsigned level);
@@ -342,16 +342,16 @@ void frame_measure_back(frame *f, unsigned level);
 
 typedef struct op_calls {
     const char *name;
-    void (*forward)(const frame *f, const node *v);
-    void (*backward)(const frame *f, const node *v);
+    void (*forward)(const frame *f, const net_node *v);
+    void (*backward)(const frame *f, const net_node *v);
     /* Floats a row kept for the way back; may be NULL. */
-    size_t (*notes)(const node *v);
+    size_t (*notes)(const net_node *v);
     bool in_place;               /* the result may replace the input, gradients alike */
 } op_calls;
 extern const op_calls OPS[N_OPS];
 /* What backward reads: the value of input K, of the node itself. */
-bool op_keeps_input(const node *v, uint32_t k, plan_mode mode);
-bool op_keeps_output(const node *v);
+bool op_keeps_input(const net_node *v, uint32_t k, plan_mode mode);
+bool op_keeps_output(const net_node *v);
 
 /* Gradient of input K: where to, and whether to add to what is there. */
 typedef struct slope_place {
@@ -359,35 +359,35 @@ typedef struct slope_place {
     size_t stride;
     bool add;
 } slope_place;
-slope_place slope_of(const frame *f, const node *v, uint32_t k);
-const node *input_of(const frame *f, const node *v, uint32_t k);
+slope_place slope_of(const frame *f, const net_node *v, uint32_t k);
+const net_node *input_of(const frame *f, const net_node *v, uint32_t k);
 
-void copy_forward(const frame *f, const node *v);
-void copy_backward(const frame *f, const node *v);
-void repeat_forward(const frame *f, const node *v);
-void repeat_backward(const frame *f, const node *v);
-void concat_forward(const frame *f, const node *v);
-void concat_backward(const frame *f, const node *v);
-void transpose_forward(const frame *f, const node *v);
-void transpose_backward(const frame *f, const node *v);
-void set_mean_forward(const frame *f, const node *v);
-void set_mean_backward(const frame *f, const node *v);
-void add_forward(const frame *f, const node *v);
-void add_backward(const frame *f, const node *v);
-void multiply_forward(const frame *f, const node *v);
-void multiply_backward(const frame *f, const node *v);
-void linear_forward(const frame *f, const node *v);
-void linear_backward(const frame *f, const node *v);
-void activate_forward(const frame *f, const node *v);
-void activate_backward(const frame *f, const node *v);
-void batch_norm_forward(const frame *f, const node *v);
-void batch_norm_backward(const frame *f, const node *v);
-void layer_norm_forward(const frame *f, const node *v);
-void layer_norm_backward(const frame *f, const node *v);
-size_t layer_norm_notes(const node *v);
-void dropout_forward(const frame *f, const node *v);
-void dropout_backward(const frame *f, const node *v);
-size_t dropout_notes(const node *v);
+void copy_forward(const frame *f, const net_node *v);
+void copy_backward(const frame *f, const net_node *v);
+void repeat_forward(const frame *f, const net_node *v);
+void repeat_backward(const frame *f, const net_node *v);
+void concat_forward(const frame *f, const net_node *v);
+void concat_backward(const frame *f, const net_node *v);
+void transpose_forward(const frame *f, const net_node *v);
+void transpose_backward(const frame *f, const net_node *v);
+void set_mean_forward(const frame *f, const net_node *v);
+void set_mean_backward(const frame *f, const net_node *v);
+void add_forward(const frame *f, const net_node *v);
+void add_backward(const frame *f, const net_node *v);
+void multiply_forward(const frame *f, const net_node *v);
+void multiply_backward(const frame *f, const net_node *v);
+void linear_forward(const frame *f, const net_node *v);
+void linear_backward(const frame *f, const net_node *v);
+void activate_forward(const frame *f, const net_node *v);
+void activate_backward(const frame *f, const net_node *v);
+void batch_norm_forward(const frame *f, const net_node *v);
+void batch_norm_backward(const frame *f, const net_node *v);
+void layer_norm_forward(const frame *f, const net_node *v);
+void layer_norm_backward(const frame *f, const net_node *v);
+size_t layer_norm_notes(const net_node *v);
+void dropout_forward(const frame *f, const net_node *v);
+void dropout_backward(const frame *f, const net_node *v);
+size_t dropout_notes(const net_node *v);
 
 /* ---- blas.c ---- */
 

@@ -6,7 +6,7 @@ static const float *weights_of(const frame *f, int32_t tensor)
     return f->weights + f->g->weights[tensor].at;
 }
 
-void batch_norm_forward(const frame *f, const node *v)
+void batch_norm_forward(const frame *f, const net_node *v)
 {
     const norm_terms *t = &f->norms[v->id];
     f->k->affine(frame_rows(f, v) * v->sets, v->channels, v->inner, t->scale, t->shift,
@@ -15,7 +15,7 @@ void batch_norm_forward(const frame *f, const node *v)
 
 /* In training the statistics depend on x too: dx = slope dy + x x + shift, from sums over
  * the batch.  At evaluation they are constants. */
-void batch_norm_backward(const frame *f, const node *v)
+void batch_norm_backward(const frame *f, const net_node *v)
 {
     const norm_terms *t = &f->norms[v->id];
     size_t rows = frame_rows(f, v) * v->sets;
@@ -32,19 +32,19 @@ void batch_norm_backward(const frame *f, const node *v)
 }
 
 /* Mean and 1 / deviation of each row. */
-size_t layer_norm_notes(const node *v)
+size_t layer_norm_notes(const net_node *v)
 {
     return 2 * v->sets;
 }
 
-void layer_norm_forward(const frame *f, const node *v)
+void layer_norm_forward(const frame *f, const net_node *v)
 {
     f->k->layer_norm(frame_rows(f, v) * v->sets, v->cols, weights_of(f, v->weight),
                      weights_of(f, v->bias), f->value[v->in[0]], f->value[v->id],
                      f->notes[v->id]);
 }
 
-void layer_norm_backward(const frame *f, const node *v)
+void layer_norm_backward(const frame *f, const net_node *v)
 {
     const size_t rows = frame_rows(f, v) * v->sets;
     const float *x = f->value[v->in[0]], *dy = f->slope[v->id];

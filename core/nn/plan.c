@@ -21,7 +21,7 @@ typedef struct planner {
     stretch *value, *slope, *notes; /* by owner */
 } planner;
 
-static const node *node_of(const planner *l, int32_t id)
+static const net_node *node_of(const planner *l, int32_t id)
 {
     return &l->g->nodes[id];
 }
@@ -36,13 +36,13 @@ static size_t step_back(const planner *l, int32_t id)
     return 2 * l->loss - l->step[id];
 }
 
-static size_t floats_of(const planner *l, const node *v)
+static size_t floats_of(const planner *l, const net_node *v)
 {
     size_t n = (v->pair ? l->p->pairs : l->p->rows) * v->size;
     return (n + 15) / 16 * 16;
 }
 
-static bool in_part(const planner *l, const node *v)
+static bool in_part(const planner *l, const net_node *v)
 {
     return l->p->part == PART_ALL || v->pair == (l->p->part == PART_TRUNK);
 }
@@ -50,7 +50,7 @@ static bool in_part(const planner *l, const node *v)
 static void pick_nodes(planner *l)
 {
     for (size_t i = 0; i < l->g->n_order; i++) {
-        const node *v = node_of(l, l->g->order[i]);
+        const net_node *v = node_of(l, l->g->order[i]);
         for (uint32_t k = 0; k < v->n_in; k++)
             l->uses[root_of(l, v->in[k])]++;
         if (!in_part(l, v))
@@ -68,7 +68,7 @@ static void pick_wanted(planner *l)
     bool *wanted = l->p->wanted;
     wanted[NODE_THETA] = l->p->mode == PLAN_GRADIENT;
     for (size_t i = 0; i < l->p->n_order && l->p->mode != PLAN_EVALUATE; i++) {
-        const node *v = node_of(l, l->p->order[i]);
+        const net_node *v = node_of(l, l->p->order[i]);
         wanted[v->id] = l->p->mode == PLAN_TRAIN && v->weight >= 0;
         for (uint32_t k = 0; k < v->n_in; k++)
             wanted[v->id] |= wanted[root_of(l, v->in[k])];
@@ -83,7 +83,7 @@ static int pick_edges(planner *l)
     if (!seen)
         return fail(NRE_ENOMEM, "no memory for the network's plan");
     for (size_t i = l->p->n_order; i-- > 0;) {
-        const node *v = node_of(l, l->p->order[i]);
+        const net_node *v = node_of(l, l->p->order[i]);
         uint8_t *edge = arena_alloc(l->p->memory, v->n_in, 1);
         if (!edge)
             return fail(NRE_ENOMEM, "no memory for the network's plan");
@@ -102,11 +102,11 @@ static int pick_edges(planner *l)
 }
 
 /* May V overwrite the value of its input? */
-static bool takes_value(const planner *l, const node *v)
+static bool takes_value(const planner *l, const net_node *v)
 {
     if (!OPS[v->op].in_place)
         return false;
-    const node *u = node_of(l, root_of(l, v->in[0]));
+    const net_node *u = node_of(l, root_of(l, v->in[0]));
     bool back = l->p->mode != PLAN_EVALUATE;
     return l->step[u->id] > 0 && l->uses[u->id] == 1 && u->size == v->size &&
            u->pair == v->pair && !(back && op_keeps_output(u)) &&
@@ -114,7 +114,7 @@ static bool takes_value(const planner *l, const node *v)
 }
 
 /* May the gradient of V's input overwrite V's own? */
-static bool gives_slope(const planner *l, const node *v)
+static bool gives_slope(const planner *l, const net_node *v)
 {
     return OPS[v->op].in_place && l->p->edge[v->id][0] == EDGE_SET &&
            l->uses[root_of(l, v->in[0])] == 1 && l->step[root_of(l, v->in[0])] > 0;
@@ -125,12 +125,12 @@ static void pick_owners(planner *l)
     for (size_t i = 0; i < l->g->n_nodes; i++)
         l->value_owner[i] = l->slope_owner[i] = (int32_t)i;
     for (size_t i = 0; i < l->p->n_order; i++) {
-        const node *v = node_of(l, l->p->order[i]);
+        const net_node *v = node_of(l, l->p->order[i]);
         if (takes_value(l, v))
             l->value_owner[v->id] = l->value_owner[root_of(l, v->in[0])];
     }
     for (size_t i = l->p->n_order; i-- > 0;) {
-        const node *v = node_of(l, l->p->order[i]);
+        const net_node *v = node_of(l, l->p->order[i]);
         if (gives_slope(l, v))
             l->slope_owner[root_of(l, v->in[0])] = l->slope_owner[v->id];
     }
@@ -147,10 +147,10 @@ static void live_at(stretch *s, size_t step, size_t floats)
 }
 
 /* Steps at which V's inputs are read and their gradients written. */
-static void note_inputs(planner *l, const node *v)
+static void note_inputs(planner *l, const net_node *v)
 {
     for (uint32_t k = 0; k < v->n_in; k++) {
-        const node *u = node_of(l, root_of(l, v->in[k]));
+        const net_node *u = node_of(l, root_of(l, v->in[k]));
         if (l->step[u->id] > 0 || (u->op == OP_INPUT && l->p->part == PART_ALL)) {
             stretch *s = &l->value[l->value_owner[u->id]];
             live_at(s, l->step[v->id], floats_of(l, u));
@@ -163,7 +163,7 @@ static void note_inputs(planner *l, const node *v)
     }
 }
 
-static void note_node(planner *l, const node *v)
+static void note_node(planner *l, const net_node *v)
 {
     stretch *s = &l->value[l->value_owner[v->id]];
     live_at(s, l->step[v->id], floats_of(l, v));
@@ -189,14 +189,14 @@ static void note_ends(planner *l)
         if (l->p->wanted[id])
             live_at(&l->slope[id], l->end, floats_of(l, node_of(l, id)));
     }
-    const node *logit = node_of(l, l->g->logit);
+    const net_node *logit = node_of(l, l->g->logit);
     if (l->step[logit->id] > 0) {
         live_at(&l->value[l->value_owner[logit->id]], l->loss, 0);
         if (l->p->wanted[logit->id])
             live_at(&l->slope[l->slope_owner[logit->id]], l->loss, floats_of(l, logit));
     }
     for (size_t i = 0; i < l->g->n_order; i++) {
-        const node *v = node_of(l, l->g->order[i]);
+        const net_node *v = node_of(l, l->g->order[i]);
         for (uint32_t k = 0; k < v->n_in && !in_part(l, v); k++) {
             int32_t root = root_of(l, v->in[k]);
             if (l->step[root] > 0)

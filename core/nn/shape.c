@@ -12,7 +12,7 @@ static void put(const frame *f, size_t n, const float *from, float *to, bool add
         memcpy(to, from, n * sizeof *to);
 }
 
-void copy_forward(const frame *f, const node *v)
+void copy_forward(const frame *f, const net_node *v)
 {
     const float *from = f->value[v->in[0]];
     for (size_t r = 0; r < frame_rows(f, v); r++)
@@ -20,7 +20,7 @@ void copy_forward(const frame *f, const node *v)
             false);
 }
 
-void copy_backward(const frame *f, const node *v)
+void copy_backward(const frame *f, const net_node *v)
 {
     slope_place to = slope_of(f, v, 0);
     for (size_t r = 0; to.at && r < frame_rows(f, v); r++)
@@ -28,12 +28,12 @@ void copy_backward(const frame *f, const node *v)
 }
 
 /* The row of an input that goes with row R of V: an X row meets all its pairs. */
-static size_t row_of(const frame *f, const node *v, const node *in, size_t r)
+static size_t row_of(const frame *f, const net_node *v, const net_node *in, size_t r)
 {
     return v->pair && !in->pair ? r / f->per_x : r;
 }
 
-void repeat_forward(const frame *f, const node *v)
+void repeat_forward(const frame *f, const net_node *v)
 {
     const float *from = f->value[v->in[0]];
     for (size_t r = 0; r < frame_rows(f, v); r++)
@@ -41,7 +41,7 @@ void repeat_forward(const frame *f, const node *v)
             f->value[v->id] + r * v->size, false);
 }
 
-void repeat_backward(const frame *f, const node *v)
+void repeat_backward(const frame *f, const net_node *v)
 {
     slope_place to = slope_of(f, v, 0);
     for (size_t r = 0; to.at && r < frame_rows(f, v); r++)
@@ -49,11 +49,11 @@ void repeat_backward(const frame *f, const node *v)
             to.add || r % f->per_x > 0);
 }
 
-void concat_forward(const frame *f, const node *v)
+void concat_forward(const frame *f, const net_node *v)
 {
     float *to = f->value[v->id];
     for (uint32_t k = 0; k < v->n_in; k++) {
-        const node *in = input_of(f, v, k);
+        const net_node *in = input_of(f, v, k);
         const float *from = f->value[in->id];
         for (size_t r = 0; r < frame_rows(f, v); r++)
             put(f, in->size, from + row_of(f, v, in, r) * f->stride[in->id],
@@ -62,11 +62,11 @@ void concat_forward(const frame *f, const node *v)
     }
 }
 
-void concat_backward(const frame *f, const node *v)
+void concat_backward(const frame *f, const net_node *v)
 {
     const float *from = f->slope[v->id];
     for (uint32_t k = 0; k < v->n_in; k++) {
-        const node *in = input_of(f, v, k);
+        const net_node *in = input_of(f, v, k);
         slope_place to = slope_of(f, v, k);
         bool shared = v->pair && !in->pair;
         for (size_t r = 0; to.at && r < frame_rows(f, v); r++)
@@ -76,7 +76,7 @@ void concat_backward(const frame *f, const node *v)
     }
 }
 
-void transpose_forward(const frame *f, const node *v)
+void transpose_forward(const frame *f, const net_node *v)
 {
     const size_t rows = v->shape.dim[0], cols = v->shape.dim[1];
     for (size_t r = 0; r < frame_rows(f, v); r++) {
@@ -88,7 +88,7 @@ void transpose_forward(const frame *f, const node *v)
     }
 }
 
-void transpose_backward(const frame *f, const node *v)
+void transpose_backward(const frame *f, const net_node *v)
 {
     const size_t rows = v->shape.dim[0], cols = v->shape.dim[1];
     slope_place to = slope_of(f, v, 0);
@@ -101,9 +101,9 @@ void transpose_backward(const frame *f, const node *v)
     }
 }
 
-void set_mean_forward(const frame *f, const node *v)
+void set_mean_forward(const frame *f, const net_node *v)
 {
-    const node *in = input_of(f, v, 0);
+    const net_node *in = input_of(f, v, 0);
     for (size_t r = 0; r < frame_rows(f, v); r++) {
         float *y = f->value[v->id] + r * v->size;
         f->k->column_sum(in->sets, in->cols, f->value[in->id] + r * in->size, y);
@@ -111,9 +111,9 @@ void set_mean_forward(const frame *f, const node *v)
     }
 }
 
-void set_mean_backward(const frame *f, const node *v)
+void set_mean_backward(const frame *f, const net_node *v)
 {
-    const node *in = input_of(f, v, 0);
+    const net_node *in = input_of(f, v, 0);
     slope_place to = slope_of(f, v, 0);
     for (size_t r = 0; to.at && r < frame_rows(f, v); r++)
         for (size_t s = 0; s < in->sets; s++)

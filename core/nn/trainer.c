@@ -58,7 +58,7 @@ static size_t slices_in(size_t n)
 
 /* ---- making ---- */
 
-static bool norm_new(trainer *t, const node *v)
+static bool norm_new(trainer *t, const net_node *v)
 {
     norm_terms *n = &t->norms[v->id];
     moments *m = &t->moments[v->id];
@@ -83,7 +83,7 @@ static bool norms_new(trainer *t)
     t->moments = arena_alloc(t->memory, t->g->n_nodes, sizeof *t->moments);
     bool good = t->norms && t->moments;
     for (size_t i = 0; good && i < t->plan->n_order; i++) {
-        const node *v = &t->g->nodes[t->plan->order[i]];
+        const net_node *v = &t->g->nodes[t->plan->order[i]];
         if (v->op == OP_BATCH_NORM)
             good = norm_new(t, v);
     }
@@ -217,18 +217,18 @@ static void tree_sum(size_t slices, size_t stride, size_t n, double *rows)
 
 /* ---- batch norm ---- */
 
-static double values_a_channel(const trainer *t, const node *v)
+static double values_a_channel(const trainer *t, const net_node *v)
 {
     double rows = (double)t->job->n * (v->pair ? (double)t->job->per_x : 1.0);
     return rows * (double)(v->sets * v->inner);
 }
 
-static const float *norm_weight(const trainer *t, const node *v, int32_t tensor)
+static const float *norm_weight(const trainer *t, const net_node *v, int32_t tensor)
 {
     return t->weights + t->g->weights[tensor].at + v->channel_at;
 }
 
-static void norm_forward(trainer *t, const node *v)
+static void norm_forward(trainer *t, const net_node *v)
 {
     const norm_terms *n = &t->norms[v->id];
     const moments *m = &t->moments[v->id];
@@ -247,7 +247,7 @@ static void norm_forward(trainer *t, const node *v)
 
 /* With u = (x - mean) / deviation: dx = gamma / deviation (dy - mean(dy) - u mean(dy u)).
  */
-static void norm_backward(trainer *t, const node *v)
+static void norm_backward(trainer *t, const net_node *v)
 {
     const norm_terms *n = &t->norms[v->id];
     const moments *m = &t->moments[v->id];
@@ -267,10 +267,10 @@ static void norm_backward(trainer *t, const node *v)
 }
 
 /* Sums of the batch norms whose output has LEVEL, over all slices; then ONE for each. */
-static void norms_meet(trainer *t, unsigned level, void (*one)(trainer *t, const node *v))
+static void norms_meet(trainer *t, unsigned level, void (*one)(trainer *t, const net_node *v))
 {
     for (size_t i = 0; i < t->plan->n_order; i++) {
-        const node *v = &t->g->nodes[t->plan->order[i]];
+        const net_node *v = &t->g->nodes[t->plan->order[i]];
         if (v->op != OP_BATCH_NORM || v->level != level)
             continue;
         tree_sum(t->n_slices, t->n_sums, 2 * v->channels,
@@ -280,7 +280,7 @@ static void norms_meet(trainer *t, unsigned level, void (*one)(trainer *t, const
 }
 
 /* Gradients of weight and bias, and running statistics, of one batch norm. */
-static void norm_finish(const trainer *t, const node *v, float *buffers)
+static void norm_finish(const trainer *t, const net_node *v, float *buffers)
 {
     const moments *m = &t->moments[v->id];
     float *weight = t->gradient + t->g->weights[v->weight].at + v->channel_at;
@@ -369,7 +369,7 @@ static int job_check(const trainer *t, const trainer_job *job)
                     "a batch of %zu rows with %zu thetas each, made for %zu and %zu",
                     job->n, job->per_x, t->batch, t->per_x);
     for (size_t i = 0; i < t->plan->n_order; i++) {
-        const node *v = &t->g->nodes[t->plan->order[i]];
+        const net_node *v = &t->g->nodes[t->plan->order[i]];
         if (v->op == OP_BATCH_NORM && values_a_channel(t, v) < 2)
             return fail(NRE_EINVAL,
                         "batch norm needs two rows or more, the batch has %zu", job->n);
@@ -385,14 +385,14 @@ static void gradient_finish(const trainer *t, float *buffers)
         const net_tensor *tensor = &t->g->weights[w];
         bool written = false;
         for (size_t i = 0; i < t->plan->n_order; i++) {
-            const node *v = &t->g->nodes[t->plan->order[i]];
+            const net_node *v = &t->g->nodes[t->plan->order[i]];
             written |= v->weight == (int32_t)w || v->bias == (int32_t)w;
         }
         if (!written)
             memset(t->gradient + tensor->at, 0, tensor->n * sizeof(float));
     }
     for (size_t i = 0; i < t->plan->n_order; i++) {
-        const node *v = &t->g->nodes[t->plan->order[i]];
+        const net_node *v = &t->g->nodes[t->plan->order[i]];
         if (v->op == OP_BATCH_NORM)
             norm_finish(t, v, buffers);
     }
