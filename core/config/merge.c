@@ -90,6 +90,8 @@ static node *path_nodes(arena *a, mistakes *m, const char *origin, const char *p
     for (const char *word = path; root;) {
         size_t n = strcspn(word, ".");
         like.key = arena_print(a, "%.*s", (int)n, word);
+        if (!like.key)
+            break;
         const schema_key *below =
             k && k->type == KEY_PARAMS ? k : schema_below(k, like.key);
         if (!below || n == 0) {
