@@ -22,13 +22,16 @@ Test(loop, approaches_the_exact_ratio)
     double exact;
     problem_open(&p, 8192, 4096, 2);
     p.settings.epochs = 15;
+    p.settings.batch_size = 128;
+    p.settings.marginals = 4;
     cr_assert_eq(validation_loss_of(&p.job, problem_log_ratio, NULL, &exact), 0);
     train_result r = run(&p, 0);
     cr_assert_eq(r.epochs, 15);
     cr_assert(!r.resumed);
     cr_assert(r.best_loss <= r.last_loss);
     cr_assert_gt(r.best_loss, exact); /* on 4096 x 8 pairs nothing beats the truth */
-    cr_assert_lt(r.best_loss - exact, 0.006);
+    cr_assert_lt(r.best_loss - exact, 0.012, "excess %g",
+                 r.best_loss - exact); /* 0.34 at r = 1 */
     cr_assert_gt(r.pairs_per_second, 0);
     problem_close(&p);
 }
