@@ -97,7 +97,7 @@ static int lock_take(const char *path, int *file)
 {
     *file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     while (*file >= 0 && flock(*file, LOCK_EX | LOCK_NB)) {
-        struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+        struct timespec pause = {.tv_nsec = 20000000};
         bool busy = errno == EWOULDBLOCK || errno == EINTR;
         int status = stop_check();
         if (status || !busy) {

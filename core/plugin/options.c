@@ -90,7 +90,7 @@ static void choices_text(const char *choices, char *out, size_t size)
 {
     size_t at = (size_t)snprintf(out, size, "one of ");
     for (; *choices && at + 3 < size; choices++) {
-        out[at++] = *choices == '|' ? ',' : *choices;
+        out[at++] = (char)(*choices == '|' ? ',' : *choices);
         if (*choices == '|')
             out[at++] = ' ';
     }

@@ -76,7 +76,7 @@ static int chain_vet(const trust *t, const char *path, place where)
     char here[PATH_MAX];
     if (path[0] != '/' || strlen(path) >= sizeof here)
         return fail(NRE_EPLUGIN, "'%s' is not an absolute path", path);
-    strcpy(here, path);
+    snprintf(here, sizeof here, "%s", path);
     int status = place_vet(t, here, where);
     while (!status && strcmp(here, "/") != 0) {
         char *slash = strrchr(here, '/');

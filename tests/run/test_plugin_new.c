@@ -50,13 +50,13 @@ static const char *in_folder(const char *name)
 
 static void compile(void)
 {
-    char command[2048];
-    snprintf(command, sizeof command,
+    char line[2048];
+    snprintf(line, sizeof line,
              "cc -std=c11 -O1 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wpedantic "
              "-Wconversion -Wshadow -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes "
              "-Werror -Wl,-z,defs -I '%s' '%s/mine.c' -o '%s/mine.so' -lm",
              TEST_INCLUDE, temporary, temporary);
-    cr_assert_eq(system(command), 0, "the new plugin does not compile");
+    cr_assert_eq(system(line), 0, "the new plugin does not compile");
 }
 
 static const nre_plugin *make(nre_kind kind)
@@ -187,21 +187,21 @@ static int normal_logp(const nre_target *t, size_t n, const uint32_t *chain,
     return NRE_OK;
 }
 
-static void run_sampler(const nre_sampler_ops *ops, void *run, uint32_t warmup,
+static void run_sampler(const nre_sampler_ops *ops, void *state, uint32_t warmup,
                         size_t steps, double *z)
 {
     double *logp = memory_new(steps * CHAINS, sizeof *logp);
     nre_draws draws = {
         .struct_size = sizeof draws, .n_steps = steps, .z = z, .logp = logp};
-    cr_assert_eq(ops->step(run, warmup, &draws), 0);
+    cr_assert_eq(ops->step(state, warmup, &draws), 0);
     cr_assert_eq(draws.n_steps, steps);
     cr_assert_eq(draws.n_propose, steps * CHAINS);
     cr_assert(draws.n_accept > draws.n_propose / 10 &&
               draws.n_accept < draws.n_propose / 2);
-    double prior, ratio;
-    normal_logp(NULL, 1, NULL, z + (steps * CHAINS - 1) * DIM, &prior, &ratio, NULL,
-                NULL);
-    cr_assert_float_eq(logp[steps * CHAINS - 1], prior + ratio, 1e-12);
+    double log_prior, log_ratio;
+    normal_logp(NULL, 1, NULL, z + (steps * CHAINS - 1) * DIM, &log_prior, &log_ratio,
+                NULL, NULL);
+    cr_assert_float_eq(logp[steps * CHAINS - 1], log_prior + log_ratio, 1e-12);
     free(logp);
 }
 
@@ -234,17 +234,18 @@ Test(plugin_new, a_sampler_recovers_a_normal)
     static rng streams[CHAINS];
     static nre_rng *each[CHAINS];
     const nre_sampler_ops *ops = make(NRE_SAMPLER)->ops.sampler;
-    nre_target target = {
-        .struct_size = sizeof target, .dim = DIM, .n_groups = 1, .logp = normal_logp};
+    nre_target normal = {
+        .struct_size = sizeof normal, .dim = DIM, .n_groups = 1, .logp = normal_logp};
     for (size_t i = 0; i < CHAINS; i++) {
         rng_start(&streams[i], rng_purpose(3, "chain"), i, 0);
         each[i] = &streams[i].api;
     }
-    void *run;
+    void *state;
     double *z = memory_new(STEPS * CHAINS * DIM, sizeof *z);
-    cr_assert_eq(ops->start(made->self, made->host, &target, CHAINS, z0, each, &run), 0);
-    run_sampler(ops, run, 1, 1000, z);
-    run_sampler(ops, run, 0, STEPS, z);
+    cr_assert_eq(ops->start(made->self, made->host, &normal, CHAINS, z0, each, &state),
+                 0);
+    run_sampler(ops, state, 1, 1000, z);
+    run_sampler(ops, state, 0, STEPS, z);
     for (size_t k = 0; k < DIM; k++) {
         double mean, variance, error;
         moments(z, k, &mean, &variance, &error);
