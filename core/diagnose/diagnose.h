@@ -46,18 +46,23 @@ typedef struct coverage_result {
     size_t n_cells;
     coverage_cell *cells;                /* regions outer, levels inner */
     double gain, gain_error;             /* mean of log p(theta*|x) - log p(theta*), its standard error */
-    double information;                  /* mean of log r(x|theta*): what it would be if normalised */
+    /* Mean of log r(x|theta*): what the gain would be were the ratio normalised; NAN for a ratio
+     * that is known up to a function of x. */
+    double information;
     uint64_t n, missing;                 /* pairs; those whose effective size stayed too small */
     double seconds;
 } coverage_result;
 /* Amortised: blocks of observations in parallel, each on a grid (dim <= 3) or a cloud.  A pair
- * without enough effective size counts in `missing` and not in n. */
+ * whose grid or cloud stayed too coarse (GRID_MIN_CELLS, CLOUD_MIN_EFFECTIVE) counts in `missing`
+ * and not in n; a cell without any pair has coverage NAN.  NRE_EINVAL when the test set holds
+ * fewer than observables * repeats pairs.  [main] */
 int coverage_of(const subject *s, const coverage_request *r, coverage_result *out);
 void coverage_release(coverage_result *c);
 
 /* ---- area.c ------------------------------------------------------------------------------------------ */
 
-/* Integral of p(theta) r(x|theta) over the target for OBSERVABLES test rows: 1 for a right ratio. */
+/* Integral of p(theta) r(x|theta) over the target for the first OBSERVABLES test rows (all, when
+ * there are fewer): 1 for a right ratio.  [main] */
 typedef struct area_result {
     uint64_t n, missing;
     double *area;                        /* [n], sorted */
@@ -66,22 +71,25 @@ typedef struct area_result {
 } area_result;
 int area_of(const subject *s, uint64_t observables, area_result *out);
 void area_release(area_result *a);
-/* Area of row ROW of O, and the fraction of test areas below it. */
+/* Area of row ROW of O, and the fraction of test areas below it, equals counted half: 0.5 among
+ * areas that are all the same.  Both NAN when the row's grid or cloud stayed too coarse.  [main] */
 int area_of_observation(const subject *s, const area_result *test, const observed *o, size_t row,
                         double *area, double *rank);
 
 /* ---- predictive.c -------------------------------------------------------------------------------------- */
 
 /* Is an observation like the simulations?  Statistic: Euclidean distance of the standardised x to
- * the nearest of the training rows (at most 200,000); rank: fraction of OBSERVABLES test rows
- * whose own distance is smaller.  Near 1: unlike anything the network has seen. */
+ * the nearest of the training rows (the first 200,000 at most); rank: fraction of the first
+ * OBSERVABLES test rows whose own distance is smaller.  Near 1: unlike anything the network has
+ * seen.  x is standardised as for the network, so values are clamped at SCALING_CLAMP deviations:
+ * an outlier beyond them is as far as one at them.  [main] */
 typedef struct predictive_result {
     uint64_t n, n_train;
     double *distance;                    /* [n] of the test rows, sorted */
     size_t n_observed;
     double *observed_distance, *rank;    /* [n_observed] */
 } predictive_result;
-int predictive_of(const subject *s, const loader *train, const scaling *scaling,
+int predictive_of(const subject *s, const loader *train, const scaling *scales,
                   uint64_t observables, size_t n_observed, const float *x,
                   predictive_result *out);
 void predictive_release(predictive_result *p);
@@ -91,5 +99,34 @@ void predictive_release(predictive_result *p);
 json_t *coverage_json(const coverage_result *c);
 json_t *area_json(const area_result *a);
 json_t *predictive_json(const predictive_result *p);
+
+/* ---- inside the folder ---------------------------------------------------------------------------------- */
+
+/* station.c: what one thread works with. */
+enum { STATION_ROWS = 16 };              /* test rows a task: no result depends on threads */
+typedef struct station {
+    ratio_worker *worker;
+    observed *observed;
+    grid grid;
+    cloud cloud;
+    bool on_grid;                        /* which of the two holds the posterior */
+    double log_area;
+    bool missing;                        /* too coarse */
+    uint64_t *index;                     /* [STATION_ROWS] */
+    float *x;                            /* [STATION_ROWS][n_x] */
+    double *full;                        /* [STATION_ROWS][all parameters] */
+    double *theta;                       /* [STATION_ROWS][dim] of the target */
+    double *log_ratio, *log_density;     /* [STATION_ROWS] at theta; log prior + log ratio */
+} station;
+/* One for each thread of the pool. */
+int stations_new(const subject *s, station **out);
+void stations_free(const subject *s, station *t);
+/* Test rows FIRST .. FIRST + N - 1, N <= STATION_ROWS, with what belongs to their true theta. */
+int station_load(const subject *s, station *t, unsigned worker, uint64_t first, size_t n);
+/* Posterior of row ROW of O with the stream R: fills grid or cloud, log_area and missing. */
+int station_posterior(const subject *s, station *t, const observed *o, size_t row, rng *r);
+/* Fraction of the N sorted values below VALUE. */
+double fraction_below(size_t n, const double *sorted, double value);
+int compare_reals(const void *a, const void *b);         /* for qsort */
 
 #endif
