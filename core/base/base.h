@@ -228,7 +228,7 @@ void store_close(store *s);              /* of a created one: abandons it */
 
 /* ---- inside the folder --------------------------------------------------------------------------- */
 
-enum { ERROR_LENGTH = 4096 }; /* of a sentence, with its 0; longer ones are cut */
+enum { ERROR_LENGTH = 16384 }; /* of a sentence, with its 0; longer ones are cut */
 /* A name beside PATH that no other process or thread uses; NULL when out of memory.  free(). */
 char *file_temporary(const char *path);
 

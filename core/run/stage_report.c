@@ -215,6 +215,8 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .predictive_rank = worst_of(places, "rank", i, joint),
                            .predictive_distance = worst_of(places, "distance", i, joint),
                            .r_hat_max = real_of(j, "r_hat_max"), .ess_min = real_of(j, "ess_min")};
+    if (isnan(b->area_rank) && isnan(b->predictive_rank))
+        return NRE_OK;           /* nothing was checked, so nothing is said */
     b->believe = believe(d, b);
     if (!b->believe)
         return fail(NRE_ENOMEM, "no memory for a table");

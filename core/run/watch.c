@@ -110,8 +110,9 @@ static void end_bar(void)
 /* Whether it is time for a line: bars ten times a second, lines by the half minute. */
 static bool is_due(const watch *w, bool last)
 {
-    double every = w->style == PROGRESS_BAR ? 0.1 : LINE_SECONDS;
-    return w->style != PROGRESS_NONE && (now() - w->drawn >= every || last);
+    if (w->style == PROGRESS_BAR)
+        return last || now() - w->drawn >= 0.1;
+    return w->style == PROGRESS_LINES && now() - w->drawn >= LINE_SECONDS;
 }
 
 static void watch_report(progress *self, const char *what, uint64_t done, uint64_t total,
