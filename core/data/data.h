@@ -262,6 +262,9 @@ void target_standardise(const target *t, size_t n, const double *theta, float *z
 
 /* ---- inside the folder ------------------------------------------------------------------------------ */
 
+/* prior.c: GSL's own handler of errors ends the process; turn it off, once for all. */
+void gsl_never_aborts(void);
+
 /* truncated.c: the standard normal on [a, b], a < b, either may be infinite. */
 double truncated_log_mass(double a, double b);
 double truncated_cdf(double a, double b, double z);

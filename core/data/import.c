@@ -60,16 +60,16 @@ static int choose_rows(const import_request *r, const char *name, uint64_t held,
 static int check_widths(const simulator *s, const char *name, uint64_t n_theta,
                         uint64_t n_x)
 {
-    const char *plugin = simulator_instance(s)->plugin->table->name;
+    const char *its_name = simulator_instance(s)->plugin->table->name;
     if (n_theta != simulator_n_theta(s))
         return fail(NRE_EDATA,
                     "%s: theta has %" PRIu64
                     " columns; simulator '%s' has %zu parameters",
-                    name, n_theta, plugin, simulator_n_theta(s));
+                    name, n_theta, its_name, simulator_n_theta(s));
     if (n_x != simulator_n_x(s))
         return fail(NRE_EDATA,
                     "%s: a row of x has %" PRIu64 " values; of simulator '%s' it has %zu",
-                    name, n_x, plugin, simulator_n_x(s));
+                    name, n_x, its_name, simulator_n_x(s));
     return NRE_OK;
 }
 

@@ -3,8 +3,10 @@
 
 #include <float.h>
 #include <gsl/gsl_cdf.h>
+#include <gsl/gsl_errno.h>
 #include <gsl/gsl_sf_gamma.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -431,17 +433,36 @@ static const family FAMILIES[] = {
                           density_custom, unknown_custom, unknown_custom, moments_custom},
 };
 
+/* Small u: the cdf is a power of t; GSL's inverse is poor there and good elsewhere. */
 static double quantile_gamma(const marginal *m, double u)
 {
-    double start = u < 0.5 ? gsl_cdf_gamma_Pinv(u, m->a, m->b)
-                           : gsl_cdf_gamma_Qinv(1 - u, m->a, m->b);
-    return start < DBL_MIN ? DBL_MIN : quantile_polish(m, &FAMILIES[NRE_GAMMA], u, start);
+    double power = exp((log(u) + gsl_sf_lngamma(m->a + 1)) / m->a), start = power * m->b;
+    if (start < DBL_MIN)
+        return DBL_MIN;
+    if (power > 0.01)
+        start = u < 0.5 ? gsl_cdf_gamma_Pinv(u, m->a, m->b)
+                        : gsl_cdf_gamma_Qinv(1 - u, m->a, m->b);
+    return quantile_polish(m, &FAMILIES[NRE_GAMMA], u, start);
+}
+
+/* Distance from the left edge of the unit interval by the power law near it. */
+static double beta_edge(double a, double b, double u)
+{
+    return exp((log(u) + log(a) + gsl_sf_lnbeta(a, b)) / a);
 }
 
 static double quantile_beta(const marginal *m, double u)
 {
-    double y =
-        u < 0.5 ? gsl_cdf_beta_Pinv(u, m->a, m->b) : gsl_cdf_beta_Qinv(1 - u, m->a, m->b);
+    double left = beta_edge(m->a, m->b, u), right = beta_edge(m->b, m->a, 1 - u), y;
+    if (left < 0.001)
+        y = left;
+    else if (right < 0.001)
+        y = 1 - right;
+    else
+        y = u < 0.5 ? gsl_cdf_beta_Pinv(u, m->a, m->b)
+                    : gsl_cdf_beta_Qinv(1 - u, m->a, m->b);
+    if (y < DBL_MIN || y >= 1)
+        return beta_lo(m) + beta_width(m) * y; /* kept inside by the caller */
     return quantile_polish(m, &FAMILIES[NRE_BETA], u, beta_lo(m) + beta_width(m) * y);
 }
 
@@ -524,8 +545,20 @@ double marginal_cdf(const marginal *m, double t)
     return t >= hi ? 1 : family_of(m)->cdf(m, t);
 }
 
+static void quiet_gsl(void)
+{
+    gsl_set_error_handler_off();
+}
+
+void gsl_never_aborts(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, quiet_gsl);
+}
+
 double marginal_quantile(const marginal *m, double u)
 {
+    gsl_never_aborts();
     return keep_inside(m, family_of(m)->quantile(m, u));
 }
 
@@ -575,7 +608,8 @@ static double from_interval(const marginal *m, double lo, double hi, double z,
         *log_jacobian += log(hi - lo);
         return z < 0 ? lo + (hi - lo) * s : hi - (hi - lo) / (1 + exp(z));
     }
-    double range = log(hi / lo), t = lo * exp(range * s);
+    double range = log(hi / lo);
+    double t = z < 0 ? lo * exp(range * s) : hi * exp(-range / (1 + exp(z)));
     *slope += range * exp(*log_jacobian);
     *log_jacobian += log(range) + log(t);
     return t;

@@ -1,9 +1,7 @@
 /* data/simulator.c - a simulator plugin: its parameters, fields and workers. */
 #include "data/data.h"
 
-#include <gsl/gsl_errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,11 +19,6 @@ struct simulator {
     workspace *workspaces; /* [WORKERS_MOST], each touched by its worker alone */
     bool *prepared;
 };
-
-static void quiet_gsl(void)
-{
-    gsl_set_error_handler_off();
-}
 
 /* ---- what the plugin says of itself
  * ------------------------------------------------------------ */
@@ -247,8 +240,7 @@ static int build(simulator *s, size_t n_overrides, const marginal *overrides)
 int simulator_open(const instance *i, size_t n_overrides, const marginal *overrides,
                    simulator **out)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, quiet_gsl);
+    gsl_never_aborts();
     *out = NULL;
     simulator *s = memory_new(1, sizeof *s);
     if (!s)

@@ -94,12 +94,25 @@ double truncated_quantile(double a, double b, double u)
     return fmin(fmax(central_quantile(a, b, u), a), b);
 }
 
+/* 1 - Q(z) / Q(a); a short piece as in tail_distance. */
+static double tail_share(double a, double z)
+{
+    double w = z - a, h = gsl_sf_hazard(a), m = 0.5 * (a + z);
+    if (w * h < 1e-5)
+        return -h * expm1(-m * w) / m;
+    return -expm1(log_tail_ratio(a, z));
+}
+
 double truncated_cdf(double a, double b, double z)
 {
     if (z <= a)
         return 0;
     if (z >= b)
         return 1;
+    if (a >= TAIL)
+        return tail_share(a, z) / tail_share(a, b);
+    if (b <= -TAIL)
+        return 1 - tail_share(-b, -z) / tail_share(-b, -a);
     return exp(truncated_log_mass(a, z) - truncated_log_mass(a, b));
 }
 
@@ -113,19 +126,18 @@ void truncated_moments(double a, double b, double *mean, double *deviation)
         *mean = -*mean;
         return;
     }
-    double from = fmax(a, -10),
-           to = a > 0 ? fmin(b, a + 40 / gsl_sf_hazard(a)) : fmin(b, 10);
-    double peak = fmax(from, 0), moment[3] = {0, 0, 0};
+    double peak = fmax(a, 0), from = a > 0 ? 0 : fmax(a, -10);
+    double to = fmin(b - peak, a > 0 ? 40 / gsl_sf_hazard(a) : 10), moment[3] = {0, 0, 0};
     gsl_integration_glfixed_table *table = gsl_integration_glfixed_table_alloc(POINTS);
-    *mean = 0.5 * (from + to), *deviation = (to - from) / sqrt(12);
+    *mean = peak + 0.5 * (from + to), *deviation = (to - from) / sqrt(12);
     if (!table)
         return;
     for (int panel = 0; panel < PANELS; panel++)
         for (size_t i = 0; i < POINTS; i++) {
-            double width = (to - from) / PANELS, left = from + panel * width, z, weight;
-            gsl_integration_glfixed_point(left, left + width, i, &z, &weight, table);
-            weight *= exp(-0.5 * (z - peak) * (z + peak));
-            for (int k = 0; k < 3; k++, weight *= z - peak)
+            double width = (to - from) / PANELS, left = from + panel * width, s, weight;
+            gsl_integration_glfixed_point(left, left + width, i, &s, &weight, table);
+            weight *= exp(-0.5 * s * (s + 2 * peak));
+            for (int k = 0; k < 3; k++, weight *= s)
                 moment[k] += weight;
         }
     gsl_integration_glfixed_table_free(table);
