@@ -211,22 +211,33 @@ static void heap_pop(outbreak *o)
     heap[i] = last;
 }
 
-/* A sum of STAGES exponential variables, of the given mean. */
+/* A sum of STAGES exponential variables, of the given mean.  Two 32-bit uniforms a word.
+ */
 static double draw_stay(nre_rng *rng, unsigned stages, double mean)
 {
     double product = 1;
-    for (unsigned k = 0; k < stages; k++)
-        product *= rng->uniform(rng);
+    for (unsigned k = 0; k < stages; k += 2) {
+        uint64_t word = rng->bits(rng);
+        product *= ((double)(uint32_t)word + 0.5) * 0x1p-32;
+        if (k + 1 < stages)
+            product *= ((double)(uint32_t)(word >> 32) + 0.5) * 0x1p-32;
+    }
     return -log(product) * mean / stages;
 }
 
-/* A boy is in CHANNEL from FROM until TO: he is there on the days in [from, to). */
+/* The first day after T, which is at most LAST_DAY. */
+static int day_after(double t)
+{
+    return t < 0 ? 0 : t < LAST_DAY ? (int)t + 1 : LAST_DAY;
+}
+
+/* A boy is in CHANNEL from FROM, at most LAST_DAY, until TO: he is counted on the days
+ * between. */
 static void record(outbreak *o, int channel, double from, double to)
 {
-    int first = from > 0 ? (int)ceil(from) : 0;
-    o->change[channel][first]++;
-    if (to <= LAST_DAY)
-        o->change[channel][to > 0 ? (int)ceil(to) : 0]--;
+    o->change[channel][day_after(from)]++;
+    if (to < LAST_DAY)
+        o->change[channel][day_after(to)]--;
 }
 
 /* All that becomes of a boy who is infected at T; what happens after the last day is not
