@@ -453,9 +453,7 @@ static int advise(int status)
     char said[1024];
     snprintf(said, sizeof said, "%s", error_message());
     return fail(status,
-                "%s (delete it and run again with --resume: only this shard is simulated "
-                "anew)",
-                said);
+                "%s (run again with --resume: only this shard is simulated anew)", said);
 }
 
 static int open_store(const char *folder, uint64_t k, store **out)
