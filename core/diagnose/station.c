@@ -111,7 +111,7 @@ int station_posterior(const subject *s, station *t, const observed *o, size_t ro
     if (status != NRE_ENOTSUP)
         return status;
     t->on_grid = false;
-    status = cloud_of(s->posterior, t->worker, o, row, 1, NULL, r, &t->cloud);
+    status = cloud_of(s->posterior, t->worker, o, row, 1, &t->plan, r, &t->cloud);
     if (!status) {
         t->log_area = t->cloud.log_area;
         t->missing = !(t->cloud.effective >= CLOUD_MIN_EFFECTIVE);
