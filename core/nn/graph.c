@@ -675,6 +675,7 @@ static int32_t batch_norm_one(builder *b, int32_t a, void *context)
     v->channels = v->exchangeable ? v->cols : v->shape.dim[0];
     v->inner = v->cols / v->channels;
     v->channel_at = like->channel_at;
+    v->of_pairs = like->of_pairs;
     like->channel_at += v->channels;
     return id;
 }
@@ -688,7 +689,7 @@ static nre_node graph_batch_norm(nre_graph *api, nre_node a)
     uint32_t dim = rows ? (uint32_t)at(b, a)->cols : at(b, a)->shape.dim[0];
     if (!call_add(b, "batch_norm"))
         return NO_NODE;
-    net_node like = {0};
+    net_node like = {.of_pairs = at(b, a)->pair};
     like.weight = tensor_add(b, &b->weights, "weight", 1, &dim, (net_start){0, 1});
     like.bias = tensor_add(b, &b->weights, "bias", 1, &dim, (net_start){0, 0});
     like.mean = tensor_add(b, &b->buffers, "running_mean", 1, &dim, (net_start){0, 0});

@@ -182,6 +182,7 @@ typedef struct net_node {
     int32_t mean, variance;      /* buffers, or -1 */
     size_t *column;              /* linear: first column of the weight for each input */
     size_t channel_at;           /* batch norm: its first channel in the tensors */
+    bool of_pairs;               /* batch norm: of PAIR kind before it passed through concat */
     size_t channels, inner;      /* norms: size = sets * channels * inner */
     nre_activation f;
     double p;                    /* dropout */

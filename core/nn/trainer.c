@@ -287,7 +287,10 @@ static void norm_finish(const trainer *t, const net_node *v, float *buffers)
     float *bias = t->gradient + t->g->weights[v->bias].at + v->channel_at;
     float *mean = buffers + t->g->buffers[v->mean].at + v->channel_at;
     float *variance = buffers + t->g->buffers[v->variance].at + v->channel_at;
-    const double values = values_a_channel(t, v), unbiased = values / (values - 1);
+    /* Running variances are unbiased over all that the architecture normalised together. */
+    double values = values_a_channel(t, v);
+    values *= v->of_pairs && !v->pair ? (double)t->job->per_x : 1.0;
+    const double unbiased = values / (values - 1);
     for (size_t c = 0; c < v->channels; c++) {
         weight[c] = (float)m->back_weight[c];
         bias[c] = (float)m->back_bias[c];

@@ -218,17 +218,9 @@ static nre_node plain_batch_norm(nre_graph *api, nre_node a)
     size_t inner = x->exchangeable ? 1 : x->size / channels;
     const double *w = g->b->weights + g->n_weights;
     g->n_weights += 2 * channels;
-    for (size_t c = 0; c < channels; c++) {
-        /* Of concat(theta, x) the parts are of different kinds: look at the channel
-         * alone. */
-        value one = {.size = inner, .v = calloc(g->pairs * inner, sizeof(double))};
-        for (size_t p = 0; p < g->pairs && !x->exchangeable; p++)
-            memcpy(one.v + p * inner, x->v + (p * channels + c) * inner,
-                   inner * sizeof(double));
-        x->of_theta = x->exchangeable ? varies(g, x) : varies(g, &one);
-        free(one.v);
+    x->of_theta = varies(g, x);
+    for (size_t c = 0; c < channels; c++)
         norm_channel(g, x, y, channels, inner, c, w);
-    }
     g->n_moments += 2 * channels;
     return last(g);
 }
