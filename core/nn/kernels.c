@@ -117,7 +117,7 @@ static inline float leaky_relu_of(float x)
 
 static inline float elu_of(float x)
 {
-    float e = expm1_of(x < 0.0f ? x : 0.0f);
+    float e = expm1_of(x > 0.0f ? 0.0f : x);
     return x > 0.0f ? x : e;
 }
 
