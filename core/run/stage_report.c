@@ -19,7 +19,7 @@ typedef struct report_data {
     posterior_table posterior_table;
     const char *notes[MAX_NOTES];
     size_t n_notes;
-    bool gate_missed;
+    const char *gate;                            /* why a gate was missed, or NULL */
 } report_data;
 
 static double real_of(const json_t *object, const char *key)
@@ -64,6 +64,12 @@ static void note(report_data *d, const char *text)
         d->notes[d->n_notes++] = text;
 }
 
+static void miss_gate(report_data *d, const char *why)
+{
+    if (!d->gate)
+        d->gate = why ? why : "a gate was missed";
+}
+
 /* Name of the row: the architecture, or what stands in its place. */
 static const char *estimator_name(const experiment *e)
 {
@@ -81,7 +87,7 @@ static uint64_t simulations_of(const report_data *d)
             error_set("");
             continue;
         }
-        total += count_of(manifest, "n");
+        total += count_of(manifest, "rows");
         json_decref(manifest);
     }
     return total;
@@ -94,12 +100,15 @@ static void gate_coverage(report_data *d, const char *name, const table_cell *c)
     bool gated = d->run->session->experiment->diagnose.coverage.gate_under;
     if (!c->verdict || strcmp(c->verdict, "under"))
         return;
-    note(d, arena_print(d->arena,
-                        "%sthe %g%% %s region of target %s covers %.4f of %llu test pairs (99%% "
-                        "interval %.4f to %.4f)",
-                        gated ? "gate missed: " : "", 100 * c->level, c->region, name,
-                        c->coverage, (unsigned long long)c->n, c->interval[0], c->interval[1]));
-    d->gate_missed = d->gate_missed || gated;
+    const char *what = arena_print(
+        d->arena,
+        "%sthe %g%% %s region of target %s covers %.4f of %llu test pairs (99%% interval %.4f to "
+        "%.4f)",
+        gated ? "gate missed: " : "", 100 * c->level, c->region, name, c->coverage,
+        (unsigned long long)c->n, c->interval[0], c->interval[1]);
+    note(d, what);
+    if (gated)
+        miss_gate(d, what);
 }
 
 static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
@@ -167,8 +176,13 @@ static double worst_of(const json_t *list, const char *key, size_t i, bool joint
     return worst;
 }
 
-/* "yes", or the sentences that say why not; gates are noted. */
-static const char *believe(report_data *d, const posterior_block *b)
+static const char *sentence_and(arena *a, const char *old, const char *more)
+{
+    return old ? arena_print(a, "%s; %s", old, more) : more;
+}
+
+/* "yes", or the sentences that say why not; *GATED when one of them is a gate's. */
+static const char *believe(report_data *d, const posterior_block *b, bool *gated)
 {
     const experiment *e = d->run->session->experiment;
     const char *why = NULL;
@@ -176,17 +190,38 @@ static const char *believe(report_data *d, const posterior_block *b)
         why = arena_print(d->arena, "its chains have not mixed (R-hat %.3f; raise "
                           "infer.sampler.warmup and draws)", b->r_hat_max);
     if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
-        why = arena_print(d->arena, "%s%sthe area of its ratio, %.3f, lies outside the central "
-                          "99%% of the test values", why ? why : "", why ? "; " : "", b->area);
-        d->gate_missed = d->gate_missed || e->diagnose.area.gate_outside;
+        why = sentence_and(d->arena, why,
+                           arena_print(d->arena, "the area of its ratio, %.3f, lies outside the "
+                                       "central 99%% of the test values", b->area));
+        *gated = *gated || e->diagnose.area.gate_outside;
     }
     if (b->predictive_rank > OUTSIDE) {
-        why = arena_print(d->arena, "%s%sthe observation is unlike the simulations (farther from "
-                          "them than %.1f%% of the test rows)", why ? why : "", why ? "; " : "",
-                          100 * b->predictive_rank);
-        d->gate_missed = d->gate_missed || e->diagnose.predictive.gate_outside;
+        why = sentence_and(d->arena, why,
+                           arena_print(d->arena, "the observation is unlike the simulations "
+                                       "(farther from them than %.1f%% of the test rows)",
+                                       100 * b->predictive_rank));
+        *gated = *gated || e->diagnose.predictive.gate_outside;
     }
     return why ? why : "yes";
+}
+
+static int judge_block(report_data *d, posterior_block *b)
+{
+    bool gated = false;
+    if (isnan(b->area_rank) && isnan(b->predictive_rank))
+        return NRE_OK;           /* nothing was checked, so nothing is said */
+    b->believe = believe(d, b, &gated);
+    if (!b->believe)
+        return fail(NRE_ENOMEM, "no memory for a table");
+    if (!strcmp(b->believe, "yes"))
+        return NRE_OK;
+    const char *what = arena_print(d->arena, "%sdo not believe the posterior of target %s, "
+                                   "observation %s: %s", gated ? "gate missed: " : "", b->target,
+                                   b->observation, b->believe);
+    note(d, what);
+    if (gated)
+        miss_gate(d, what);
+    return NRE_OK;
 }
 
 static int block_of(report_data *d, size_t which, const json_t *result, size_t i,
@@ -210,20 +245,13 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .architecture = estimator_name(d->run->session->experiment),
                            .method = word_of(result, "method"), .observation = observation,
                            .n_parameters = n, .parameters = rows,
+                           .simulations = simulations_of(d),
                            .area = worst_of(areas, "area", i, joint),
                            .area_rank = worst_of(areas, "rank", i, joint),
                            .predictive_rank = worst_of(places, "rank", i, joint),
                            .predictive_distance = worst_of(places, "distance", i, joint),
                            .r_hat_max = real_of(j, "r_hat_max"), .ess_min = real_of(j, "ess_min")};
-    if (isnan(b->area_rank) && isnan(b->predictive_rank))
-        return NRE_OK;           /* nothing was checked, so nothing is said */
-    b->believe = believe(d, b);
-    if (!b->believe)
-        return fail(NRE_ENOMEM, "no memory for a table");
-    if (strcmp(b->believe, "yes"))
-        note(d, arena_print(d->arena, "do not believe the posterior of target %s, observation %s: "
-                            "%s", name, observation, b->believe));
-    return NRE_OK;
+    return judge_block(d, b);
 }
 
 static int read_posteriors(report_data *d)
@@ -307,14 +335,49 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
     return rc || !out ? rc : summary_print(&all, out);
 }
 
+static int add_table(json_t *list, const char *path)
+{
+    if (file_exists(path) && json_array_append_new(list, json_string(path)))
+        return fail(NRE_ENOMEM, "no memory for the result");
+    return NRE_OK;
+}
+
+/* For --json: what was noted, and which tables were written. */
+static int fill_result(const report_data *d)
+{
+    static const char *const TABLES[] = {"coverage", "posterior", "timing"};
+    json_t *notes = json_array(), *tables = json_array(), *result = d->run->result;
+    int rc = notes && tables ? NRE_OK : fail(NRE_ENOMEM, "no memory for the result");
+    for (size_t i = 0; i < d->n_notes && !rc; i++)
+        json_array_append_new(notes, json_string(d->notes[i]));
+    for (size_t i = 0; i < sizeof TABLES / sizeof TABLES[0] && !rc; i++)
+        rc = add_table(tables, folder_path(d->run->folder, "tables/%s.json", TABLES[i]));
+    json_object_set_new(result, "notes", notes);
+    json_object_set_new(result, "tables", tables);
+    return rc;
+}
+
+void result_print(const run *r, int rc)
+{
+    if (!r->result)
+        return;
+    json_object_set_new(r->result, "folder", json_string(r->folder->path));
+    json_object_set_new(r->result, "exit", json_integer(exit_code_of(rc)));
+    json_object_set_new(r->result, "message", rc ? json_string(error_message()) : json_null());
+    json_dumpf(r->result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    printf("\n");
+}
+
 int report_run(run *r, double seconds, FILE *out)
 {
     report_data d = {.run = r, .arena = arena_new()};
     int rc = d.arena ? read_results(&d) : fail(NRE_ENOMEM, "no memory for the tables");
     if (!rc)
-        rc = write_tables(&d, seconds, out);
-    if (!rc && d.gate_missed)
-        rc = fail(NRE_EGATE, "%s", d.n_notes ? d.notes[0] : "a gate was missed");
+        rc = write_tables(&d, seconds, r->result ? NULL : out);
+    if (!rc && r->result)
+        rc = fill_result(&d);
+    if (!rc && d.gate)
+        rc = fail(NRE_EGATE, "%s", d.gate);
     for (size_t i = 0; d.posterior && i < r->session->n_targets; i++)
         json_decref(d.posterior[i]);
     json_decref(d.coverage);
