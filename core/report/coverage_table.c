@@ -7,25 +7,18 @@
 
 /* ---- JSON ---- */
 
-static const char *sd_reason(const char *over)
+/* Why some of its numbers are null; NULL when none is. */
+static const char *cell_reason(const table_cell *c)
 {
-    return strcmp(over, "blocks") == 0 ? "a spread needs two blocks of test pairs"
-                                       : "a spread needs two trainings";
-}
-
-/* Every null of a cell has its reason beside it. */
-static json_t *cell_reasons(const table_cell *c)
-{
-    json_t *reasons = json_object();
+    bool evaluation = isfinite(c->sd_evaluation), training = isfinite(c->sd_training);
 
     if (!isfinite(c->coverage))
-        json_object_set_new(reasons, "coverage",
-                            json_text(c->reason ? c->reason : "it was not computed"));
-    else if (!isfinite(c->sd_evaluation))
-        json_object_set_new(reasons, "sd_evaluation", json_text(sd_reason("blocks")));
-    if (isfinite(c->coverage) && !isfinite(c->sd_training))
-        json_object_set_new(reasons, "sd_training", json_text(sd_reason("trainings")));
-    return reasons;
+        return c->reason ? c->reason : "it was not computed";
+    if (!evaluation && !training)
+        return "a spread needs two blocks of test pairs, or two trainings";
+    if (!evaluation)
+        return "sd_evaluation needs two blocks of test pairs";
+    return training ? NULL : "sd_training needs two trainings";
 }
 
 static json_t *cell_json(const table_cell *c)
@@ -37,11 +30,8 @@ static json_t *cell_json(const table_cell *c)
                   json_number(c->sd_training), "n", (json_int_t)c->n, "interval",
                   json_number(c->interval[0]), json_number(c->interval[1]), "verdict",
                   json_text(isfinite(c->coverage) ? c->verdict : NULL));
-    json_t *reasons = cell_reasons(c);
-
-    if (o && json_object_size(reasons) > 0)
-        json_object_set(o, "reason", reasons);
-    json_decref(reasons);
+    if (o && cell_reason(c))
+        json_object_set_new(o, "reason", json_text(cell_reason(c)));
     return o;
 }
 
@@ -57,8 +47,7 @@ static json_t *row_json(const coverage_row *r)
                           "simulations", (json_int_t)r->simulations, "missing",
                           (json_int_t)r->missing, "cells", cells);
     if (o && !isfinite(r->gain))
-        json_object_set_new(o, "reason",
-                            json_pack("{s:s}", "gain", "it was not computed"));
+        json_object_set_new(o, "reason", json_text("the gain was not computed"));
     return o;
 }
 
@@ -106,7 +95,7 @@ static void cell_read(const json_t *o, arena *a, table_cell *c)
                       .n = count_of(o, "n"),
                       .interval = {NAN, NAN},
                       .verdict = string_of(o, "verdict", a)};
-    c->reason = string_of(json_object_get(o, "reason"), "coverage", a);
+    c->reason = isfinite(c->coverage) ? NULL : string_of(o, "reason", a);
     for (size_t i = 0; i < 2; i++)
         if (json_is_number(json_array_get(interval, i)))
             c->interval[i] = json_number_value(json_array_get(interval, i));

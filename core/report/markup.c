@@ -352,7 +352,8 @@ const char *number_beside(arena *a, double value, double spread)
     if (size < 1e7 && places <= 6)
         return number_text(a, value, places > 0 ? places : 0);
     int digits = value == 0 ? 2 : 1 + (int)floor(log10(fabs(value))) + places;
-    return arena_print(a, "%.*e", digits < 2 ? 1 : digits > 15 ? 15 : digits - 1, value);
+    digits = digits < 2 ? 2 : digits > 15 ? 15 : digits;
+    return arena_print(a, "%.*e", digits - 1, value);
 }
 
 const char *count_text(arena *a, uint64_t n)

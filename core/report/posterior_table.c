@@ -8,83 +8,99 @@ static const char *const quantile_names[] = {"0.025", "0.16", "0.5", "0.84", "0.
 
 /* ---- JSON ---- */
 
-static const char *null_reason(const posterior_block *b, const parameter_row *p,
-                               const char *field)
-{
-    bool chains = strcmp(field, "r_hat") == 0 || strncmp(field, "ess", 3) == 0;
-
-    if (p && p->derived && (strcmp(field, "map") == 0 || strcmp(field, "mle") == 0))
-        return "a derived quantity has no maximum of its own";
-    if (chains && b->method && strcmp(b->method, "grid") == 0)
-        return "a grid has no chains";
-    return chains ? "its chains are constant, too short or weighted"
-                  : "it was not computed";
-}
-
-/* KEY: VALUE in O; a null leaves its reason in REASONS. */
-static void put_number(json_t *o, json_t *reasons, const posterior_block *b,
-                       const parameter_row *p, const char *key, double value)
+/* KEY: VALUE in O; true when that is null. */
+static bool put_number(json_t *o, const char *key, double value)
 {
     json_object_set_new(o, key, json_number(value));
-    if (!isfinite(value))
-        json_object_set_new(reasons, key, json_text(null_reason(b, p, key)));
+    return !isfinite(value);
 }
 
-static void put_reasons(json_t *o, json_t *reasons)
+static const char *chains_reason(const posterior_block *b)
 {
-    if (json_object_size(reasons) > 0)
-        json_object_set(o, "reason", reasons);
-    json_decref(reasons);
+    return b->method && strcmp(b->method, "grid") == 0
+               ? "a grid has no chains"
+               : "its chains are constant, too short or weighted";
+}
+
+/* The sentences that apply, as one text. */
+static void put_reason(json_t *o, size_t n, const char *const *sentence,
+                       const bool *applies)
+{
+    char text[512] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (applies[i] && used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
+                                     used ? "; " : "", sentence[i]);
+    if (used > 0)
+        json_object_set_new(o, "reason", json_text(text));
+}
+
+static json_t *pair_json(const double pair[2])
+{
+    return json_pack("[oo]", json_number(pair[0]), json_number(pair[1]));
 }
 
 static json_t *parameter_json(const posterior_block *b, const parameter_row *p)
 {
-    json_t *o = json_object(), *reasons = json_object(), *quantiles = json_object();
+    json_t *o = json_object(), *quantiles = json_object();
+    bool summary = false, maximum = false, chains = false;
 
     json_object_set_new(o, "name", json_text(p->name));
     json_object_set_new(o, "label", json_text(p->label));
     json_object_set_new(o, "unit", json_text(p->unit));
     json_object_set_new(o, "derived", json_boolean(p->derived));
-    put_number(o, reasons, b, p, "mean", p->mean);
-    put_number(o, reasons, b, p, "sd", p->deviation);
-    put_number(o, reasons, b, p, "map", p->map);
-    put_number(o, reasons, b, p, "mle", p->mle);
+    summary |= put_number(o, "mean", p->mean);
+    summary |= put_number(o, "sd", p->deviation);
+    maximum |= put_number(o, "map", p->map);
+    maximum |= put_number(o, "mle", p->mle);
     for (size_t i = 0; i < 5; i++)
-        json_object_set_new(quantiles, quantile_names[i], json_number(p->quantile[i]));
+        summary |= put_number(quantiles, quantile_names[i], p->quantile[i]);
     json_object_set_new(o, "quantiles", quantiles);
-    json_object_set_new(
-        o, "hdi68",
-        json_pack("[oo]", json_number(p->hdi68[0]), json_number(p->hdi68[1])));
-    json_object_set_new(
-        o, "hdi95",
-        json_pack("[oo]", json_number(p->hdi95[0]), json_number(p->hdi95[1])));
-    put_number(o, reasons, b, p, "r_hat", p->r_hat);
-    put_number(o, reasons, b, p, "ess_bulk", p->ess_bulk);
-    put_number(o, reasons, b, p, "ess_tail", p->ess_tail);
-    put_reasons(o, reasons);
+    json_object_set_new(o, "hdi68", pair_json(p->hdi68));
+    json_object_set_new(o, "hdi95", pair_json(p->hdi95));
+    chains |= put_number(o, "r_hat", p->r_hat);
+    chains |= put_number(o, "ess_bulk", p->ess_bulk);
+    chains |= put_number(o, "ess_tail", p->ess_tail);
+    put_reason(o, 3,
+               (const char *const[]){"the summary was not computed",
+                                     p->derived
+                                         ? "a derived quantity has no maximum of its own"
+                                         : "the maximum was not computed",
+                                     chains_reason(b)},
+               (const bool[]){summary, maximum, chains});
     return o;
 }
 
 static json_t *block_json(const posterior_block *b)
 {
-    json_t *o = json_object(), *reasons = json_object(), *parameters = json_array();
+    json_t *o = json_object(), *parameters = json_array();
+    bool area = false, predictive = false, chains = false;
 
     json_object_set_new(o, "target", json_text(b->target));
     json_object_set_new(o, "architecture", json_text(b->architecture));
     json_object_set_new(o, "method", json_text(b->method));
     json_object_set_new(o, "observation", json_text(b->observation));
-    json_object_set_new(o, "simulations", json_integer((json_int_t)b->simulations));
     for (size_t i = 0; i < b->n_parameters; i++)
         json_array_append_new(parameters, parameter_json(b, &b->parameters[i]));
     json_object_set_new(o, "parameters", parameters);
-    put_number(o, reasons, b, NULL, "area", b->area);
-    put_number(o, reasons, b, NULL, "area_rank", b->area_rank);
-    put_number(o, reasons, b, NULL, "predictive_rank", b->predictive_rank);
-    put_number(o, reasons, b, NULL, "predictive_distance", b->predictive_distance);
-    put_number(o, reasons, b, NULL, "r_hat_max", b->r_hat_max);
-    put_number(o, reasons, b, NULL, "ess_min", b->ess_min);
+    area |= put_number(o, "area", b->area);
+    area |= put_number(o, "area_rank", b->area_rank);
+    predictive |= put_number(o, "predictive_rank", b->predictive_rank);
+    predictive |= put_number(o, "predictive_distance", b->predictive_distance);
+    chains |= put_number(o, "r_hat_max", b->r_hat_max);
+    chains |= put_number(o, "ess_min", b->ess_min);
     json_object_set_new(o, "believe", json_text(b->believe));
-    put_reasons(o, reasons);
+    json_object_set_new(o, "simulations",
+                        b->simulations ? json_integer((json_int_t)b->simulations)
+                                       : json_null());
+    put_reason(
+        o, 4,
+        (const char *const[]){"the area was not computed, or its samples were too few",
+                              "the predictive check was not made", chains_reason(b),
+                              "the simulations were not counted"},
+        (const bool[]){area, predictive, chains, b->simulations == 0});
     return o;
 }
 
@@ -177,6 +193,8 @@ static int block_markdown(const posterior_block *b, sheet *s)
     fputs("\n\n**", s->out);
     markdown_put(s->out, belief_words(s->a, b));
     fputs("**\n", s->out);
+    if (b->simulations > 0)
+        fprintf(s->out, "\n%s simulations.\n", count_text(s->a, b->simulations));
     return status;
 }
 
@@ -331,7 +349,10 @@ static void parameter_csv(FILE *out, const posterior_block *b, const parameter_r
         fputc(',', out);
         exact_put(out, number[i]);
     }
-    fprintf(out, ",%llu,", (unsigned long long)b->simulations);
+    if (b->simulations > 0)
+        fprintf(out, ",%llu,", (unsigned long long)b->simulations);
+    else
+        fputs(",n/a,", out);
     csv_put(out, b->believe);
     fputc('\n', out);
 }

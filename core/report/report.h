@@ -55,7 +55,7 @@ typedef struct posterior_block {         /* one target, one observation (or join
     double area, area_rank, predictive_rank, predictive_distance;
     double r_hat_max, ess_min;
     const char *believe;                 /* "yes", or the sentence that says why not */
-    uint64_t simulations;                /* as in coverage_row */
+    uint64_t simulations;                /* as in coverage_row; 0: not known */
 } posterior_block;
 typedef struct posterior_table {
     const char *title;

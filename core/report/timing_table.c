@@ -12,8 +12,7 @@ static json_t *row_json(const timing_row *r)
 
     if (o && !isfinite(r->rate))
         json_object_set_new(o, "reason",
-                            json_pack("{s:s}", "rate",
-                                      r->reused ? "the result of an earlier run was kept"
+                            json_text(r->reused ? "the result of an earlier run was kept"
                                                 : "nothing was counted"));
     return o;
 }

@@ -1,0 +1,136 @@
+/* Results as a run would report them. */
+#include "example.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOSTILE                                                                          \
+    "[*] a_b & 100% #1 $x$ {y} \\z ~^ <script>alert('q')</script> | \"m--x\" `t` "       \
+    "\xce\xb2 "                                                                          \
+    "\xe4\xb8\xad \xff \xc3\xa9\n\nnew, =1+1"
+
+const char *const hostile = HOSTILE;
+
+#define CELL(region, level, value, sd, trained, verdict)                                 \
+    {                                                                                    \
+        region, level, value, sd, trained, 20000, {value - 0.01, value + 0.01}, verdict, \
+            NULL                                                                         \
+    }
+
+static const table_cell good[] = {CELL("confidence", 0.95, 0.968, 0.002, NAN, "over"),
+                                  CELL("credible", 0.68, 0.683, 0.004, NAN, "ok"),
+                                  CELL("credible", 0.997, 0.9971, 0.001, NAN, "ok")};
+static const table_cell bad[] = {CELL("credible", 0.68, 0.61, 0.004, 0.011, "under"),
+                                 CELL("credible", 0.997, 0.98, 0.001, 0.002, "under")};
+static const table_cell lost[] = {
+    {"credible", 0.68, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, "effective size under 100"}};
+
+static const coverage_row rows[] = {
+    {"beta,d_infectious", "mlp", 0.93, 0.008, 230000, 0, 3, good},
+    {"beta,d_infectious", "mlp-small", 0.71, 0.009, 230000, 12, 2, bad},
+    {"all", "mlp", NAN, NAN, 230000, 20000, 1, lost}};
+const coverage_table example_coverage = {"flu-1978", 3, rows};
+
+static const table_cell evil[] = {
+    {HOSTILE, 0.9, 0.9, NAN, NAN, 10, {0.5, 0.99}, HOSTILE, NULL},
+    {HOSTILE, 0.5, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, HOSTILE}};
+static const coverage_row evil_row = {HOSTILE, HOSTILE, 0.1, NAN, 5, 0, 2, evil};
+const coverage_table hostile_coverage = {HOSTILE, 1, &evil_row};
+
+static const parameter_row parameters[] = {{"beta",
+                                            "\\beta",
+                                            "1/d",
+                                            false,
+                                            2.513,
+                                            0.312,
+                                            2.43,
+                                            2.39,
+                                            {1.93, 2.2, 2.5, 2.83, 3.14},
+                                            {2.2, 2.81},
+                                            {1.92, 3.13},
+                                            1.002,
+                                            3012,
+                                            2500},
+                                           {"R0",
+                                            "R_0",
+                                            "",
+                                            true,
+                                            3.041,
+                                            0.31,
+                                            NAN,
+                                            NAN,
+                                            {2.45, 2.7, 3.04, 3.35, 3.65},
+                                            {2.7, 3.3},
+                                            {2.45, 3.65},
+                                            1.001,
+                                            3100,
+                                            2600}};
+static const posterior_block blocks[] = {
+    {"beta,d_infectious", "mlp", "metropolis", "0", 2, parameters, 1.003, 0.61, 0.984,
+     23.1, 1.002, 2500, "yes", 230000},
+    {"all", "mlp", "grid", "joint", 1, parameters, 0.83, 0.001, 0.999, 40, NAN, NAN,
+     "the area of its ratio, 0.830, lies outside the central 99% of the test values", 0}};
+const posterior_table example_posterior = {"flu-1978", 2, blocks};
+
+static const parameter_row evil_parameter = {
+    HOSTILE, HOSTILE,         HOSTILE,   false,     1.2e-9, 3e-10, 1e-9,
+    1e-9,    {0, 0, 0, 0, 0}, {0, 2e-9}, {0, 3e-9}, NAN,    NAN,   NAN};
+static const posterior_block evil_block = {
+    HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1,   &evil_parameter, NAN,
+    NAN,     NAN,     NAN,     NAN,     NAN, HOSTILE,         7};
+const posterior_table hostile_posterior = {HOSTILE, 1, &evil_block};
+
+char *text_of(const scratch *s, const char *name)
+{
+    scratch at = *s;
+    char *text = NULL;
+    size_t n;
+
+    cr_assert_eq(file_read(scratch_path(&at, name), 1 << 24, &text, &n), 0, "%s",
+                 error_message());
+    return text;
+}
+
+size_t count_of(const char *text, const char *word)
+{
+    size_t n = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text += strlen(word))
+        n++;
+    return n;
+}
+
+/* One field from TEXT on, unquoted into OUT; its delimiter. */
+static const char *field_end(const char *text, char *out, size_t size)
+{
+    bool quoted = *text == '"';
+    size_t n = 0;
+
+    for (text += quoted; *text && (quoted || (*text != ',' && *text != '\n')); text++) {
+        if (quoted && *text == '"' && *++text != '"')
+            break;
+        if (n + 1 < size)
+            out[n++] = *text;
+    }
+    out[n] = '\0';
+    cr_assert(*text == ',' || *text == '\n');
+    return text;
+}
+
+size_t csv_field(const char *text, size_t record, size_t field, char *out, size_t size)
+{
+    char *each = malloc(size);
+    size_t at = 0, n = 0;
+
+    for (; *text; text++) {
+        text = field_end(text, each, size);
+        if (at == record && n++ == field)
+            memcpy(out, each, size);
+        if (*text == '\n' && at++ == record)
+            break;
+    }
+    free(each);
+    return n;
+}

@@ -1,0 +1,89 @@
+/* The HTML page. */
+#include "example.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static char *page(const run_summary *s, const char *config)
+{
+    scratch at = scratch_new();
+
+    cr_assert_eq(
+        page_write(s, config, "{\"version\": \"0.1\"}", scratch_path(&at, "report.html")),
+        0, "%s", error_message());
+    char *text = text_of(&at, "report.html");
+    scratch_free(&at);
+    return text;
+}
+
+/* Every element that is opened is closed, in order. */
+static void assert_balanced(const char *text)
+{
+    static const char *const empty[] = {"meta", "line", "circle", "!doctype"};
+    char stack[64][16];
+    size_t depth = 0;
+
+    for (const char *t = strchr(text, '<'); t; t = strchr(t + 1, '<')) {
+        char name[16] = "";
+        bool closing = t[1] == '/', skip = false;
+        sscanf(t + 1 + closing, "%15[a-z0-9!]", name);
+        cr_assert(name[0], "a bare '<': %.40s", t);
+        for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++)
+            skip = skip || strcmp(name, empty[i]) == 0;
+        if (skip)
+            continue;
+        if (closing) {
+            cr_assert(depth > 0);
+            cr_assert_str_eq(stack[--depth], name, "near %.60s", t);
+        } else {
+            cr_assert(depth < 64);
+            memcpy(stack[depth++], name, sizeof name);
+        }
+    }
+    cr_assert_eq(depth, 0);
+}
+
+Test(page, holds_everything)
+{
+    const char *notes[] = {"gate missed"};
+    run_summary s = {"flu-1978", "runs/flu", &example_coverage, &example_posterior, 1,
+                     notes,      72.3};
+    char *text = page(&s, "schema: nereid/1\nname: flu-1978\n");
+
+    assert_balanced(text);
+    cr_assert(strstr(text, "<h1>flu-1978</h1>"));
+    cr_assert(strstr(text, "<p class=\"verdict bad\">gate missed</p>"));
+    cr_assert(strstr(text, "<p class=\"verdict good\">This posterior passed its checks"));
+    cr_assert(strstr(text, "<p class=\"verdict bad\">Do not believe this posterior"));
+    cr_assert(strstr(
+        text,
+        "<td class=\"under\">0.610&dagger; <small>&plusmn;0.004/0.011</small></td>"));
+    cr_assert(strstr(text, "name: flu-1978\n"));
+    cr_assert(strstr(text, "&quot;version&quot;"));
+    cr_assert(strstr(text, "prefers-color-scheme:dark"));
+    cr_assert(strstr(text, "Note: gate missed")); /* the summary as printed */
+    cr_assert(!strstr(text, "<script") && !strstr(text, "http:") &&
+              !strstr(text, "https:"));
+    free(text);
+}
+
+Test(page, hostile_names_stay_text)
+{
+    run_summary s = {hostile,  hostile, &hostile_coverage, &hostile_posterior, 1,
+                     &hostile, 1};
+    char *text = page(&s, "</pre><script>alert(1)</script>");
+
+    assert_balanced(text);
+    cr_assert(!strstr(text, "<script") && !strstr(text, "\xff"));
+    free(text);
+}
+
+Test(page, of_a_run_without_results)
+{
+    run_summary s = {"empty", "runs/empty", NULL, NULL, 0, NULL, NAN};
+    char *text = page(&s, NULL);
+
+    assert_balanced(text);
+    free(text);
+}

@@ -1,0 +1,133 @@
+/* What a run prints at its end. */
+#include "example.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static char *printed(const run_summary *s)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+
+    cr_assert_eq(summary_print(s, out), 0, "%s", error_message());
+    fclose(out);
+    return text;
+}
+
+/* TEXT with blanks for line ends, so that sentences can be found. */
+static char *unwrapped(const run_summary *s)
+{
+    char *text = printed(s);
+
+    for (char *c = text; *c; c++)
+        *c = *c == '\n' ? ' ' : *c;
+    return text;
+}
+
+static bool has_colour(const char *text)
+{
+    return strchr(text, '\033') != NULL;
+}
+
+Test(summary, says_what_was_found)
+{
+    const char *notes[] = {"gate missed: under nominal at 68%"};
+    run_summary s = {"flu-1978", "/tmp/none", &example_coverage, &example_posterior, 1,
+                     notes,      72.3};
+    char *text = unwrapped(&s);
+
+    cr_assert(strstr(text, "flu-1978: done in 1 min 12 s."));
+    cr_assert(strstr(text, "  beta  2.51  0.31  1.92 to 3.13"));
+    cr_assert(strstr(
+        text, "The observation lies at the edge of the simulator: its nearest training "
+              "simulation is at distance 23.1, farther than for 98.4% of the test"));
+    cr_assert(strstr(text, "The area of its ratio is 1.003 (1 for a right one)"));
+    cr_assert(strstr(text, "This posterior passed its checks and may be believed."));
+    cr_assert(strstr(text, "Do not believe this posterior: the area"));
+    cr_assert(strstr(text, "68% 0.683, 99.7% 0.997"));
+    cr_assert(strstr(text, "0.610 (under)"));
+    cr_assert(strstr(text, "it claims more than it knows"));
+    cr_assert(strstr(text, "Gain over the prior 0.930 ±0.008 nats."));
+    cr_assert(strstr(text, "68% n/a (effective size under 100)"));
+    cr_assert(strstr(text, "Note: gate missed"));
+    cr_assert(strstr(text, "Tables: /tmp/none/tables."));
+    cr_assert(!strstr(text, "report.html")); /* there is none */
+    cr_assert(!has_colour(text));
+    free(text);
+}
+
+Test(summary, lines_fit_a_terminal)
+{
+    run_summary s = {"flu-1978", "/tmp/none", &example_coverage, &example_posterior, 0,
+                     NULL,       NAN};
+    char *text = printed(&s);
+
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        cr_assert(text_width(line) <= 90, "%s", line);
+    free(text);
+}
+
+/* r = 1 covers perfectly: the reader must be told that this is no success. */
+Test(summary, gain_of_nothing)
+{
+    table_cell c = {"credible", 0.68, 0.68, NAN, NAN, 1000, {0.64, 0.72}, "ok", NULL};
+    coverage_row r = {"all", "prior", 0, 0, 1000, 0, 1, &c};
+    coverage_table t = {"floor", 1, &r};
+    run_summary s = {"floor", "/tmp/none", &t, NULL, 0, NULL, 1};
+    char *text = unwrapped(&s);
+
+    cr_assert(strstr(text, "no more than the prior"));
+    free(text);
+}
+
+Test(summary, places_of_the_observation)
+{
+    static const struct {
+        double rank;
+        const char *words;
+    } cases[] = {{0.5, "lies inside the simulator"},
+                 {0.951, "lies at the edge of the simulator"},
+                 {0.995, "lies at the edge of the simulator"},
+                 {0.9951, "lies outside the simulator"},
+                 {NAN, "was not checked"}};
+    arena *a = arena_new();
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        posterior_block b = example_posterior.blocks[0];
+        b.predictive_rank = cases[i].rank;
+        cr_assert(strstr(observation_words(a, &b), cases[i].words), "case %zu", i);
+    }
+    arena_free(a);
+}
+
+Test(summary, many_results_are_counted)
+{
+    enum { N = 50 };
+    static posterior_block blocks[N];
+    static coverage_row rows[N];
+    posterior_table p = {"many", N, blocks};
+    coverage_table c = {"many", N, rows};
+    run_summary s = {"many", "/tmp/none", &c, &p, 0, NULL, 1};
+
+    for (size_t i = 0; i < N; i++) {
+        blocks[i] = example_posterior.blocks[i % 2];
+        rows[i] = example_coverage.rows[i % 2];
+    }
+    char *text = unwrapped(&s);
+    cr_assert(
+        strstr(text, "more posteriors are in posterior.md; 21 of them did not pass."));
+    cr_assert(strstr(text, "44 more rows are in coverage.md; 22 of them under-cover."));
+    free(text);
+}
+
+Test(summary, hostile_names_stay_on_their_lines)
+{
+    run_summary s = {hostile,  hostile, &hostile_coverage, &hostile_posterior, 1,
+                     &hostile, 1};
+    char *text = printed(&s);
+
+    cr_assert(!strstr(text, "\xff") && !has_colour(text));
+    free(text);
+}
