@@ -1,6 +1,7 @@
 /* nereid: the command line. */
 #include "run/run.h"
 
+#include <errno.h>
 #include <gsl/gsl_errno.h>
 #include <signal.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static int dispatch(const command *c)
     return fail(NRE_EUSAGE, "no verb given");
 }
 
-/* What must happen before any thread: handlers, and libraries that would abort or start threads. */
+/* What must happen before any thread: handlers, and libraries that would abort or start
+ * threads. */
 static int start(const command *c)
 {
     gsl_set_error_handler_off();
@@ -43,12 +45,22 @@ static int start(const command *c)
 }
 
 /* A config's report carries its own places; everything else is one sentence. */
-static void show_error(int rc)
+static void show_error(void)
 {
-    if (rc == NRE_ECONFIG)
-        fprintf(stderr, "%s%s", error_message(), strchr(error_message(), '\n') ? "" : "\n");
-    else
-        fprintf(stderr, "nereid: %s\n", error_message());
+    const char *message = error_message();
+    size_t n = strlen(message);
+    fprintf(stderr, "%s%s%s", strstr(message, ": error: ") ? "" : "nereid: ", message,
+            n && message[n - 1] == '\n' ? "" : "\n");
+}
+
+/* Results that did not arrive, on a full disk say; a reader that went away had enough. */
+static int finish(int rc)
+{
+    bool lost = fflush(stdout) || ferror(stdout);
+    if (lost && !rc && errno != EPIPE)
+        rc = fail(NRE_EIO, "cannot write the results to standard output: %s",
+                  strerror(errno));
+    return rc;
 }
 
 int main(int argc, char *argv[])
@@ -58,8 +70,8 @@ int main(int argc, char *argv[])
     if (!rc)
         rc = start(&c);
     if (!rc)
-        rc = dispatch(&c);
+        rc = finish(dispatch(&c));
     if (rc)
-        show_error(rc);
+        show_error();
     return exit_code_of(rc);
 }

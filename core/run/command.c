@@ -10,26 +10,30 @@ typedef struct verb_help {
 
 static const verb_help VERBS[] = {
     {"run", "CONFIG", "simulate -> train -> infer -> diagnose -> report"},
-    {"simulate", "CONFIG|NAME", "draw simulations to a file: -n N -o FILE, --at NAME=VALUE,..."},
+    {"simulate", "CONFIG|NAME",
+     "draw simulations to a file: -n N -o FILE, --at NAME=VALUE,..."},
     {"infer", "RUNDIR", "a trained estimator on new observations: --observation FILE"},
-    {"evaluate", "RUNDIR", "log ratios and gradients of pairs: --theta T.npy --x X.npy -o OUT.npy"},
+    {"evaluate", "RUNDIR",
+     "log ratios and gradients of pairs: --theta T.npy --x X.npy -o OUT.npy"},
     {"check", "CONFIG", "push one mini-batch through everything; writes nothing"},
     {"plugins", "[KIND] [NAME] | check FILE.so", "list, describe or test plugins"},
-    {"new", "KIND NAME", "a commented plugin that compiles: simulator, architecture, sampler"},
+    {"new", "KIND NAME",
+     "a commented plugin that compiles: simulator, architecture, sampler"},
     {"init", "[CONFIG]", "a commented starter file, every key with its default"},
-    {"explain", "KEY|CODE|DIR", "what a key or an exit code means; why a stage runs or is reused"},
+    {"explain", "KEY|CODE|DIR",
+     "what a key or an exit code means; why a stage runs or is reused"},
 };
 enum { N_VERBS = sizeof VERBS / sizeof VERBS[0] };
 
 typedef struct option option;
 struct option {
     const char *name;
-    char letter;                 /* 0: none */
-    const char *argument;        /* NULL: a switch */
-    const char *verbs;           /* "run,infer"; NULL: all */
+    char letter;          /* 0: none */
+    const char *argument; /* NULL: a switch */
+    const char *verbs;    /* "run,infer"; NULL: all */
     const char *help;
     int (*take)(command *c, const option *o, const char *value);
-    size_t at;                   /* offset in command, for the plain kinds */
+    size_t at; /* offset in command, for the plain kinds */
 };
 
 static int take_text(command *c, const option *o, const char *value)
@@ -49,8 +53,9 @@ static int take_count(const option *o, const char *value, int64_t least, uint64_
 {
     int64_t number;
     if (!text_to_int(value, &number) || number < least)
-        return fail(NRE_EUSAGE, "--%s: expected a whole number of at least %lld, found '%s'",
-                    o->name, (long long)least, value);
+        return fail(NRE_EUSAGE,
+                    "--%s: expected a whole number of at least %lld, found '%s'", o->name,
+                    (long long)least, value);
     *out = (uint64_t)number;
     return NRE_OK;
 }
@@ -80,7 +85,8 @@ static int take_threads(command *c, const option *o, const char *value)
 static int take_item(const option *o, const char *value, size_t *n, const char **list)
 {
     if (*n == COMMAND_LIST)
-        return fail(NRE_EUSAGE, "--%s is given more than %d times", o->name, COMMAND_LIST);
+        return fail(NRE_EUSAGE, "--%s is given more than %d times", o->name,
+                    COMMAND_LIST);
     list[(*n)++] = value;
     return NRE_OK;
 }
@@ -103,15 +109,18 @@ static int take_progress(command *c, const option *o, const char *value)
             c->progress = (progress_style)i;
             return NRE_OK;
         }
-    return fail(NRE_EUSAGE, "--%s: expected auto, bar, lines or none, found '%s'", o->name,
-                value);
+    return fail(NRE_EUSAGE, "--%s: expected auto, bar, lines or none, found '%s'",
+                o->name, value);
 }
 
 static int take_time_limit(command *c, const option *o, const char *value)
 {
-    static const struct { char unit; double seconds; } UNITS[] = {
-        {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    static const struct {
+        char unit;
+        double seconds;
+    } UNITS[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     char number[32];
+    static const double TIME_MOST = 1e9; /* seconds: what alarm() surely takes */
     size_t n = strlen(value);
     double scale = 1;
     for (size_t i = 0; n && i < 4; i++)
@@ -121,10 +130,12 @@ static int take_time_limit(command *c, const option *o, const char *value)
             break;
         }
     snprintf(number, sizeof number, "%.*s", (int)(n < 31 ? n : 31), value);
-    if (!text_to_real(number, &c->time_limit) || c->time_limit <= 0)
-        return fail(NRE_EUSAGE, "--%s: expected a time such as 90s, 30m or 2h, found '%s'",
-                    o->name, value);
+    bool known = n < sizeof number && text_to_real(number, &c->time_limit);
     c->time_limit *= scale;
+    if (!known || !(c->time_limit > 0 && c->time_limit <= TIME_MOST))
+        return fail(NRE_EUSAGE,
+                    "--%s: expected a time such as 90s, 30m, 2h or 3d, found '%s'",
+                    o->name, value);
     return NRE_OK;
 }
 
@@ -137,10 +148,11 @@ static const option OPTIONS[] = {
      take_set, 0},
     {"until", 0, "STAGE", "run", "stop after simulate, train, infer, diagnose or report",
      TEXT(until)},
-    {"dry-run", 'n', NULL, "run", "what would run or be reused, and why", SWITCH(dry_run)},
+    {"dry-run", 'n', NULL, "run", "what would run or be reused, and why",
+     SWITCH(dry_run)},
     {"rows", 'n', "N", "simulate", "how many simulations", take_n, 0},
-    {"at", 0, "NAME=VALUE,...", "simulate", "parameters; the others at their nominal values",
-     TEXT(at)},
+    {"at", 0, "NAME=VALUE,...", "simulate",
+     "parameters; the others at their nominal values", TEXT(at)},
     {"seed", 0, "N", "run,simulate,check", "root seed", take_seed, 0},
     {"threads", 'j', "N", NULL, "threads (default: all cores)", take_threads, 0},
     {"resume", 0, NULL, "run", "go on in an existing folder", SWITCH(resume)},
@@ -149,18 +161,26 @@ static const option OPTIONS[] = {
      take_time_limit, 0},
     {"observation", 0, "FILE", "infer", "rows of x", TEXT(observation)},
     {"each", 0, NULL, "infer", "every row its own posterior", SWITCH(each)},
-    {"joint", 0, NULL, "infer", "all rows together, independent and alike", SWITCH(joint)},
+    {"joint", 0, NULL, "infer", "all rows together, independent and alike",
+     SWITCH(joint)},
     {"sampler", 0, "NAME", "infer", "another sampler than the run's", TEXT(sampler)},
-    {"target", 0, "NAME", "infer,evaluate", "one of the run's targets (default: all of them, "
-     "for evaluate the first)", TEXT(target)},
-    {"theta", 0, "FILE.npy", "evaluate", "parameters, columns in target order", TEXT(theta)},
-    {"x", 0, "FILE.npy", "evaluate", "observations, one for each theta or a single one", TEXT(x)},
-    {"config", 'c', "CONFIG", "explain", "show the value that this config gives", TEXT(config)},
-    {"plugin-path", 0, "DIR", NULL, "folder of plugins, searched first", take_plugin_path, 0},
+    {"target", 0, "NAME", "infer,evaluate",
+     "one of the run's targets (default: all of them, "
+     "for evaluate the first)",
+     TEXT(target)},
+    {"theta", 0, "FILE.npy", "evaluate", "parameters, columns in target order",
+     TEXT(theta)},
+    {"x", 0, "FILE.npy", "evaluate", "observations, one for each theta or a single one",
+     TEXT(x)},
+    {"config", 'c', "CONFIG", "explain", "show the value that this config gives",
+     TEXT(config)},
+    {"plugin-path", 0, "DIR", NULL, "folder of plugins, searched first", take_plugin_path,
+     0},
     {"quiet", 'q', NULL, NULL, "warnings and errors only", SWITCH(quiet)},
     {"verbose", 'v', NULL, NULL, "more", SWITCH(verbose)},
     {"progress", 0, "STYLE", NULL, "auto, bar, lines or none", take_progress, 0},
-    {"json", 0, NULL, "run,check,plugins,explain", "results as JSON on stdout", SWITCH(json)},
+    {"json", 0, NULL, "run,infer,check,plugins,explain", "results as JSON on stdout",
+     SWITCH(json)},
     {"help", 'h', NULL, NULL, "this text", SWITCH(help)},
     {"version", 0, NULL, NULL, "version", SWITCH(version)},
 };
@@ -181,8 +201,8 @@ static bool serves(const option *o, const char *verb)
 static const option *option_named(const char *name, size_t n, const char *verb)
 {
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (strlen(OPTIONS[i].name) == n && !strncmp(OPTIONS[i].name, name, n)
-            && serves(&OPTIONS[i], verb))
+        if (strlen(OPTIONS[i].name) == n && !strncmp(OPTIONS[i].name, name, n) &&
+            serves(&OPTIONS[i], verb))
             return &OPTIONS[i];
     return NULL;
 }
@@ -195,12 +215,23 @@ static const option *option_lettered(char letter, const char *verb)
     return NULL;
 }
 
+static int unlisted_option(const char *word, const char *verb)
+{
+    return fail(NRE_EUSAGE,
+                "unknown option '%s'; 'nereid%s%s --help' lists what there is", word,
+                verb ? " " : "", verb ? verb : "");
+}
+
 static int unknown_option(const char *word, const char *verb)
 {
     const char *known[N_OPTIONS];
     size_t n = 0, length = strcspn(word, "=");
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)(length < 63 ? length : 63), word);
+    const option *elsewhere = option_named(name + 2, strlen(name + 2), NULL);
+    if (elsewhere)
+        return fail(NRE_EUSAGE, "option '%s' does not go with 'nereid %s' (but with: %s)",
+                    name, verb, elsewhere->verbs);
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (serves(&OPTIONS[i], verb))
             known[n++] = OPTIONS[i].name;
@@ -208,14 +239,13 @@ static int unknown_option(const char *word, const char *verb)
     if (near)
         return fail(NRE_EUSAGE, "unknown option '%s'; did you mean: --%s%s", name, near,
                     word + length);
-    if (option_named(name + 2, strlen(name + 2), NULL))
-        return fail(NRE_EUSAGE, "option '%s' does not go with 'nereid %s'", name, verb);
-    return fail(NRE_EUSAGE, "unknown option '%s'; 'nereid %s --help' lists what there is", name,
-                verb ? verb : "");
+    return unlisted_option(name, verb);
 }
 
-/* The option in WORD ("--seed", "--seed=3", "-j", "-j2"); *value what is attached to it. */
-static int option_in(const char *word, const char *verb, const option **o, const char **value)
+/* The option in WORD ("--seed", "--seed=3", "-j", "-j2"); *value what is attached to it.
+ */
+static int option_in(const char *word, const char *verb, const option **o,
+                     const char **value)
 {
     *value = NULL;
     if (word[1] == '-') {
@@ -228,8 +258,7 @@ static int option_in(const char *word, const char *verb, const option **o, const
         if (word[2])
             *value = word + 2;
         if (!*o || (*value && !(*o)->argument))
-            return fail(NRE_EUSAGE, "unknown option '%s'; 'nereid %s --help' lists what there is",
-                        word, verb ? verb : "");
+            return unlisted_option(word, verb);
     }
     return *o ? NRE_OK : unknown_option(word, verb);
 }
@@ -239,20 +268,44 @@ static bool is_option(const char *word)
     return word[0] == '-' && word[1];
 }
 
-/* First word that is no option and no option's argument; options are looked up without a verb. */
-static const char *verb_in(int argc, char *argv[])
+static bool is_verb(const char *word)
+{
+    for (size_t i = 0; i < N_VERBS; i++)
+        if (!strcmp(word, VERBS[i].name))
+            return true;
+    return false;
+}
+
+/* Whether NEXT belongs to the option WORD while the verb is not known yet: -n takes a
+ * number with one verb and nothing with another, so a verb behind it is the verb. */
+static bool takes_next(const char *word, const char *next)
+{
+    bool takes = false, switches = false;
+    if (word[1] != '-' && word[2])
+        return false;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const option *o = &OPTIONS[i];
+        if (word[1] == '-' ? strcmp(o->name, word + 2) != 0 : o->letter != word[1])
+            continue;
+        takes = takes || o->argument;
+        switches = switches || !o->argument;
+    }
+    return takes && !(switches && is_verb(next));
+}
+
+/* Where the verb stands: the first word that is no option and no option's value; ARGC
+ * without. */
+static int verb_at(int argc, char *argv[])
 {
     for (int i = 1; i < argc; i++) {
-        if (!is_option(argv[i]))
-            return argv[i];
-        const option *o = NULL;
-        const char *value = NULL;
         if (!strcmp(argv[i], "--"))
-            return i + 1 < argc ? argv[i + 1] : NULL;
-        if (!option_in(argv[i], NULL, &o, &value) && o->argument && !value)
+            return i + 1;
+        if (!is_option(argv[i]))
+            return i;
+        if (i + 1 < argc && takes_next(argv[i], argv[i + 1]))
             i++;
     }
-    return NULL;
+    return argc;
 }
 
 static int check_verb(const char *verb)
@@ -266,15 +319,14 @@ static int check_verb(const char *verb)
     const char *near = text_nearest(verb, N_VERBS, known);
     if (near)
         return fail(NRE_EUSAGE, "unknown verb '%s'; did you mean: nereid %s", verb, near);
-    return fail(NRE_EUSAGE, "unknown verb '%s'; 'nereid --help' lists them", verb);
+    fail(NRE_EUSAGE, "unknown verb '%s'; there are %s", verb, known[0]);
+    for (size_t i = 1; i < N_VERBS; i++)
+        fail(NRE_EUSAGE, "%s, %s", error_message(), known[i]);
+    return NRE_EUSAGE;
 }
 
 static int take_argument(command *c, const char *word)
 {
-    if (!c->verb) {
-        c->verb = word;
-        return NRE_OK;
-    }
     if (c->n_arguments == sizeof c->arguments / sizeof c->arguments[0])
         return fail(NRE_EUSAGE, "too many arguments, from '%s' on", word);
     c->arguments[c->n_arguments++] = word;
@@ -290,26 +342,26 @@ static int take_option(command *c, const char *verb, int argc, char *argv[], int
         return rc;
     if (!o->argument && value)
         return fail(NRE_EUSAGE, "--%s takes no value", o->name);
-    if (o->argument && !value) {
-        if (*i + 1 >= argc)
-            return fail(NRE_EUSAGE, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
+    if (o->argument && !value && *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
         value = argv[++*i];
-    }
+    if (o->argument && (!value || !*value))
+        return fail(NRE_EUSAGE, "--%s needs a value: --%s %s", o->name, o->name,
+                    o->argument);
     return o->take(c, o, value);
 }
 
 int command_parse(int argc, char *argv[], command *out)
 {
-    *out = (command){0};
-    const char *verb = verb_in(argc, argv);
-    int rc = verb ? check_verb(verb) : NRE_OK;
+    int at = verb_at(argc, argv);
     bool options = true;
+    *out = (command){.verb = at < argc ? argv[at] : NULL};
+    int rc = out->verb ? check_verb(out->verb) : NRE_OK;
     for (int i = 1; i < argc && !rc; i++) {
         if (options && !strcmp(argv[i], "--"))
             options = false;
         else if (options && is_option(argv[i]))
-            rc = take_option(out, verb, argc, argv, &i);
-        else
+            rc = take_option(out, out->verb, argc, argv, &i);
+        else if (i != at)
             rc = take_argument(out, argv[i]);
     }
     return rc;
@@ -319,8 +371,8 @@ static void print_option(const option *o, FILE *out)
 {
     char left[64];
     int n = o->letter ? snprintf(left, sizeof left, "-%c, ", o->letter) : 0;
-    snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->argument ? " " : "",
-             o->argument ? o->argument : "");
+    snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name,
+             o->argument ? " " : "", o->argument ? o->argument : "");
     fprintf(out, "  %-28s %s\n", left, o->help);
 }
 
@@ -332,7 +384,8 @@ int command_help(const char *verb, FILE *out)
         if (!verb || !strcmp(verb, VERBS[i].name))
             fprintf(out, "%snereid %-8s %-30s %s\n", verb ? "" : "  ", VERBS[i].name,
                     VERBS[i].arguments, VERBS[i].summary);
-    fprintf(out, "\noptions%s:\n", verb ? "" : " (nereid VERB --help: those of one verb)");
+    fprintf(out, "\noptions%s:\n",
+            verb ? "" : " (nereid VERB --help: those of one verb)");
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (verb ? serves(&OPTIONS[i], verb) : !OPTIONS[i].verbs)
             print_option(&OPTIONS[i], out);

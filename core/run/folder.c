@@ -1,6 +1,7 @@
 /* The run directory: made, locked, logged in and marked. */
 #include "run/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gsl/gsl_version.h>
@@ -21,7 +22,8 @@ const char *folder_path(const folder *f, const char *format, ...)
     return path_join(f->arena, f->path, name);
 }
 
-/* Where --force puts what was there: "PATH.old-20260131T120000", with a number when taken. */
+/* Where --force puts what was there: "PATH.old-20260131T120000", with a number when
+ * taken. */
 static int move_aside(arena *a, const char *path)
 {
     char stamp[32];
@@ -35,18 +37,29 @@ static int move_aside(arena *a, const char *path)
     if (!aside)
         return fail(NRE_ENOMEM, "no memory for the name of '%s'", path);
     if (rename(path, aside))
-        return fail(NRE_EIO, "cannot move '%s' to '%s': %s", path, aside, strerror(errno));
+        return fail(NRE_EIO, "cannot move '%s' to '%s': %s", path, aside,
+                    strerror(errno));
     log_say(NRE_INFO, "moved what was in %s to %s", path, aside);
     return NRE_OK;
 }
 
+static bool is_empty(const char *path)
+{
+    DIR *list = opendir(path);
+    struct dirent *entry;
+    bool empty = list != NULL;
+    while (empty && (entry = readdir(list)))
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    if (list)
+        closedir(list);
+    return empty;
+}
+
+/* A lock is the first thing that lies in a folder of ours. */
 static bool is_begun(arena *a, const char *path)
 {
-    static const char *const MARKS[] = {"resolved.yaml", "DONE", "FAILED", "stages.json", "lock"};
-    for (size_t i = 0; i < sizeof MARKS / sizeof MARKS[0]; i++)
-        if (file_exists(path_join(a, path, MARKS[i])))
-            return true;
-    return false;
+    return file_exists(path_join(a, path, "lock")) ||
+           file_exists(path_join(a, path, "resolved.yaml"));
 }
 
 /* Hold PATH/lock: the kernel lets go of it when this process ends, however it ends. */
@@ -60,8 +73,9 @@ static int lock_take(folder *f)
     if (flock(f->lock, LOCK_EX | LOCK_NB)) {
         ssize_t n = read(f->lock, holder, sizeof holder - 1);
         holder[strcspn(holder, "\n")] = 0;
-        return fail(NRE_ELOCKED, "'%s' is in use by %s; wait for it or choose another folder",
-                    f->path, n > 0 ? holder : "another process");
+        return fail(NRE_ELOCKED,
+                    "'%s' is in use by %s; wait for it or choose another folder", f->path,
+                    n > 0 ? holder : "another process");
     }
     struct utsname host;
     uname(&host);
@@ -83,19 +97,27 @@ static int lock_probe(arena *a, const char *path)
     return busy ? fail(NRE_ELOCKED, "'%s' is in use by a live process", path) : NRE_OK;
 }
 
-static int folder_prepare(folder *f, bool resume, bool force)
+/* A folder with other things in it is nobody's to fill, and not ours to move. */
+static int folder_prepare(folder *f, bool resume, bool force, const char *advice)
 {
-    int rc = NRE_OK;
-    if (force && file_exists(f->path) && !(rc = lock_probe(f->arena, f->path)))
-        rc = move_aside(f->arena, f->path);
-    else if (!force && !resume && is_begun(f->arena, f->path))
+    if (!file_exists(f->path) || is_empty(f->path))
+        return folder_make(f->path);
+    if (!is_begun(f->arena, f->path))
         return fail(NRE_EEXISTS,
-                    "'%s' holds a run already; --resume goes on with it, --force moves it aside",
+                    "'%s' exists and holds no results of nereid; choose another folder",
                     f->path);
+    if (resume)
+        return NRE_OK;
+    int rc = lock_probe(f->arena, f->path);
+    if (!rc && !force)
+        rc = fail(NRE_EEXISTS, "'%s' holds results already; %s", f->path, advice);
+    if (!rc)
+        rc = move_aside(f->arena, f->path);
     return rc ? rc : folder_make(f->path);
 }
 
-int folder_open(const char *path, bool resume, bool force, folder **out)
+int folder_open(const char *path, bool resume, bool force, const char *advice,
+                folder **out)
 {
     *out = NULL;
     if (resume && force)
@@ -104,7 +126,7 @@ int folder_open(const char *path, bool resume, bool force, folder **out)
     int rc = folder_peek(path, &f);
     if (rc)
         return rc;
-    rc = folder_prepare(f, resume, force);
+    rc = folder_prepare(f, resume, force, advice);
     if (!rc)
         rc = lock_take(f);
     if (!rc && !(f->log = fopen(folder_path(f, "log.txt"), "a")))
@@ -153,9 +175,11 @@ void folder_close(folder *f)
 int folder_mark(const folder *f, int status)
 {
     if (!status || status == NRE_EGATE)
-        return file_print(folder_path(f, "DONE"), "%s\n", status ? error_message() : "done");
+        return file_print(folder_path(f, "DONE"), "%s\n",
+                          status ? error_message() : "done");
     const char *why = arena_copy(f->arena, error_message());
-    int rc = file_print(folder_path(f, "FAILED"), "exit %d\n%s\n", exit_code_of(status), why);
+    int rc =
+        file_print(folder_path(f, "FAILED"), "exit %d\n%s\n", exit_code_of(status), why);
     error_set(why);
     return rc;
 }
@@ -176,8 +200,8 @@ static json_t *plugin_entry(const instance *i)
     if (!i)
         return json_null();
     const nre_plugin *t = i->plugin->table;
-    return json_pack("{s:s, s:s, s:s, s:s}", "name", t->name, "version", t->version, "path",
-                     i->plugin->path, "xxh3", hash_hex(i->plugin->file_hash).hex);
+    return json_pack("{s:s, s:s, s:s, s:s}", "name", t->name, "version", t->version,
+                     "path", i->plugin->path, "xxh3", hash_hex(i->plugin->file_hash).hex);
 }
 
 int folder_environment(const folder *f, const session *s)
@@ -189,12 +213,13 @@ int folder_environment(const folder *f, const session *s)
     H5get_libversion(&major, &minor, &release);
     snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
     json_t *e = json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s}, s:{s:o, s:o, s:o}}", "nereid",
-        NEREID_VERSION, "compiler", __VERSION__, "system", host.release, "machine", host.machine,
-        "threads", (int)pool_threads(s->workers), "libraries", "openblas", blas_version(),
-        "openblas_kernel", blas_kernel(), "kernels", kernel_name(), "gsl", gsl_version, "hdf5",
-        hdf5, "plugins", "simulator", plugin_entry(s->simulator_plugin), "architecture",
-        plugin_entry(s->architecture), "sampler", plugin_entry(s->sampler));
+        "{s:s, s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s}, s:{s:o, s:o, s:o}}",
+        "nereid", NEREID_VERSION, "compiler", __VERSION__, "system", host.release,
+        "machine", host.machine, "threads", (int)pool_threads(s->workers), "libraries",
+        "openblas", blas_version(), "openblas_kernel", blas_kernel(), "kernels",
+        kernel_name(), "gsl", gsl_version, "hdf5", hdf5, "plugins", "simulator",
+        plugin_entry(s->simulator_plugin), "architecture", plugin_entry(s->architecture),
+        "sampler", plugin_entry(s->sampler));
     if (!e)
         return fail(NRE_ENOMEM, "no memory for environment.json");
     int rc = json_save(folder_path(f, "environment.json"), e);

@@ -75,9 +75,10 @@ typedef struct folder {
     int lock;                        /* descriptor that holds the lock */
     FILE *log, *metrics;
 } folder;
-/* New, --resume or --force: a finished or begun one is NRE_EEXISTS unless one of the two is given;
- * --force moves it to PATH.old-TIME; a live process in it is NRE_ELOCKED. */
-int folder_open(const char *path, bool resume, bool force, folder **out);
+/* New, --resume or --force: a finished or begun one is NRE_EEXISTS unless one of the two is given,
+ * with ADVICE in the message, and a folder with other files in it always; --force moves it to
+ * PATH.old-TIME; a live process in it is NRE_ELOCKED. */
+int folder_open(const char *path, bool resume, bool force, const char *advice, folder **out);
 void folder_close(folder *f);
 /* Only the name: nothing is made, locked or logged. */
 int folder_peek(const char *path, folder **out);
@@ -107,6 +108,8 @@ void stages_free(stages *s);
 bool stage_is_done(const stages *s, const char *name, const char *inputs, arena *a,
                    const char **reason);
 int stage_done(stages *s, const char *name, const char *inputs, double seconds);
+/* Before its outputs are touched, or when they turn out damaged: it will run again. */
+int stage_forget(stages *s, const char *name);
 double stage_seconds(const stages *s, const char *name);         /* NAN when unknown */
 
 /* ---- the stages: one file each ---------------------------------------------------------------------------------- */
@@ -115,12 +118,14 @@ typedef struct run {
     session *session;
     folder *folder;                  /* where results go */
     folder *source;                  /* where data/ and model/ are; run: the same folder */
-    size_t n_rows;                   /* observed rows given by hand, */
-    const float *rows;               /* or NULL: those of the config */
+    bool observed;                   /* n_rows and rows are known (observations_of) */
+    size_t n_rows;                   /* observed rows of x, given by hand or of the config */
+    const float *rows;               /* NULL: none */
     bool joint;                      /* rows belong together */
+    const char *row_inputs[3];       /* of each purpose, once known: files are hashed only once */
     stages *stages;
     progress *watch;
-    bool dry_run;
+    json_t *result;                  /* of --json, or NULL: stages, notes, tables */
     size_t n_timings;
     timing_row *timings;             /* grows; in the folder's arena */
 } run;
@@ -131,7 +136,8 @@ typedef struct unit {
     const char *stage;               /* "simulate" */
     size_t index;                    /* of purpose, target or diagnostic */
     const char *inputs;
-    const char *output;              /* a file that is there when it is done */
+    /* The first of its outputs that is not there, in the folder's arena; NULL: all are. */
+    const char *(*missing)(const run *r, const struct unit *u);
     int (*perform)(run *r, const struct unit *u, double *rate, const char **rate_unit);
 } unit;
 /* Units of each stage in order, in the folder's arena. */
@@ -143,16 +149,23 @@ int units_diagnose(run *r, arena *a, size_t *n, unit **out);
 /* Tables, page and summary from what the other stages left; the summary goes to OUT (NULL:
  * nowhere).  NRE_EGATE when a gated diagnostic missed its threshold. */
 int report_run(run *r, double seconds, FILE *out);
+/* r->result with folder, exit code and message of RC, on stdout; nothing without --json. */
+void result_print(const run *r, int rc);
 
 extern const char *const PURPOSES[3];                /* train validation test */
 const dataset_request *dataset_request_of(const experiment *e, size_t purpose);
 
 /* In the source's arena. */
 #define source_path(r, ...) folder_path((r)->source, __VA_ARGS__)
-/* What later stages read. */
+/* What makes the rows of a purpose; and what its unit and all that reads it depend on. */
+int dataset_inputs(run *r, size_t purpose, const char **out);
+/* PATH, in the folder's arena, unless there is such a file. */
+const char *path_missing(const run *r, const char *path);
+/* What later stages read.  A damaged dataset is forgotten as a finished unit: --resume makes what
+ * is damaged anew. */
 int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
 /* Inputs of a stage that uses the observed rows: their number and checksum, added to *TEXT. */
-int observation_inputs(const run *r, arena *a, const char **text);
+int observation_inputs(run *r, arena *a, const char **text);
 /* Inputs of a stage that uses the estimator of a target. */
 int estimator_inputs(run *r, arena *a, size_t target, const char **out);
 typedef struct estimator {           /* a trained (or exact, or prior) ratio, ready to use */
@@ -165,9 +178,9 @@ typedef struct estimator {           /* a trained (or exact, or prior) ratio, re
 } estimator;
 int estimator_open(const run *r, size_t target, estimator **out);
 void estimator_close(estimator *e);
-/* Observed rows of x: those of R, else of the config: read, simulated (mock) or none (*n = 0);
- * free(*x). */
-int observations_of(const run *r, size_t *n, float **x);
+/* Observed rows of x: those of R, else of the config: read, simulated (mock) or none (*n = 0).
+ * They live as long as the session. */
+int observations_of(run *r, size_t *n, const float **x);
 
 /* Posterior of row ROW (sum over N_ROWS) by sampler or grid: files under FOLDER, and the summary
  * as JSON (what the posterior table shows). */

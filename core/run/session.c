@@ -37,9 +37,9 @@ static int make_instance(session *s, const component *c, instance **out)
     if (!c->plugin)
         return NRE_OK;
     int rc = instance_new(c->plugin, c->values, &s->services, out);
-    return rc && c->where.line
-               ? fail_within(rc, "%s:%zu:%zu", c->where.origin, c->where.line, c->where.column)
-               : rc;
+    return rc && c->where.line ? fail_within(rc, "%s:%zu:%zu", c->where.origin,
+                                             c->where.line, c->where.column)
+                               : rc;
 }
 
 static int open_simulator(session *s)
@@ -50,8 +50,12 @@ static int open_simulator(session *s)
         return fail(NRE_ENOMEM, "no memory for a session");
     for (size_t i = 0; i < e->n_overrides; i++) {
         const parameter_override *o = &e->overrides[i];
-        m[i] = (marginal){.name = o->name, .family = o->prior, .a = o->a, .b = o->b,
-                          .lo = o->lo, .hi = o->hi};
+        m[i] = (marginal){.name = o->name,
+                          .family = o->prior,
+                          .a = o->a,
+                          .b = o->b,
+                          .lo = o->lo,
+                          .hi = o->hi};
     }
     int rc = simulator_open(s->simulator_plugin, 0, NULL, &s->simulator);
     if (!rc)
@@ -74,7 +78,8 @@ static int find_targets(session *s)
         return fail(NRE_ENOMEM, "no memory for a session");
     for (size_t i = 0; i < e->infer.n_targets; i++) {
         const target_request *t = &e->infer.targets[i];
-        int rc = target_of(s->simulator, s->arena, t->all, t->n, t->names, &s->targets[i]);
+        int rc =
+            target_of(s->simulator, s->arena, t->all, t->n, t->names, &s->targets[i]);
         if (rc)
             return rc;
         s->n_targets++;
@@ -93,7 +98,8 @@ static int build_network(session *s, size_t i)
         fields[k] = (net_field){f->name, f->shape, f->exchangeable};
     }
     net_inputs inputs = {s->targets[i].n, info->n_fields, fields};
-    return net_new(s->architecture->plugin->table, s->architecture->self, &inputs, &s->nets[i]);
+    return net_new(s->architecture->plugin->table, s->architecture->self, &inputs,
+                   &s->nets[i]);
 }
 
 static int build_networks(session *s)
@@ -103,6 +109,21 @@ static int build_networks(session *s)
         for (size_t i = 0; i < s->n_targets && !rc; i++)
             rc = build_network(s, i);
     return rc;
+}
+
+/* Learnt before anything is simulated: whether there is an exact ratio of every target.
+ */
+static int check_exact(const session *s)
+{
+    int rc = NRE_OK;
+    for (size_t i = 0; i < s->n_targets && !rc; i++) {
+        ratio *r = NULL;
+        rc = ratio_exact(s->simulator, &s->targets[i], &r);
+        ratio_free(r);
+    }
+    return rc == NRE_ENOTSUP
+               ? fail_within(NRE_ECONFIG, "%s: estimator: exact", s->experiment->path)
+               : rc;
 }
 
 static int session_new(const session_request *r, session **out)
@@ -125,8 +146,11 @@ static int session_new(const session_request *r, session **out)
 static int session_load(session *s, const session_request *r)
 {
     const command *c = r->command;
-    config_request request = {.path = r->config, .n_set = c->n_set, .set = c->set,
-                              .seed = c->has_seed ? &c->seed : NULL, .plugins = s->plugins};
+    config_request request = {.path = r->config,
+                              .n_set = c->n_set,
+                              .set = c->set,
+                              .seed = c->has_seed ? &c->seed : NULL,
+                              .plugins = s->plugins};
     int rc = experiment_load(&request, s->arena, &s->experiment);
     if (!rc)
         rc = make_instance(s, &s->experiment->simulator.component, &s->simulator_plugin);
@@ -138,6 +162,8 @@ static int session_load(session *s, const session_request *r)
         rc = open_simulator(s);
     if (!rc)
         rc = find_targets(s);
+    if (!rc && s->experiment->estimator == ESTIMATOR_EXACT)
+        rc = check_exact(s);
     return rc ? rc : build_networks(s);
 }
 
@@ -149,7 +175,8 @@ static int load_simulator(session *s, const char *name)
     if (!rc)
         rc = values_new(p, s->arena, &values);
     if (!rc && (rc = values_complete(values)))
-        rc = fail_within(NRE_EUSAGE, "simulator '%s' needs a config that sets its options", name);
+        rc = fail_within(NRE_EUSAGE,
+                         "simulator '%s' needs a config that sets its options", name);
     if (!rc)
         rc = instance_new(p, values, &s->services, &s->simulator_plugin);
     return rc ? rc : simulator_open(s->simulator_plugin, 0, NULL, &s->simulator);

@@ -1,7 +1,6 @@
 /* The diagnose stage: one unit a diagnostic, over all targets. */
 #include "run/run.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What the diagnostics of one target work on. */
@@ -30,20 +29,23 @@ static int bench_open(const run *r, size_t which, bench_of_target *b)
         bench_close(b);
         return rc;
     }
-    b->subject = (subject){&b->estimator->posterior, b->test, s->experiment->seed, s->workers,
-                           r->watch};
+    b->subject = (subject){&b->estimator->posterior, b->test, s->experiment->seed,
+                           s->workers, r->watch};
     return NRE_OK;
 }
 
 static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 {
     const experiment *e = r->session->experiment;
-    coverage_request request = {e->diagnose.coverage.n_levels, e->diagnose.coverage.levels,
-                                e->diagnose.coverage.regions, e->diagnose.coverage.observables,
-                                e->diagnose.coverage.repeats, e->diagnose.coverage.snap};
+    coverage_request request = {
+        e->diagnose.coverage.n_levels, e->diagnose.coverage.levels,
+        e->diagnose.coverage.regions,  e->diagnose.coverage.observables,
+        e->diagnose.coverage.repeats,  e->diagnose.coverage.snap};
     coverage_result result = {0};
     (void)which;
     int rc = coverage_of(&b->subject, &request, &result);
+    if (rc == NRE_EINVAL) /* an imported test set turned out too small */
+        rc = NRE_ECONFIG;
     if (!rc)
         *out = coverage_json(&result);
     coverage_release(&result);
@@ -51,13 +53,13 @@ static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 }
 
 /* Area of each observed row beside those of the test rows. */
-static int observed_areas(const run *r, const bench_of_target *b, const area_result *test,
+static int observed_areas(run *r, const bench_of_target *b, const area_result *test,
                           json_t *out)
 {
     observed *o = NULL;
     ratio_worker *w = NULL;
     size_t n = 0;
-    float *x = NULL;
+    const float *x = NULL;
     json_t *list = json_array();
     int rc = observations_of(r, &n, &x);
     if (!rc)
@@ -77,7 +79,6 @@ static int observed_areas(const run *r, const bench_of_target *b, const area_res
     json_object_set_new(out, "observed", list);
     observed_free(o);
     ratio_worker_free(w);
-    free(x);
     return rc;
 }
 
@@ -90,7 +91,8 @@ static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
                          "this ratio is known up to a function of x", "observed");
         return NRE_OK;
     }
-    int rc = area_of(&b->subject, r->session->experiment->diagnose.area.observables, &result);
+    int rc =
+        area_of(&b->subject, r->session->experiment->diagnose.area.observables, &result);
     if (!rc)
         *out = area_json(&result);
     if (!rc)
@@ -99,8 +101,8 @@ static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
     return rc;
 }
 
-/* Among the training rows as a network sees them; the scaling of a member or, without network, a
- * fresh one. */
+/* Among the training rows as a network sees them; the scaling of a member or, without
+ * network, a fresh one. */
 static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 {
     session *s = r->session;
@@ -108,7 +110,7 @@ static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **ou
     loader *train = NULL;
     scaling *fitted = NULL;
     size_t n = 0;
-    float *x = NULL;
+    const float *x = NULL;
     predictive_result result = {0};
     (void)which;
     int rc = run_loader(r, 0, &data, &train);
@@ -117,24 +119,24 @@ static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **ou
     if (!rc)
         rc = observations_of(r, &n, &x);
     if (!rc)
-        rc = predictive_of(&b->subject, train, fitted ? fitted : b->estimator->scalings[0],
-                           s->experiment->diagnose.predictive.observables, n, x, &result);
+        rc =
+            predictive_of(&b->subject, train, fitted ? fitted : b->estimator->scalings[0],
+                          s->experiment->diagnose.predictive.observables, n, x, &result);
     if (!rc)
         *out = predictive_json(&result);
     predictive_release(&result);
     scaling_free(fitted);
     loader_free(train);
     dataset_close(data);
-    free(x);
     return rc;
 }
 
 typedef struct diagnostic {
     const char *name;
-    const char *prefix;          /* of its keys */
+    const char *prefix; /* of its keys */
     bool (*wanted)(const experiment *e);
-    bool observes;               /* looks at the observation */
-    bool once;                   /* the same for every target */
+    bool observes; /* looks at the observation */
+    bool once;     /* the same for every target */
     int (*perform)(run *r, size_t which, bench_of_target *b, json_t **out);
 } diagnostic;
 
@@ -171,13 +173,25 @@ static int perform_target(run *r, const diagnostic *d, size_t which, json_t *lis
     if (!rc && !json_is_object(result))
         rc = fail(NRE_ENOMEM, "no memory for the result of %s", d->name);
     if (!rc) {
-        json_object_set_new(result, "target", json_string(r->session->targets[which].name));
+        json_object_set_new(result, "target",
+                            json_string(r->session->targets[which].name));
         rc = json_array_append(list, result) ? fail(NRE_ENOMEM, "no memory") : NRE_OK;
     }
     json_decref(result);
     bench_close(&b);
-    return rc ? fail_within(rc, "%s of target %s", d->name, r->session->targets[which].name)
+    return rc ? fail_within(rc, "%s of target %s", d->name,
+                            r->session->targets[which].name)
               : NRE_OK;
+}
+
+static const char *path_of(const run *r, const unit *u)
+{
+    return folder_path(r->folder, "diagnostics/%s.json", DIAGNOSTICS[u->index].name);
+}
+
+static const char *missing(const run *r, const unit *u)
+{
+    return path_missing(r, path_of(r, u));
 }
 
 static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
@@ -192,7 +206,7 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
         rc = perform_target(r, d, i, list);
     json_t *all = json_pack("{s:O}", "rows", list);
     if (!rc)
-        rc = json_save(u->output, all);
+        rc = json_save(path_of(r, u), all);
     json_decref(all);
     json_decref(list);
     return rc;
@@ -221,8 +235,9 @@ static int unit_inputs(run *r, arena *a, const diagnostic *d, const char **out)
         const char *inputs = NULL;
         rc = estimator_inputs(r, a, i, &inputs);
         if (!rc)
-            text = arena_print(a, "%starget.%s = %s\n", text, r->session->targets[i].name,
-                               hash_hex(hash_string(inputs)).hex);
+            text =
+                arena_print(a, "%sestimator/%s = %s\n", text, r->session->targets[i].name,
+                            hash_hex(hash_string(inputs)).hex);
     }
     *out = text;
     return rc || text ? rc : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
@@ -239,9 +254,11 @@ int units_diagnose(run *r, arena *a, size_t *n, unit **out)
         if (!d->wanted(r->session->experiment))
             continue;
         unit *u = &(*out)[(*n)++];
-        *u = (unit){.name = arena_print(a, "diagnose/%s", d->name), .stage = "diagnose",
-                    .index = i, .perform = perform,
-                    .output = folder_path(r->folder, "diagnostics/%s.json", d->name)};
+        *u = (unit){.name = arena_print(a, "diagnose/%s", d->name),
+                    .stage = "diagnose",
+                    .index = i,
+                    .missing = missing,
+                    .perform = perform};
         int rc = unit_inputs(r, a, d, &u->inputs);
         if (rc)
             return rc;

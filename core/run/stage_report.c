@@ -13,13 +13,13 @@ static const double OUTSIDE = 0.995;
 typedef struct report_data {
     run *run;
     arena *arena;
-    json_t *coverage, *area, *predictive;        /* NULL when not there */
-    json_t **posterior;                          /* [n_targets], NULL when not there */
+    json_t *coverage, *area, *predictive; /* NULL when not there */
+    json_t **posterior;                   /* [n_targets], NULL when not there */
     coverage_table coverage_table;
     posterior_table posterior_table;
     const char *notes[MAX_NOTES];
     size_t n_notes;
-    const char *gate;                            /* why a gate was missed, or NULL */
+    const char *gate; /* why a gate was missed, or NULL */
 } report_data;
 
 static double real_of(const json_t *object, const char *key)
@@ -52,9 +52,9 @@ static const json_t *row_of(const json_t *result, const char *name)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(result, "rows"), i, row)
-        if (word_of(row, "target") && !strcmp(word_of(row, "target"), name))
-            return row;
+    json_array_foreach(json_object_get(result, "rows"), i,
+                       row) if (word_of(row, "target") &&
+                                !strcmp(word_of(row, "target"), name)) return row;
     return NULL;
 }
 
@@ -100,12 +100,13 @@ static void gate_coverage(report_data *d, const char *name, const table_cell *c)
     bool gated = d->run->session->experiment->diagnose.coverage.gate_under;
     if (!c->verdict || strcmp(c->verdict, "under"))
         return;
-    const char *what = arena_print(
-        d->arena,
-        "%sthe %g%% %s region of target %s covers %.4f of %llu test pairs (99%% interval %.4f to "
-        "%.4f)",
-        gated ? "gate missed: " : "", 100 * c->level, c->region, name, c->coverage,
-        (unsigned long long)c->n, c->interval[0], c->interval[1]);
+    const char *what = arena_print(d->arena,
+                                   "%sthe %g%% %s region of target %s covers %.4f of "
+                                   "%llu test pairs (99%% interval %.4f to "
+                                   "%.4f)",
+                                   gated ? "gate missed: " : "", 100 * c->level,
+                                   c->region, name, c->coverage, (unsigned long long)c->n,
+                                   c->interval[0], c->interval[1]);
     note(d, what);
     if (gated)
         miss_gate(d, what);
@@ -120,16 +121,22 @@ static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
         return fail(NRE_ENOMEM, "no memory for a table");
     *row = (coverage_row){.target = word_of(j, "target"),
                           .architecture = estimator_name(d->run->session->experiment),
-                          .gain = real_of(j, "gain"), .gain_error = real_of(j, "gain_error"),
-                          .simulations = simulations_of(d), .missing = count_of(j, "missing"),
-                          .n_cells = n, .cells = c};
+                          .gain = real_of(j, "gain"),
+                          .gain_error = real_of(j, "gain_error"),
+                          .simulations = simulations_of(d),
+                          .missing = count_of(j, "missing"),
+                          .n_cells = n,
+                          .cells = c};
     for (size_t i = 0; i < n; i++) {
         const json_t *cell = json_array_get(cells, i);
-        c[i] = (table_cell){.region = word_of(cell, "region"), .level = real_of(cell, "level"),
+        c[i] = (table_cell){.region = word_of(cell, "region"),
+                            .level = real_of(cell, "level"),
                             .coverage = real_of(cell, "coverage"),
                             .sd_evaluation = real_of(cell, "sd_evaluation"),
-                            .sd_training = real_of(cell, "sd_training"), .n = count_of(cell, "n"),
-                            .verdict = word_of(cell, "verdict"), .reason = word_of(cell, "reason")};
+                            .sd_training = real_of(cell, "sd_training"),
+                            .n = count_of(cell, "n"),
+                            .verdict = word_of(cell, "verdict"),
+                            .reason = word_of(cell, "reason")};
         reals_of(cell, "interval", 2, c[i].interval);
         gate_coverage(d, row->target, &c[i]);
     }
@@ -152,12 +159,16 @@ static int read_coverage(report_data *d)
 
 static void parameter_of(const json_t *j, parameter_row *p)
 {
-    *p = (parameter_row){.name = word_of(j, "name"), .label = word_of(j, "label"),
+    *p = (parameter_row){.name = word_of(j, "name"),
+                         .label = word_of(j, "label"),
                          .unit = word_of(j, "unit"),
                          .derived = json_is_true(json_object_get(j, "derived")),
-                         .mean = real_of(j, "mean"), .deviation = real_of(j, "sd"),
-                         .map = real_of(j, "map"), .mle = real_of(j, "mle"),
-                         .r_hat = real_of(j, "r_hat"), .ess_bulk = real_of(j, "ess_bulk"),
+                         .mean = real_of(j, "mean"),
+                         .deviation = real_of(j, "sd"),
+                         .map = real_of(j, "map"),
+                         .mle = real_of(j, "mle"),
+                         .r_hat = real_of(j, "r_hat"),
+                         .ess_bulk = real_of(j, "ess_bulk"),
                          .ess_tail = real_of(j, "ess_tail")};
     reals_of(j, "quantiles", 5, p->quantile);
     reals_of(j, "hdi68", 2, p->hdi68);
@@ -187,17 +198,22 @@ static const char *believe(report_data *d, const posterior_block *b, bool *gated
     const experiment *e = d->run->session->experiment;
     const char *why = NULL;
     if (b->r_hat_max > 1.01)
-        why = arena_print(d->arena, "its chains have not mixed (R-hat %.3f; raise "
-                          "infer.sampler.warmup and draws)", b->r_hat_max);
+        why = arena_print(d->arena,
+                          "its chains have not mixed (R-hat %.3f; raise "
+                          "infer.sampler.warmup and draws)",
+                          b->r_hat_max);
     if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
         why = sentence_and(d->arena, why,
-                           arena_print(d->arena, "the area of its ratio, %.3f, lies outside the "
-                                       "central 99%% of the test values", b->area));
+                           arena_print(d->arena,
+                                       "the area of its ratio, %.3f, lies outside the "
+                                       "central 99%% of the test values",
+                                       b->area));
         *gated = *gated || e->diagnose.area.gate_outside;
     }
     if (b->predictive_rank > OUTSIDE) {
         why = sentence_and(d->arena, why,
-                           arena_print(d->arena, "the observation is unlike the simulations "
+                           arena_print(d->arena,
+                                       "the observation is unlike the simulations "
                                        "(farther from them than %.1f%% of the test rows)",
                                        100 * b->predictive_rank));
         *gated = *gated || e->diagnose.predictive.gate_outside;
@@ -209,15 +225,17 @@ static int judge_block(report_data *d, posterior_block *b)
 {
     bool gated = false;
     if (isnan(b->area_rank) && isnan(b->predictive_rank))
-        return NRE_OK;           /* nothing was checked, so nothing is said */
+        return NRE_OK; /* nothing was checked, so nothing is said */
     b->believe = believe(d, b, &gated);
     if (!b->believe)
         return fail(NRE_ENOMEM, "no memory for a table");
     if (!strcmp(b->believe, "yes"))
         return NRE_OK;
-    const char *what = arena_print(d->arena, "%sdo not believe the posterior of target %s, "
-                                   "observation %s: %s", gated ? "gate missed: " : "", b->target,
-                                   b->observation, b->believe);
+    const char *what =
+        arena_print(d->arena,
+                    "%sdo not believe the posterior of target %s, "
+                    "observation %s: %s",
+                    gated ? "gate missed: " : "", b->target, b->observation, b->believe);
     note(d, what);
     if (gated)
         miss_gate(d, what);
@@ -231,8 +249,8 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
     const json_t *list = json_object_get(result, "observations");
     const json_t *j = json_array_get(list, i), *p = json_object_get(j, "parameters");
     const json_t *areas = json_object_get(row_of(d->area, name), "observed");
-    const json_t *places =
-        json_object_get(json_array_get(json_object_get(d->predictive, "rows"), 0), "observed");
+    const json_t *places = json_object_get(
+        json_array_get(json_object_get(d->predictive, "rows"), 0), "observed");
     size_t n = json_array_size(p);
     parameter_row *rows = arena_alloc(d->arena, n + 1, sizeof *rows);
     if (!rows)
@@ -243,14 +261,17 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
     bool joint = observation && !strcmp(observation, "joint");
     *b = (posterior_block){.target = name,
                            .architecture = estimator_name(d->run->session->experiment),
-                           .method = word_of(result, "method"), .observation = observation,
-                           .n_parameters = n, .parameters = rows,
+                           .method = word_of(result, "method"),
+                           .observation = observation,
+                           .n_parameters = n,
+                           .parameters = rows,
                            .simulations = simulations_of(d),
                            .area = worst_of(areas, "area", i, joint),
                            .area_rank = worst_of(areas, "rank", i, joint),
                            .predictive_rank = worst_of(places, "rank", i, joint),
                            .predictive_distance = worst_of(places, "distance", i, joint),
-                           .r_hat_max = real_of(j, "r_hat_max"), .ess_min = real_of(j, "ess_min")};
+                           .r_hat_max = real_of(j, "r_hat_max"),
+                           .ess_min = real_of(j, "ess_min")};
     return judge_block(d, b);
 }
 
@@ -287,14 +308,17 @@ static int read_results(report_data *d)
     if (!d->posterior)
         return fail(NRE_ENOMEM, "no memory for the tables");
     if (e->diagnose.coverage.wanted)
-        rc = read_result(folder_path(r->folder, "diagnostics/coverage.json"), &d->coverage);
+        rc = read_result(folder_path(r->folder, "diagnostics/coverage.json"),
+                         &d->coverage);
     if (!rc && e->diagnose.area.wanted)
         rc = read_result(folder_path(r->folder, "diagnostics/area.json"), &d->area);
     if (!rc && e->diagnose.predictive.wanted)
-        rc = read_result(folder_path(r->folder, "diagnostics/predictive.json"), &d->predictive);
+        rc = read_result(folder_path(r->folder, "diagnostics/predictive.json"),
+                         &d->predictive);
     for (size_t i = 0; i < r->session->n_targets && !rc; i++)
         rc = read_result(folder_path(r->folder, "posterior/%s/summary.json",
-                                     r->session->targets[i].name), &d->posterior[i]);
+                                     r->session->targets[i].name),
+                         &d->posterior[i]);
     if (!rc)
         rc = read_coverage(d);
     return rc ? rc : read_posteriors(d);
@@ -307,9 +331,11 @@ static int write_page(const report_data *d, const run_summary *s)
     size_t n;
     int rc = file_read(path_join(d->arena, base, "resolved.yaml"), 1 << 22, &config, &n);
     if (!rc)
-        rc = file_read(path_join(d->arena, base, "environment.json"), 1 << 22, &environment, &n);
+        rc = file_read(path_join(d->arena, base, "environment.json"), 1 << 22,
+                       &environment, &n);
     if (!rc)
-        rc = page_write(s, config, environment, folder_path(d->run->folder, "report.html"));
+        rc = page_write(s, config, environment,
+                        folder_path(d->run->folder, "report.html"));
     free(config);
     free(environment);
     return rc;
@@ -319,10 +345,14 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
 {
     const run *r = d->run;
     const char *tables = folder_path(r->folder, "tables");
-    run_summary all = {.name = r->session->experiment->name, .folder = r->folder->path,
-                           .coverage = d->coverage_table.n_rows ? &d->coverage_table : NULL,
-                           .posterior = d->posterior_table.n_blocks ? &d->posterior_table : NULL,
-                           .n_notes = d->n_notes, .notes = d->notes, .seconds = seconds};
+    run_summary all = {.name = r->session->experiment->name,
+                       .folder = r->folder->path,
+                       .coverage = d->coverage_table.n_rows ? &d->coverage_table : NULL,
+                       .posterior =
+                           d->posterior_table.n_blocks ? &d->posterior_table : NULL,
+                       .n_notes = d->n_notes,
+                       .notes = d->notes,
+                       .seconds = seconds};
     int rc = folder_make(tables);
     if (!rc && all.coverage)
         rc = coverage_table_write(all.coverage, tables);
@@ -363,7 +393,8 @@ void result_print(const run *r, int rc)
         return;
     json_object_set_new(r->result, "folder", json_string(r->folder->path));
     json_object_set_new(r->result, "exit", json_integer(exit_code_of(rc)));
-    json_object_set_new(r->result, "message", rc ? json_string(error_message()) : json_null());
+    json_object_set_new(r->result, "message",
+                        rc ? json_string(error_message()) : json_null());
     json_dumpf(r->result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     printf("\n");
 }

@@ -10,27 +10,26 @@ static const char *member_folder(const run *r, size_t which, size_t member)
 }
 
 /* The training loss knows shards and rows, a fingerprint knows what they were made of. */
-static int upstream(const run *r, arena *a, size_t purpose, const char **text)
+static int upstream(run *r, arena *a, size_t purpose, const char **text)
 {
-    size_t n = 0;
-    unit *u = NULL;
-    run copy = *r;
-    int rc = units_simulate(&copy, a, &n, &u);
-    for (size_t i = 0; i < n && !rc; i++)
-        if (u[i].index == purpose)
-            *text = arena_print(a, "%sdata.%s = %s\n", *text, PURPOSES[purpose],
-                                hash_hex(hash_string(u[i].inputs)).hex);
-    return rc || *text ? rc : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
+    const char *inputs = NULL;
+    int rc = dataset_inputs(r, purpose, &inputs);
+    if (rc)
+        return rc;
+    *text = arena_print(a, "%ssimulate/%s = %s\n", *text, PURPOSES[purpose],
+                        hash_hex(hash_string(inputs)).hex);
+    return *text ? NRE_OK : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
 }
 
-static int unit_inputs(const run *r, arena *a, size_t which, const char **out)
+static int unit_inputs(run *r, arena *a, size_t which, const char **out)
 {
     static const char *const PREFIXES[] = {"train", "architecture", "seed"};
     session *s = r->session;
     const plugin *p = s->architecture->plugin;
     const char *text = experiment_inputs(s->experiment, a, 3, PREFIXES);
-    text = arena_print(a, "%splugin.architecture = %s %s %s\ntarget = %s\n", text, p->table->name,
-                       p->table->version, hash_hex(p->file_hash).hex, s->targets[which].name);
+    text = arena_print(a, "%splugin.architecture = %s %s %s\ntarget = %s\n", text,
+                       p->table->name, p->table->version, hash_hex(p->file_hash).hex,
+                       s->targets[which].name);
     int rc = upstream(r, a, 0, &text);
     if (!rc)
         rc = upstream(r, a, 1, &text);
@@ -42,15 +41,20 @@ static int settings_of(const experiment *e, size_t member, train_settings *out)
 {
     const loss *l = loss_find(e->train.loss.name);
     if (!l)
-        return fail(NRE_ECONFIG, "train.loss.name: '%s' is not a loss", e->train.loss.name);
+        return fail(NRE_ECONFIG, "train.loss.name: '%s' is not a loss",
+                    e->train.loss.name);
     *out = (train_settings){
         .loss = l,
         .marginals = e->train.loss.marginals,
-        .optimiser = {e->train.optimizer.lr, e->train.optimizer.beta1, e->train.optimizer.beta2,
-                      e->train.optimizer.eps, e->train.optimizer.weight_decay},
-        .schedule = {.name = (schedule_name)e->train.schedule.kind, .lr = e->train.optimizer.lr,
-                     .min_lr = e->train.schedule.min_lr, .warmup = e->train.schedule.warmup,
-                     .factor = e->train.schedule.factor, .patience = e->train.schedule.patience},
+        .optimiser = {e->train.optimizer.lr, e->train.optimizer.beta1,
+                      e->train.optimizer.beta2, e->train.optimizer.eps,
+                      e->train.optimizer.weight_decay},
+        .schedule = {.name = (schedule_name)e->train.schedule.kind,
+                     .lr = e->train.optimizer.lr,
+                     .min_lr = e->train.schedule.min_lr,
+                     .warmup = e->train.schedule.warmup,
+                     .factor = e->train.schedule.factor,
+                     .patience = e->train.schedule.patience},
         .batch_size = e->train.batch_size,
         .epochs = e->train.epochs,
         .patience = e->train.patience,
@@ -63,7 +67,8 @@ static int settings_of(const experiment *e, size_t member, train_settings *out)
 }
 
 static int train_member(run *r, const unit *u, size_t member, const loader *train,
-                        const loader *validation, const scaling *scale, train_result *result)
+                        const loader *validation, const scaling *scale,
+                        train_result *result)
 {
     session *s = r->session;
     train_settings settings;
@@ -71,11 +76,18 @@ static int train_member(run *r, const unit *u, size_t member, const loader *trai
     int rc = settings_of(s->experiment, member, &settings);
     if (rc)
         return rc;
-    train_job job = {.settings = &settings, .net = s->nets[u->index],
-                     .target = &s->targets[u->index], .train = train, .validation = validation,
-                     .scaling = scale, .folder = member_folder(r, u->index, member),
-                     .fingerprint = fingerprint.hex, .pool = s->workers, .watch = r->watch,
-                     .metrics = folder_metrics, .metrics_context = r->folder};
+    train_job job = {.settings = &settings,
+                     .net = s->nets[u->index],
+                     .target = &s->targets[u->index],
+                     .train = train,
+                     .validation = validation,
+                     .scaling = scale,
+                     .folder = member_folder(r, u->index, member),
+                     .fingerprint = fingerprint.hex,
+                     .pool = s->workers,
+                     .watch = r->watch,
+                     .metrics = folder_metrics,
+                     .metrics_context = r->folder};
     if ((rc = folder_make(job.folder)))
         return rc;
     return train_run(&job, result);
@@ -83,11 +95,14 @@ static int train_member(run *r, const unit *u, size_t member, const loader *trai
 
 static void say_member(const run *r, const unit *u, size_t member, const train_result *t)
 {
-    log_say(NRE_INFO, "train %s member %zu: %llu epochs, best %llu with validation loss %.5f%s",
+    log_say(NRE_INFO,
+            "train %s member %zu: %llu epochs, best %llu with validation loss %.5f%s",
             r->session->targets[u->index].name, member, (unsigned long long)t->epochs,
-            (unsigned long long)t->best_epoch, t->best_loss, t->resumed ? " (resumed)" : "");
+            (unsigned long long)t->best_epoch, t->best_loss,
+            t->resumed ? " (resumed)" : "");
     if (t->clamped)
-        log_say(NRE_INFO, "train %s: %llu values of x lay beyond %d deviations and were clamped",
+        log_say(NRE_INFO,
+                "train %s: %llu values of x lay beyond %d deviations and were clamped",
                 r->session->targets[u->index].name, (unsigned long long)t->clamped,
                 (int)SCALING_CLAMP);
 }
@@ -102,8 +117,8 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
     if (!rc)
         rc = run_loader(r, 1, &validation_data, &validation);
     if (!rc)
-        rc = scaling_fit(s->simulator, train, s->experiment->train.standardise, s->workers,
-                         &scale);
+        rc = scaling_fit(s->simulator, train, s->experiment->train.standardise,
+                         s->workers, &scale);
     for (size_t m = 0; m < s->experiment->train.ensemble && !rc; m++) {
         train_result result = {0};
         rc = train_member(r, u, m, train, validation, scale, &result);
@@ -120,6 +135,15 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
     return rc;
 }
 
+static const char *missing(const run *r, const unit *u)
+{
+    const char *path = NULL;
+    for (size_t m = 0; m < r->session->experiment->train.ensemble && !path; m++)
+        path = path_missing(
+            r, path_join(r->folder->arena, member_folder(r, u->index, m), "weights.h5"));
+    return path;
+}
+
 int units_train(run *r, arena *a, size_t *n, unit **out)
 {
     session *s = r->session;
@@ -130,16 +154,32 @@ int units_train(run *r, arena *a, size_t *n, unit **out)
     if (s->experiment->estimator != ESTIMATOR_NETWORK)
         return NRE_OK;
     for (size_t i = 0; i < s->n_targets; i++) {
-        const char *last = member_folder(r, i, s->experiment->train.ensemble - 1);
         (*out)[i] = (unit){.name = arena_print(a, "train/%s", s->targets[i].name),
-                           .stage = "train", .index = i,
-                           .output = path_join(a, last, "weights.h5"), .perform = perform};
+                           .stage = "train",
+                           .index = i,
+                           .missing = missing,
+                           .perform = perform};
         int rc = unit_inputs(r, a, i, &(*out)[i].inputs);
         if (rc)
             return rc;
         (*n)++;
     }
     return NRE_OK;
+}
+
+/* Damaged weights: --resume trains them anew, from the last checkpoint where there is
+ * one. */
+static int refuse_weights(const run *r, size_t which, int rc)
+{
+    arena *a = r->session->arena;
+    if (rc != NRE_EDATA)
+        return rc;
+    const char *why = arena_copy(a, error_message());
+    if (r->stages)
+        (void)stage_forget(r->stages,
+                           arena_print(a, "train/%s", r->session->targets[which].name));
+    return fail(rc, "%s; nereid run with --resume trains them anew",
+                why ? why : "damaged weights");
 }
 
 static int open_networks(const run *r, size_t which, estimator *e)
@@ -155,7 +195,7 @@ static int open_networks(const run *r, size_t which, estimator *e)
         int rc = trained_open(member_folder(r, which, m), s->nets[which], &e->models[m],
                               &e->scalings[m]);
         if (rc)
-            return rc;
+            return refuse_weights(r, which, rc);
     }
     return ratio_of_networks(&s->targets[which], n, e->models, e->scalings, &e->ratio);
 }

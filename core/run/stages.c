@@ -9,7 +9,7 @@ enum { STAGES_LIMIT = 16 << 20 };
 
 struct stages {
     char *path;
-    json_t *done;                /* {"train/all": {"inputs": "...", "seconds": 1.5}, ...} */
+    json_t *done; /* {"train/all": {"inputs": "...", "seconds": 1.5}, ...} */
 };
 
 int stages_open(const char *path, stages **out)
@@ -57,7 +57,24 @@ static const char *line_of(const char *text, const char *path, size_t path_n, si
     return NULL;
 }
 
-/* "train.epochs changed: 30 -> 20", for the first line of B that A does not have as it is. */
+/* Checksums tell a reader nothing: 32 hexadecimal digits at the end of a value. */
+static bool is_checksum(const char *value, size_t n)
+{
+    return n >= 32 && strspn(value + n - 32, "0123456789abcdef") >= 32;
+}
+
+/* "train.epochs changed: 30 -> 20", of two lines whose values begin at AT. */
+static const char *change_text(const char *old, size_t old_n, const char *new, size_t n,
+                               size_t at, arena *memory)
+{
+    int path_n = (int)(at - 3);
+    if (is_checksum(old + at, old_n - at) || is_checksum(new + at, n - at))
+        return arena_print(memory, "%.*s changed", path_n, new);
+    return arena_print(memory, "%.*s changed: %.*s -> %.*s", path_n, new,
+                       (int)(old_n - at), old + at, (int)(n - at), new + at);
+}
+
+/* What the first line of B says that A does not have as it is. */
 static const char *difference(const char *a, const char *b, arena *memory)
 {
     for (const char *p = b; *p; p += strcspn(p, "\n"), p += *p == '\n') {
@@ -67,10 +84,8 @@ static const char *difference(const char *a, const char *b, arena *memory)
         const char *old = line_of(a, p, path_n, &old_n);
         if (!old)
             return arena_print(memory, "%.*s is new", (int)path_n, p);
-        if (old_n != n || memcmp(old, p, n))
-            return arena_print(memory, "%.*s changed: %.*s -> %.*s", (int)path_n, p,
-                               (int)(old_n - path_n - 3), old + path_n + 3,
-                               (int)(n - path_n - 3), p + path_n + 3);
+        if (old_n != n || memcmp(old, p, n) != 0)
+            return change_text(old, old_n, p, n, path_n + 3, memory);
     }
     return NULL;
 }
@@ -90,6 +105,14 @@ bool stage_is_done(const stages *s, const char *name, const char *inputs, arena 
     if (!*reason)
         *reason = "an input is gone";
     return false;
+}
+
+int stage_forget(stages *s, const char *name)
+{
+    if (!json_object_get(s->done, name))
+        return NRE_OK;
+    json_object_del(s->done, name);
+    return json_save(s->path, s->done);
 }
 
 int stage_done(stages *s, const char *name, const char *inputs, double seconds)

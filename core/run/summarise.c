@@ -8,14 +8,14 @@
 /* Best draws that maxima start from. */
 enum { N_STARTS = 8 };
 
-typedef struct answer {              /* of one observation, or of all together */
+typedef struct answer { /* of one observation, or of all together */
     const posterior_request *request;
     const target *target;
     const observed *observed;
     ratio_worker *worker;
     size_t row, n_rows;
     chains chains;
-    double *map, *mle;               /* [dim] */
+    double *map, *mle; /* [dim] */
 } answer;
 
 static json_t *numbers(size_t n, const double *value)
@@ -50,7 +50,8 @@ static void column_of(const chains *c, uint32_t k, double *value)
 static int add_parameter(const answer *a, uint32_t k, double *value, json_t *list)
 {
     const chains *c = &a->chains;
-    const nre_theta *about = simulator_theta(a->request->session->simulator, a->target->which[k]);
+    const nre_theta *about =
+        simulator_theta(a->request->session->simulator, a->target->which[k]);
     summary s;
     column_of(c, k, value);
     int rc = summary_of(c->n_chains * c->n_draws, value, c->weight, &s);
@@ -68,8 +69,8 @@ static int add_parameter(const answer *a, uint32_t k, double *value, json_t *lis
     return NRE_OK;
 }
 
-/* All draws as full parameter vectors, NAN where the target has none: a derived quantity that
- * needs a marginalised parameter comes out as NAN and is left out. */
+/* All draws as full parameter vectors, NAN where the target has none: a derived quantity
+ * that needs a marginalised parameter comes out as NAN and is left out. */
 static int derived_of(const answer *a, double *out)
 {
     const simulator *s = a->request->session->simulator;
@@ -99,7 +100,8 @@ static int add_derived(const answer *a, double *value, json_t *list)
     if (!m || !NRE_HAS(simulator_ops(s), derived))
         return NRE_OK;
     double *all = memory_new(n * m, sizeof *all);
-    int rc = all ? derived_of(a, all) : fail(NRE_ENOMEM, "no memory for derived quantities");
+    int rc =
+        all ? derived_of(a, all) : fail(NRE_ENOMEM, "no memory for derived quantities");
     for (size_t k = 0; k < m && !rc; k++) {
         bool known = true;
         for (size_t i = 0; i < n; i++) {
@@ -110,7 +112,8 @@ static int add_derived(const answer *a, double *value, json_t *list)
         if (!known || (rc = summary_of(n, value, c->weight, &sum)))
             continue;
         if (!c->weight)
-            sum.mcse_mean = sum.deviation / sqrt(ess_mean_of(c->n_chains, c->n_draws, value));
+            sum.mcse_mean =
+                sum.deviation / sqrt(ess_mean_of(c->n_chains, c->n_draws, value));
         json_array_append_new(list, summary_json(simulator_derived(s, k), true, &sum));
     }
     free(all);
@@ -175,11 +178,11 @@ static int find_maxima(answer *a)
         return fail(NRE_ENOMEM, "no memory for the maxima");
     }
     size_t n = starts_of(&a->chains, start);
-    int rc = maximum_of(p, a->worker, a->observed, a->row, a->n_rows, MAXIMUM_POSTERIOR, n, start,
-                        a->map, &value);
+    int rc = maximum_of(p, a->worker, a->observed, a->row, a->n_rows, MAXIMUM_POSTERIOR,
+                        n, start, a->map, &value);
     if (!rc)
-        rc = maximum_of(p, a->worker, a->observed, a->row, a->n_rows, MAXIMUM_RATIO, n, start,
-                        a->mle, &value);
+        rc = maximum_of(p, a->worker, a->observed, a->row, a->n_rows, MAXIMUM_RATIO, n,
+                        start, a->mle, &value);
     free(start);
     return rc;
 }
@@ -189,8 +192,8 @@ static int save_grid(const answer *a, const char *path, arena *memory)
     grid g = {0};
     if (a->target->n > 3)
         return NRE_OK;
-    int rc = grid_of(&a->request->estimator->posterior, a->worker, a->observed, a->row, a->n_rows,
-                     &g);
+    int rc = grid_of(&a->request->estimator->posterior, a->worker, a->observed, a->row,
+                     a->n_rows, &g);
     if (!rc)
         rc = grid_save(&g, a->target, path_join(memory, path, "grid.h5"));
     grid_release(&g);
@@ -201,16 +204,21 @@ static int sample(answer *a, const char *name, arena *memory)
 {
     const posterior_request *r = a->request;
     const experiment *e = r->session->experiment;
-    chains_plan draws = {.n_chains = e->infer.sampler.chains, .warmup = e->infer.sampler.warmup,
-                        .draws = e->infer.sampler.draws, .seed = e->seed,
-                        .purpose = arena_print(memory, "chain/%s/%s", a->target->name, name),
-                        .services = &r->session->services, .watch = r->session->watch};
-    return chains_of(r->sampler, &r->estimator->posterior, a->observed, a->row, a->n_rows, &draws,
-                     &a->chains);
+    chains_plan draws = {.n_chains = e->infer.sampler.chains,
+                         .warmup = e->infer.sampler.warmup,
+                         .draws = e->infer.sampler.draws,
+                         .seed = e->seed,
+                         .purpose =
+                             arena_print(memory, "chain/%s/%s", a->target->name, name),
+                         .services = &r->session->services,
+                         .watch = r->session->watch};
+    return chains_of(r->sampler, &r->estimator->posterior, a->observed, a->row, a->n_rows,
+                     &draws, &a->chains);
 }
 
 /* One posterior: sampled, saved in FOLDER, summarised. */
-static int answer_of(answer *a, const char *name, const char *path, arena *memory, json_t *list)
+static int answer_of(answer *a, const char *name, const char *path, arena *memory,
+                     json_t *list)
 {
     const posterior_request *r = a->request;
     const float *x = r->x + a->row * simulator_n_x(r->session->simulator);
@@ -235,20 +243,6 @@ static int answer_of(answer *a, const char *name, const char *path, arena *memor
     return rc ? fail_within(rc, "observation %s", name) : NRE_OK;
 }
 
-static int check_joint(const posterior_request *r)
-{
-    const session *s = r->session;
-    const target *t = &s->targets[r->target];
-    if (!r->joint || r->n_rows < 2 || t->n == simulator_n_theta(s->simulator)
-        || s->experiment->infer.nuisance == NUISANCE_PER_OBSERVATION)
-        return NRE_OK;
-    return fail(NRE_ECONFIG,
-                "target '%s' leaves parameters out: log ratios of several rows may be added only "
-                "when those are drawn anew for each row; say infer.nuisance: per_observation if "
-                "that is so, else use the target 'all'",
-                t->name);
-}
-
 int posterior_summarise(const posterior_request *r, json_t **result)
 {
     arena *memory = arena_new();
@@ -256,7 +250,7 @@ int posterior_summarise(const posterior_request *r, json_t **result)
     ratio_worker *w = NULL;
     json_t *list = json_array();
     const target *t = &r->session->targets[r->target];
-    int rc = memory && list ? check_joint(r) : fail(NRE_ENOMEM, "no memory for a posterior");
+    int rc = memory && list ? NRE_OK : fail(NRE_ENOMEM, "no memory for a posterior");
     if (!rc)
         rc = ratio_worker_new(r->estimator->ratio, &w);
     if (!rc)
@@ -265,15 +259,20 @@ int posterior_summarise(const posterior_request *r, json_t **result)
         rc = ratio_observe(r->estimator->ratio, w, r->n_rows, r->x, seen);
     size_t n = r->joint ? 1 : r->n_rows;
     for (size_t i = 0; i < n && !rc; i++) {
-        answer a = {.request = r, .target = t, .observed = seen, .worker = w, .row = i,
+        answer a = {.request = r,
+                    .target = t,
+                    .observed = seen,
+                    .worker = w,
+                    .row = i,
                     .n_rows = r->joint ? r->n_rows : 1};
-        const char *name = r->joint && r->n_rows > 1 ? "joint" : arena_print(memory, "%zu", i);
-        rc = answer_of(&a, name, n == 1 ? r->folder : path_join(memory, r->folder, name), memory,
-                       list);
+        const char *name =
+            r->joint && r->n_rows > 1 ? "joint" : arena_print(memory, "%zu", i);
+        rc = answer_of(&a, name, n == 1 ? r->folder : path_join(memory, r->folder, name),
+                       memory, list);
     }
     if (!rc)
         *result = json_pack("{s:s, s:s, s:O}", "target", t->name, "method",
-                             r->sampler->plugin->table->name, "observations", list);
+                            r->sampler->plugin->table->name, "observations", list);
     json_decref(list);
     observed_free(seen);
     ratio_worker_free(w);

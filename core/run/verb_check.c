@@ -9,12 +9,12 @@
 enum { ROWS = 64 };
 
 typedef struct sample_rows {
-    double *theta;               /* [ROWS][n_theta] */
-    float *x;                    /* [ROWS][n_x] */
+    double *theta; /* [ROWS][n_theta] */
+    float *x;      /* [ROWS][n_x] */
     uint8_t *status;
     loader *loader;
     scaling *scaling;
-    double seconds;              /* of one simulation on one thread */
+    double seconds; /* of one simulation on one thread */
 } sample_rows;
 
 static void sample_free(sample_rows *b)
@@ -36,33 +36,43 @@ static double now(void)
 static int simulate_sample(const session *s, sample_rows *b)
 {
     size_t k = simulator_n_theta(s->simulator), m = simulator_n_x(s->simulator);
-    draw d = {.seed = s->experiment->seed, .purpose = "check", .n = ROWS,
+    draw d = {.seed = s->experiment->seed,
+              .purpose = "check",
+              .n = ROWS,
               .on_invalid = (int)s->experiment->simulator.on_invalid};
     tally count = {0};
     *b = (sample_rows){.theta = memory_new(ROWS * k, sizeof *b->theta),
-                 .x = memory_new(ROWS * m, sizeof *b->x), .status = memory_new(ROWS, 1)};
+                       .x = memory_new(ROWS * m, sizeof *b->x),
+                       .status = memory_new(ROWS, 1)};
     if (!b->theta || !b->x || !b->status)
         return fail(NRE_ENOMEM, "no memory for a mini-batch");
     int rc = simulator_prepare(s->simulator);
     double start = now();
     if (!rc)
-        rc = simulator_draw(s->simulator, NULL, NULL, &d, b->theta, b->x, b->status, &count, NULL);
+        rc = simulator_draw(s->simulator, NULL, NULL, &d, b->theta, b->x, b->status,
+                            &count, NULL);
     b->seconds = (now() - start) / ROWS;
     if (!rc)
         rc = loader_of_arrays(ROWS, k, m, b->theta, b->x, &b->loader);
-    return rc ? rc : scaling_fit(s->simulator, b->loader, s->experiment->train.standardise, NULL,
-                                 &b->scaling);
+    return rc ? rc
+              : scaling_fit(s->simulator, b->loader, s->experiment->train.standardise,
+                            NULL, &b->scaling);
 }
 
-/* Log ratios of the mini-batch by an untrained network, and the sampler's first steps on them. */
+/* Log ratios of the mini-batch by an untrained network, and the sampler's first steps on
+ * them. */
 static int try_ratio(const session *s, ratio *r, const sample_rows *b)
 {
     ratio_worker *w = NULL;
     observed *o = NULL;
     chains c = {0};
     posterior p = {r, NULL};
-    chains_plan few = {.n_chains = 4, .warmup = 10, .draws = 10, .seed = s->experiment->seed,
-                        .purpose = "check", .services = &s->services};
+    chains_plan few = {.n_chains = 4,
+                       .warmup = 10,
+                       .draws = 10,
+                       .seed = s->experiment->seed,
+                       .purpose = "check",
+                       .services = &s->services};
     int rc = ratio_worker_new(r, &w);
     if (!rc)
         rc = observed_new(r, &o);
@@ -100,36 +110,88 @@ static int try_network(const session *s, size_t i, const sample_rows *b)
     return rc;
 }
 
-static int check_observation(const session *s)
-{
-    size_t n = 0;
-    float *x = NULL;
-    run r = {.session = (session *)(uintptr_t)s};
-    int rc = observations_of(&r, &n, &x);
-    free(x);
-    if (!rc && n)
-        printf("observation      %zu row%s of %zu values\n", n, n == 1 ? "" : "s",
-               simulator_n_x(s->simulator));
-    return rc;
-}
-
-static void say_targets(const session *s, const sample_rows *b)
+/* What was found, as JSON; printed as such or as lines. */
+static json_t *simulator_found(const session *s, double seconds)
 {
     const experiment *e = s->experiment;
-    const uint64_t total = e->datasets.train.n + e->datasets.validation.n + e->datasets.test.n;
-    printf("simulator        %s: %zu parameters, %zu values, %.3g ms a simulation, about %.0f s "
-           "for %llu on %u threads\n", e->simulator.component.name,
-           simulator_n_theta(s->simulator), simulator_n_x(s->simulator), 1e3 * b->seconds,
-           b->seconds * (double)total / pool_threads(s->workers), (unsigned long long)total,
-           pool_threads(s->workers));
+    uint64_t total = e->datasets.train.n + e->datasets.validation.n + e->datasets.test.n;
+    return json_pack(
+        "{s:s, s:I, s:I, s:f, s:I, s:f}", "name", e->simulator.component.name,
+        "parameters", (json_int_t)simulator_n_theta(s->simulator), "values",
+        (json_int_t)simulator_n_x(s->simulator), "seconds_each", seconds, "simulations",
+        (json_int_t)total, "seconds", seconds * (double)total / pool_threads(s->workers));
+}
+
+static json_t *targets_found(const session *s)
+{
+    json_t *list = json_array();
     for (size_t i = 0; i < s->n_targets; i++) {
         double head = 0, trunk = 0;
         if (s->nets[i])
             net_flops(s->nets[i], &head, &trunk);
-        printf("target           %s: %u parameters, network of %zu weights, %.3g MFLOP a pair\n",
-               s->targets[i].name, s->targets[i].n, s->nets[i] ? net_n_weights(s->nets[i]) : 0,
-               1e-6 * (head + trunk));
+        json_array_append_new(
+            list, json_pack("{s:s, s:I, s:I, s:f}", "name", s->targets[i].name,
+                            "parameters", (json_int_t)s->targets[i].n, "weights",
+                            (json_int_t)(s->nets[i] ? net_n_weights(s->nets[i]) : 0),
+                            "flops", head + trunk));
     }
+    return list;
+}
+
+static void say_targets(const json_t *targets)
+{
+    size_t i;
+    json_t *t;
+    json_array_foreach(targets, i, t)
+        printf("target           %s: %lld parameters, network of %lld weights, %.3g "
+               "MFLOP a pair\n",
+               json_string_value(json_object_get(t, "name")),
+               (long long)json_integer_value(json_object_get(t, "parameters")),
+               (long long)json_integer_value(json_object_get(t, "weights")),
+               1e-6 * json_number_value(json_object_get(t, "flops")));
+}
+
+static void say_found(const session *s, const json_t *found, size_t n_rows,
+                      const char *config)
+{
+    const json_t *m = json_object_get(found, "simulator");
+    printf("simulator        %s: %zu parameters, %zu values, %.3g ms a simulation, about "
+           "%.0f s "
+           "for %lld on %u threads\n",
+           s->experiment->simulator.component.name, simulator_n_theta(s->simulator),
+           simulator_n_x(s->simulator),
+           1e3 * json_number_value(json_object_get(m, "seconds_each")),
+           json_number_value(json_object_get(m, "seconds")),
+           (long long)json_integer_value(json_object_get(m, "simulations")),
+           pool_threads(s->workers));
+    say_targets(json_object_get(found, "targets"));
+    if (n_rows)
+        printf("observation      %zu row%s of %zu values\n", n_rows,
+               n_rows == 1 ? "" : "s", simulator_n_x(s->simulator));
+    printf("%s is fine\n", config);
+}
+
+static int report_found(session *s, const command *c, double seconds)
+{
+    run r = {.session = s};
+    size_t n = 0;
+    const float *x = NULL;
+    int rc = observations_of(&r, &n, &x);
+    if (rc)
+        return rc;
+    json_t *found = json_pack("{s:s, s:o, s:o, s:I}", "config", c->arguments[0],
+                              "simulator", simulator_found(s, seconds), "targets",
+                              targets_found(s), "observations", (json_int_t)n);
+    if (!found)
+        return fail(NRE_ENOMEM, "no memory for the result");
+    if (c->json)
+        json_dumpf(found, stdout, JSON_INDENT(2));
+    else
+        say_found(s, found, n, c->arguments[0]);
+    if (c->json)
+        printf("\n");
+    json_decref(found);
+    return NRE_OK;
 }
 
 int verb_check(const command *c)
@@ -145,12 +207,8 @@ int verb_check(const command *c)
     for (size_t i = 0; !rc && i < s->n_targets; i++)
         if (s->nets[i])
             rc = try_network(s, i, &b);
-    if (!rc) {
-        say_targets(s, &b);
-        rc = check_observation(s);
-    }
     if (!rc)
-        printf("%s is fine\n", c->arguments[0]);
+        rc = report_found(s, c, b.seconds);
     sample_free(&b);
     session_close(s);
     return rc;

@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 4096 };           /* pairs at a time */
+enum { BLOCK = 4096 }; /* pairs at a time */
 
 typedef struct pairs {
     const estimator *estimator;
     const target *target;
-    size_t n, n_x;               /* pairs; rows of x: n, or 1 for all */
-    size_t width;                /* of a row of x */
-    double *theta;               /* [n][target n] */
-    float *x;                    /* [n_x][width] */
-    double *out;                 /* [n][2 + target n] */
+    size_t n, n_x; /* pairs; rows of x: n, or 1 for all */
+    size_t width;  /* of a row of x */
+    double *theta; /* [n][target n] */
+    float *x;      /* [n_x][width] */
+    double *out;   /* [n][2 + target n] */
 } pairs;
 
 /* Rows of a .npy of floats, axes after the first flattened. */
@@ -28,16 +28,18 @@ static int read_rows(const char *path, size_t width, npy *a, size_t *n)
     if (a->rank == 1 && total == width)
         rows = 1;
     if (a->type != 'f' || !rows || total != rows * width)
-        return fail(NRE_EDATA, "'%s': expected floats of shape [n][%zu], found %llu numbers in "
-                    "%llu rows", path, width, (unsigned long long)total,
-                    (unsigned long long)rows);
+        return fail(NRE_EDATA,
+                    "'%s': expected floats of shape [n][%zu], found %llu numbers in "
+                    "%llu rows",
+                    path, width, (unsigned long long)total, (unsigned long long)rows);
     *n = (size_t)rows;
     return NRE_OK;
 }
 
 static double item_of(const npy *a, size_t i)
 {
-    return a->width == 4 ? (double)((const float *)a->data)[i] : ((const double *)a->data)[i];
+    return a->width == 4 ? (double)((const float *)a->data)[i]
+                         : ((const double *)a->data)[i];
 }
 
 /* Every theta must lie in the prior: outside it the network has never been. */
@@ -48,7 +50,8 @@ static int check_support(const pairs *p, const char *path)
         double lo, hi;
         marginal_support(m, &lo, &hi);
         if (!(p->theta[i] >= lo && p->theta[i] <= hi))
-            return fail(NRE_EDATA, "'%s': row %zu: %s = %g lies outside its prior, [%g, %g]", path,
+            return fail(NRE_EDATA,
+                        "'%s': row %zu: %s = %g lies outside its prior, [%g, %g]", path,
                         i / p->target->n, m->name, p->theta[i], lo, hi);
     }
     return NRE_OK;
@@ -71,7 +74,8 @@ static int read_x(const char *path, pairs *p)
     npy a = {0};
     int rc = read_rows(path, p->width, &a, &p->n_x);
     if (!rc && p->n_x != 1 && p->n_x != p->n)
-        rc = fail(NRE_EDATA, "'%s' has %zu rows for %zu thetas; give one for each, or a single one",
+        rc = fail(NRE_EDATA,
+                  "'%s' has %zu rows for %zu thetas; give one for each, or a single one",
                   path, p->n_x, p->n);
     if (!rc && !(p->x = memory_new(p->n_x * p->width, sizeof *p->x)))
         rc = fail(NRE_ENOMEM, "no memory for '%s'", path);
@@ -82,8 +86,8 @@ static int read_x(const char *path, pairs *p)
 }
 
 /* Pairs FROM .. FROM + N - 1 into their rows of p->out. */
-static int evaluate_block(const pairs *p, ratio_worker *w, observed *o, size_t from, size_t n,
-                          double *ratio_, double *prior_, double *gradient)
+static int evaluate_block(const pairs *p, ratio_worker *w, observed *o, size_t from,
+                          size_t n, double *ratio_, double *prior_, double *gradient)
 {
     uint32_t k = p->target->n;
     const double *theta = p->theta + from * k;
@@ -93,8 +97,8 @@ static int evaluate_block(const pairs *p, ratio_worker *w, observed *o, size_t f
         rc = ratio_observe(p->estimator->ratio, w, single ? 1 : n,
                            single ? p->x : p->x + from * p->width, o);
     if (!rc)
-        rc = ratio_evaluate(p->estimator->ratio, w, o, 0, single ? 1 : n, single ? n : 1, theta,
-                            ratio_, gradient);
+        rc = ratio_evaluate(p->estimator->ratio, w, o, 0, single ? 1 : n, single ? n : 1,
+                            theta, ratio_, gradient);
     if (!rc)
         rc = posterior_log_prior(&p->estimator->posterior, n, theta, prior_, NULL);
     for (size_t i = 0; i < n && !rc; i++) {
@@ -113,7 +117,8 @@ static int evaluate_pairs(pairs *p)
     p->out = memory_new(p->n * (2 + (size_t)k), sizeof *p->out);
     ratio_worker *w = NULL;
     observed *o = NULL;
-    int rc = buffer && p->out ? NRE_OK : fail(NRE_ENOMEM, "no memory for %zu pairs", p->n);
+    int rc =
+        buffer && p->out ? NRE_OK : fail(NRE_ENOMEM, "no memory for %zu pairs", p->n);
     if (!rc)
         rc = ratio_worker_new(p->estimator->ratio, &w);
     if (!rc)
@@ -136,7 +141,8 @@ static int evaluate_run(run *r, const command *c)
     while (c->target && i < s->n_targets && strcmp(s->targets[i].name, c->target))
         i++;
     if (i == s->n_targets)
-        return fail(NRE_EUSAGE, "--target %s: the run has no such target; its first is '%s'",
+        return fail(NRE_EUSAGE,
+                    "--target %s: the run has no such target; its first is '%s'",
                     c->target, s->targets[0].name);
     p.target = &s->targets[i];
     int rc = estimator_open(r, i, &e);
@@ -151,7 +157,8 @@ static int evaluate_run(run *r, const command *c)
     if (!rc)
         rc = npy_write(c->out, 'f', 8, 2, dim, p.out);
     if (!rc)
-        log_say(NRE_INFO, "%zu pairs of target %s: log ratio, log posterior, gradient in %s", p.n,
+        log_say(NRE_INFO,
+                "%zu pairs of target %s: log ratio, log posterior, gradient in %s", p.n,
                 p.target->name, c->out);
     free(p.theta);
     free(p.x);
@@ -165,8 +172,9 @@ int verb_evaluate(const command *c)
     session *s = NULL;
     folder *source = NULL;
     if (c->n_arguments != 1 || !c->theta || !c->x || !c->out)
-        return fail(NRE_EUSAGE, "nereid evaluate takes a run directory and three files: "
-                                "nereid evaluate RUNDIR --theta T.npy --x X.npy -o OUT.npy");
+        return fail(NRE_EUSAGE,
+                    "nereid evaluate takes a run directory and three files: "
+                    "nereid evaluate RUNDIR --theta T.npy --x X.npy -o OUT.npy");
     int rc = run_open(c->arguments[0], c, NULL, &s, &source);
     if (!rc) {
         run r = {.session = s, .source = source, .folder = source};

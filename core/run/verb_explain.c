@@ -15,46 +15,85 @@ static const code_text CODES[] = {
     {3, "the config is invalid; all mistakes are listed with file, line and column"},
     {4, "a plugin is missing, was refused, or failed; the message names it and says why"},
     {5, "data are missing, corrupt, or do not fit what they are used for"},
-    {6, "numerical failure: a loss or ratio is not finite, or too many simulations are invalid"},
-    {7, "finished, but a gated diagnostic missed its threshold: do not believe the posterior yet; "
+    {6, "numerical failure: a loss or ratio is not finite, or too many simulations are "
+        "invalid"},
+    {7, "finished, but a gated diagnostic missed its threshold: do not believe the "
+        "posterior yet; "
         "the summary names the diagnostic first"},
     {8, "a sweep failed in part"},
     {9, "the output exists; --resume goes on with it, --force moves it aside"},
     {10, "the output is in use by a live process"},
-    {75, "interrupted; everything finished is kept, the same command with --resume goes on"},
+    {75,
+     "interrupted; everything finished is kept, the same command with --resume goes on"},
 };
 
-static int explain_code(int64_t code)
+/* One object on stdout; takes J. */
+static int print_json(json_t *j)
+{
+    if (!j)
+        return fail(NRE_ENOMEM, "no memory for the result");
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(j);
+    return NRE_OK;
+}
+
+static int explain_code(int64_t code, bool as_json)
 {
     for (size_t i = 0; i < sizeof CODES / sizeof CODES[0]; i++)
-        if (CODES[i].code == code) {
+        if (CODES[i].code == code && as_json) {
+            return print_json(
+                json_pack("{s:i, s:s}", "exit", CODES[i].code, "meaning", CODES[i].text));
+        } else if (CODES[i].code == code) {
             printf("exit %d: %s\n", CODES[i].code, CODES[i].text);
             return NRE_OK;
         }
     return fail(NRE_EUSAGE, "%lld is no exit code of nereid", (long long)code);
 }
 
-/* Why each stage of a run directory would run or be reused, by its own resolved config. */
+/* A line of a run directory's state, printed or added to LIST. */
+static void explain_unit(const run *r, const unit *u, json_t *list)
+{
+    const char *reason = NULL;
+    bool done = stage_is_done(r->stages, u->name, u->inputs, r->folder->arena, &reason);
+    const char *gone = done ? u->missing(r, u) : NULL;
+    const char *state = gone ? "lost" : done ? "done" : "to do";
+    if (list)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s}", "stage", u->name, "state",
+                                        state, "reason", gone ? gone : reason));
+    else
+        printf("%-24s %-8s %s\n", u->name, state, gone ? gone : reason);
+}
+
+static int explain_units(run *r, bool as_json)
+{
+    size_t n = 0;
+    const unit *u = NULL;
+    int rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
+    if (!rc)
+        rc = units_of_run(r, &n, &u);
+    if (rc)
+        return rc;
+    json_t *list = as_json ? json_array() : NULL;
+    for (size_t i = 0; i < n; i++)
+        explain_unit(r, &u[i], list);
+    return as_json ? print_json(json_pack("{s:s, s:o}", "folder", r->folder->path,
+                                          "stages", list))
+                   : NRE_OK;
+}
+
+/* Why each stage of a run directory would run or be reused, by its own resolved config.
+ */
 static int explain_folder(const command *c, const char *path)
 {
     session *s = NULL;
     folder *f = NULL;
-    size_t n = 0;
-    const unit *u = NULL;
     int rc = run_open(path, c, NULL, &s, &f);
-    run r = {.session = s, .folder = f, .source = f, .dry_run = true};
-    if (!rc)
+    run r = {.session = s, .folder = f, .source = f};
+    if (!rc) {
         r.joint = s->experiment->infer.nuisance != NUISANCE_UNSAID;
-    if (!rc)
-        rc = stages_open(folder_path(f, "stages.json"), &r.stages);
-    if (!rc)
-        rc = units_of_run(&r, &n, &u);
-    for (size_t i = 0; i < n && !rc; i++) {
-        const char *reason = NULL;
-        bool done = stage_is_done(r.stages, u[i].name, u[i].inputs, f->arena, &reason);
-        bool there = file_exists(u[i].output);
-        printf("%-24s %-8s %s\n", u[i].name, done && there ? "done" : done ? "lost" : "to do",
-               done && !there ? u[i].output : reason);
+        rc = explain_units(&r, c->json);
     }
     stages_free(r.stages);
     session_close(s);
@@ -62,36 +101,61 @@ static int explain_folder(const command *c, const char *path)
     return rc;
 }
 
-static void print_value(const node *n)
+static const char *place_text(arena *a, const node *n)
+{
+    return n->line ? arena_print(a, "%s:%zu:%zu", n->origin, n->line, n->column)
+                   : n->origin;
+}
+
+static void print_value(arena *a, const node *n)
 {
     if (n->kind == NODE_SCALAR)
         printf("value            %s\n", n->text);
-    if (n->line)
-        printf("set by           %s:%zu:%zu\n", n->origin, n->line, n->column);
-    else
-        printf("set by           %s\n", n->origin);
+    printf("set by           %s\n", place_text(a, n));
+}
+
+/* *OUT: what the config that was named says of KEY; NULL without one. */
+static int find_value(const command *c, const char *key, arena *a, const node **out)
+{
+    plugins *p = NULL;
+    experiment *e = NULL;
+    *out = NULL;
+    if (!c->config)
+        return NRE_OK;
+    int rc = command_plugins(c, &p);
+    config_request request = {
+        .path = c->config, .n_set = c->n_set, .set = c->set, .plugins = p};
+    if (!rc)
+        rc = experiment_load(&request, a, &e);
+    if (!rc)
+        *out = experiment_find(e, key);
+    plugins_free(p);
+    return rc;
+}
+
+static int print_key(const command *c, const char *key, const char *text, const node *n,
+                     arena *a)
+{
+    if (c->json)
+        return print_json(json_pack("{s:s, s:s, s:s?, s:s?}", "key", key, "meaning", text,
+                                    "value", n && n->kind == NODE_SCALAR ? n->text : NULL,
+                                    "from", n ? place_text(a, n) : NULL));
+    printf("%s\n", text);
+    if (n)
+        print_value(a, n);
+    return NRE_OK;
 }
 
 static int explain_key(const command *c, const char *key)
 {
     arena *a = arena_new();
     const char *text = NULL;
+    const node *n = NULL;
     int rc = a ? schema_explain(key, a, &text) : fail(NRE_ENOMEM, "no memory to explain");
     if (!rc)
-        printf("%s\n", text);
-    if (!rc && c->config) {
-        plugins *p = NULL;
-        experiment *e = NULL;
-        config_request request = {.path = c->config, .n_set = c->n_set, .set = c->set};
-        rc = command_plugins(c, &p);
-        request.plugins = p;
-        if (!rc)
-            rc = experiment_load(&request, a, &e);
-        const node *n = rc ? NULL : experiment_find(e, key);
-        if (n)
-            print_value(n);
-        plugins_free(p);
-    }
+        rc = find_value(c, key, a, &n);
+    if (!rc)
+        rc = print_key(c, key, text, n, a);
     arena_free(a);
     return rc;
 }
@@ -100,9 +164,10 @@ int verb_explain(const command *c)
 {
     int64_t code;
     if (c->n_arguments != 1)
-        return fail(NRE_EUSAGE, "nereid explain takes a key, an exit code or a run directory");
+        return fail(NRE_EUSAGE,
+                    "nereid explain takes a key, an exit code or a run directory");
     if (text_to_int(c->arguments[0], &code))
-        return explain_code(code);
+        return explain_code(code, c->json);
     if (strchr(c->arguments[0], '/') || file_exists(c->arguments[0]))
         return explain_folder(c, c->arguments[0]);
     return explain_key(c, c->arguments[0]);

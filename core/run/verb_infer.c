@@ -1,6 +1,7 @@
 /* nereid infer: a trained estimator on new observations, nothing retrained. */
 #include "run/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,14 +14,16 @@ int run_open(const char *path, const command *c, progress *w, session **s, folde
     command plain = *c;
     plain.n_set = 0;
     plain.has_seed = false;
-    char setting[256];
     if (c->sampler) {
-        snprintf(setting, sizeof setting, "infer.sampler={plugin: %s}", c->sampler);
-        plain.set[plain.n_set++] = setting;
+        plain.set[plain.n_set++] =
+            arena_print((*f)->arena, "infer.sampler={plugin: %s}", c->sampler);
+        if (!plain.set[0])
+            return fail(NRE_ENOMEM, "no memory to open '%s'", path);
     }
     session_request request = {folder_path(*f, "resolved.yaml"), &plain, w};
     if (!file_exists(request.config))
-        rc = fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);
+        rc =
+            fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);
     return rc ? rc : session_open(&request, s);
 }
 
@@ -51,8 +54,8 @@ static int choose_target(session *s, const char *name)
         s->n_targets = 1;
         return NRE_OK;
     }
-    return fail(NRE_EUSAGE, "--target %s: the run has no such target; its first is '%s'", name,
-                s->targets[0].name);
+    return fail(NRE_EUSAGE, "--target %s: the run has no such target; its first is '%s'",
+                name, s->targets[0].name);
 }
 
 static int perform_units(run *r, size_t n, unit *u)
@@ -80,7 +83,7 @@ static int infer_rows(run *r)
         rc = units_diagnose(r, r->folder->arena, &n, &u);
     if (!rc)
         rc = perform_units(r, n, u);
-    return rc ? rc : report_run(r, 0, stdout);
+    return rc ? rc : report_run(r, NAN, stdout);
 }
 
 static int infer_into(run *r, const command *c)
@@ -91,17 +94,24 @@ static int infer_into(run *r, const command *c)
     if (!rc)
         rc = observation_read(s->simulator, c->observation, &r->n_rows, &x);
     r->rows = x;
-    const char *path = c->out ? c->out : default_folder(s->arena, c->arguments[0], c->observation);
+    r->observed = true;
+    if (c->json && !(r->result = json_object()))
+        rc = fail(NRE_ENOMEM, "no memory for the result");
+    const char *path =
+        c->out ? c->out : default_folder(s->arena, c->arguments[0], c->observation);
     if (!rc && !path)
         rc = fail(NRE_ENOMEM, "no memory for the name of the results");
     if (!rc)
-        rc = folder_open(path, false, c->force, &r->folder);
+        rc = folder_open(path, false, c->force,
+                         "--force moves it aside, -o names another", &r->folder);
     if (!rc) {
         rc = infer_rows(r);
         int marked = rc == NRE_ECANCELLED ? NRE_OK : folder_mark(r->folder, rc);
         rc = rc ? rc : marked;
+        result_print(r, rc);
         folder_close(r->folder);
     }
+    json_decref(r->result);
     free(x);
     return rc;
 }
@@ -120,7 +130,10 @@ int verb_infer(const command *c)
         return fail(NRE_ENOMEM, "no memory to start");
     int rc = run_open(c->arguments[0], c, watch_progress(w), &s, &source);
     if (!rc) {
-        run r = {.session = s, .source = source, .watch = watch_progress(w), .joint = c->joint};
+        run r = {.session = s,
+                 .source = source,
+                 .watch = watch_progress(w),
+                 .joint = c->joint};
         rc = infer_into(&r, c);
     }
     session_close(s);

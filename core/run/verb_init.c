@@ -15,7 +15,8 @@ int verb_init(const command *c)
     else if (!rc && file_exists(c->arguments[0]))
         rc = fail(NRE_EEXISTS, "'%s' exists; choose another name", c->arguments[0]);
     else if (!rc && !(rc = file_write(c->arguments[0], text, strlen(text))))
-        printf("%s is written; 'nereid check %s' tries it\n", c->arguments[0], c->arguments[0]);
+        printf("%s is written; 'nereid check %s' tries it\n", c->arguments[0],
+               c->arguments[0]);
     arena_free(a);
     return rc;
 }

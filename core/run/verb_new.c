@@ -5,9 +5,11 @@ int verb_new(const command *c)
 {
     nre_kind kind;
     if (c->n_arguments != 2)
-        return fail(NRE_EUSAGE, "nereid new takes a kind and a name: nereid new simulator mine");
+        return fail(NRE_EUSAGE,
+                    "nereid new takes a kind and a name: nereid new simulator mine");
     if (!kind_of(c->arguments[0], &kind))
-        return fail(NRE_EUSAGE, "'%s' is no kind; there are simulator, architecture, sampler",
+        return fail(NRE_EUSAGE,
+                    "'%s' is no kind; there are simulator, architecture, sampler",
                     c->arguments[0]);
     const char *path = c->out ? c->out : c->arguments[1];
     int rc = plugin_new(kind, c->arguments[1], path);

@@ -20,8 +20,9 @@ static double now(void)
 
 int units_of_run(run *r, size_t *n, const unit **out)
 {
-    typedef int units_of(run *r, arena *a, size_t *n, unit **out);
-    static units_of *const MAKERS[] = {units_simulate, units_train, units_infer, units_diagnose};
+    typedef int units_of(run * r, arena * a, size_t * n, unit * *out);
+    static units_of *const MAKERS[] = {units_simulate, units_train, units_infer,
+                                       units_diagnose};
     arena *a = r->folder->arena;
     unit *parts[4], *all;
     size_t counts[4], total = 0;
@@ -53,9 +54,10 @@ static int last_stage(const command *c, size_t *out)
             return NRE_OK;
         }
     const char *near = text_nearest(c->until, N_STAGES, STAGES);
-    return fail(NRE_EUSAGE, "--until %s: no such stage%s%s; there are simulate, train, infer, "
-                "diagnose, report", c->until, near ? "; did you mean: --until " : "",
-                near ? near : "");
+    return fail(NRE_EUSAGE,
+                "--until %s: no such stage%s%s; there are simulate, train, infer, "
+                "diagnose, report",
+                c->until, near ? "; did you mean: --until " : "", near ? near : "");
 }
 
 static size_t stage_number(const char *stage)
@@ -69,27 +71,38 @@ static size_t stage_number(const char *stage)
 static bool is_reusable(const run *r, const unit *u, const char **reason)
 {
     bool done = stage_is_done(r->stages, u->name, u->inputs, r->folder->arena, reason);
-    if (done && !file_exists(u->output)) {
-        *reason = arena_print(r->folder->arena, "%s is gone", u->output);
-        done = false;
-    }
-    return done;
+    const char *gone = done ? u->missing(r, u) : NULL;
+    if (gone)
+        *reason = arena_print(r->folder->arena, "%s is gone", gone);
+    return done && !gone;
 }
 
-static void add_timing(run *r, const unit *u, double seconds, double rate, const char *rate_unit,
-                       bool reused)
+static void tell_result(const run *r, const unit *u, bool reuse, const char *reason)
 {
-    r->timings[r->n_timings++] =
-        (timing_row){u->stage, u->name, seconds, rate_unit && rate > 0 ? rate / seconds : NAN,
-                     rate_unit, reused};
+    json_t *stage = json_pack("{s:s, s:s, s:s}", "stage", u->name, "action",
+                              reuse ? "reuse" : "run", "reason", reason);
+    if (r->result && stage)
+        json_array_append(json_object_get(r->result, "stages"), stage);
+    json_decref(stage);
+}
+
+static void add_timing(run *r, const unit *u, double seconds, double rate,
+                       const char *rate_unit, bool reused)
+{
+    r->timings[r->n_timings++] = (timing_row){
+        u->stage,  u->name, seconds, rate_unit && rate > 0 ? rate / seconds : NAN,
+        rate_unit, reused};
 }
 
 static int run_unit(run *r, const unit *u, const char *reason)
 {
     double start = now(), rate = 0;
     const char *rate_unit = NULL;
-    log_say(NRE_INFO, "%s: runs (%s)", u->name, reason);
     int rc = stop_check();
+    if (!rc)
+        log_say(NRE_INFO, "%s: runs (%s)", u->name, reason);
+    if (!rc)
+        rc = stage_forget(r->stages, u->name);
     if (!rc)
         rc = u->perform(r, u, &rate, &rate_unit);
     if (rc)
@@ -106,7 +119,9 @@ static int run_units(run *r, size_t n, const unit *u, size_t last)
         const char *reason = NULL;
         if (stage_number(u[i].stage) > last)
             break;
-        if (is_reusable(r, &u[i], &reason)) {
+        bool reuse = is_reusable(r, &u[i], &reason);
+        tell_result(r, &u[i], reuse, reason);
+        if (reuse) {
             log_say(NRE_INFO, "%s: reused (%s)", u[i].name, reason);
             add_timing(r, &u[i], stage_seconds(r->stages, u[i].name), 0, NULL, true);
             continue;
@@ -118,18 +133,22 @@ static int run_units(run *r, size_t n, const unit *u, size_t last)
     return NRE_OK;
 }
 
-static int say_plan(const run *r, size_t n, const unit *u, size_t last)
+static void say_unit(const run *r, const char *name, bool reuse, const char *reason)
 {
-    bool upstream = false;       /* a stage before this one runs, so its inputs may change */
+    if (!r->result)
+        printf("%-24s %-7s %s\n", name, reuse ? "reuse" : "run", reason);
+}
+
+static void say_plan(const run *r, size_t n, const unit *u, size_t last)
+{
     for (size_t i = 0; i < n && stage_number(u[i].stage) <= last; i++) {
         const char *reason = NULL;
         bool reuse = is_reusable(r, &u[i], &reason);
-        printf("%-24s %-7s %s\n", u[i].name, reuse ? "reuse" : "run", reason);
-        upstream = upstream || !reuse;
+        tell_result(r, &u[i], reuse, reason);
+        say_unit(r, u[i].name, reuse, reason);
     }
     if (last == N_STAGES - 1)
-        printf("%-24s %-7s %s\n", "report", "run", upstream ? "always, from the results" : "always");
-    return NRE_OK;
+        say_unit(r, "report", false, "always, from the results of the others");
 }
 
 static int write_config(const run *r, const char *path)
@@ -151,21 +170,24 @@ static int write_config(const run *r, const char *path)
     return rc ? rc : folder_environment(r->folder, r->session);
 }
 
+static int plan_of(run *r, size_t *n, const unit **u)
+{
+    int rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
+    if (!rc)
+        rc = units_of_run(r, n, u);
+    if (rc)
+        return rc;
+    r->timings = arena_alloc(r->folder->arena, *n + 1, sizeof *r->timings);
+    return r->timings ? NRE_OK : fail(NRE_ENOMEM, "no memory for the stages");
+}
+
 static int walk(run *r, const command *c, size_t last, double started)
 {
     size_t n = 0;
     const unit *u = NULL;
-    int rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
+    int rc = plan_of(r, &n, &u);
     if (!rc)
-        rc = units_of_run(r, &n, &u);
-    if (rc)
-        return rc;
-    r->timings = arena_alloc(r->folder->arena, n + 1, sizeof *r->timings);
-    if (!r->timings)
-        return fail(NRE_ENOMEM, "no memory for the stages");
-    if (c->dry_run)
-        return say_plan(r, n, u, last);
-    rc = write_config(r, c->arguments[0]);
+        rc = write_config(r, c->arguments[0]);
     if (!rc)
         rc = run_units(r, n, u, last);
     if (!rc && last == N_STAGES - 1)
@@ -176,36 +198,70 @@ static int walk(run *r, const command *c, size_t last, double started)
 static void say_start(const session *s, const char *path)
 {
     const char *advice = blas_advice();
-    log_say(NRE_INFO, "%s: simulator %s, %zu target%s, %u threads, OpenBLAS kernel %s, results in %s",
-            s->experiment->name, s->experiment->simulator.component.name, s->n_targets,
-            s->n_targets == 1 ? "" : "s", pool_threads(s->workers), blas_kernel(), path);
+    log_say(
+        NRE_INFO,
+        "%s: simulator %s, %zu target%s, %u threads, OpenBLAS kernel %s, results in %s",
+        s->experiment->name, s->experiment->simulator.component.name, s->n_targets,
+        s->n_targets == 1 ? "" : "s", pool_threads(s->workers), blas_kernel(), path);
     if (advice)
         log_say(NRE_WARN, "%s", advice);
 }
 
-static int run_in_folder(session *s, const command *c, watch *w, size_t last, double started)
+/* -n: what would be done, in a folder that is not touched. */
+static int plan_in_folder(run *r, const command *c, const char *path, size_t last)
 {
-    const char *path = c->out ? c->out : path_join(s->arena, "runs", s->experiment->name);
-    run r = {.session = s, .watch = watch_progress(w), .dry_run = c->dry_run,
-             .joint = s->experiment->infer.nuisance != NUISANCE_UNSAID};
-    int rc = c->dry_run ? folder_peek(path, &r.folder)
-                        : folder_open(path, c->resume, c->force, &r.folder);
+    size_t n = 0;
+    const unit *u = NULL;
+    int rc = folder_peek(path, &r->folder);
+    r->source = r->folder;
+    if (!rc)
+        rc = plan_of(r, &n, &u);
     if (rc)
         return rc;
-    r.source = r.folder;
-    if (!c->dry_run) {
-        watch_folder(w, r.folder->path);
-        say_start(s, path);
-    }
-    rc = walk(&r, c, last, started);
+    if (file_exists(path) && !c->resume && !c->force)
+        log_say(NRE_WARN,
+                "'%s' exists: without --resume or --force the run would refuse it", path);
+    say_plan(r, n, u, last);
+    return NRE_OK;
+}
+
+static int work_in_folder(run *r, const command *c, watch *w, const char *path,
+                          size_t last, double started)
+{
+    int rc = folder_open(path, c->resume, c->force,
+                         "--resume goes on with it, --force moves it aside", &r->folder);
+    if (rc)
+        return rc;
+    r->source = r->folder;
+    watch_folder(w, r->folder->path);
+    say_start(r->session, path);
+    rc = walk(r, c, last, started);
     watch_quiet(w);
-    if (!c->dry_run && rc != NRE_ECANCELLED && (rc || last == N_STAGES - 1)) {
-        int marked = folder_mark(r.folder, rc);
+    watch_folder(w, NULL);
+    if (rc != NRE_ECANCELLED && (rc || last == N_STAGES - 1)) {
+        int marked = folder_mark(r->folder, rc);
         rc = rc ? rc : marked;
     }
     if (rc == NRE_ECANCELLED)
-        rc = fail(rc, "stopped; the same command with --resume goes on from here");
-    watch_folder(w, NULL);
+        rc = fail(rc, "%s; the same command with --resume goes on from here",
+                  error_message());
+    return rc;
+}
+
+static int run_session(session *s, const command *c, watch *w, size_t last,
+                       double started)
+{
+    const char *path = c->out ? c->out : path_join(s->arena, "runs", s->experiment->name);
+    run r = {.session = s,
+             .watch = watch_progress(w),
+             .joint = s->experiment->infer.nuisance != NUISANCE_UNSAID};
+    if (!path || (c->json && !(r.result = json_pack("{s:[]}", "stages"))))
+        return fail(NRE_ENOMEM, "no memory to start");
+    int rc = c->dry_run ? plan_in_folder(&r, c, path, last)
+                        : work_in_folder(&r, c, w, path, last, started);
+    if (r.folder)
+        result_print(&r, rc);
+    json_decref(r.result);
     stages_free(r.stages);
     folder_close(r.folder);
     return rc;
@@ -231,7 +287,7 @@ int verb_run(const command *c)
     session_request request = {c->arguments[0], c, watch_progress(w)};
     rc = session_open(&request, &s);
     if (!rc)
-        rc = run_in_folder(s, c, w, last, started);
+        rc = run_session(s, c, w, last, started);
     session_close(s);
     watch_free(w);
     return rc;

@@ -8,11 +8,13 @@
 static bool is_config(const char *word)
 {
     size_t n = strlen(word);
-    return strchr(word, '/') || !strcmp(word, "-") || file_exists(word)
-           || (n > 5 && !strcmp(word + n - 5, ".yaml")) || (n > 4 && !strcmp(word + n - 4, ".yml"));
+    return strchr(word, '/') || !strcmp(word, "-") || file_exists(word) ||
+           (n > 5 && !strcmp(word + n - 5, ".yaml")) ||
+           (n > 4 && !strcmp(word + n - 4, ".yml"));
 }
 
-static int set_parameter(const session *s, const char *name, const char *value, double *theta)
+static int set_parameter(const session *s, const char *name, const char *value,
+                         double *theta)
 {
     const prior *p = simulator_prior(s->simulator);
     size_t n = simulator_n_theta(s->simulator), i = 0;
@@ -53,24 +55,32 @@ static int parse_at(const session *s, const char *text, double *theta)
 static int save_rows(session *s, const command *c, size_t n, const double *at)
 {
     size_t width = simulator_n_theta(s->simulator);
-    double *theta = memory_new(n * width, sizeof *theta);
+    double *theta = memory_new(n, width * sizeof *theta);
     float *x = memory_new(n, simulator_n_x(s->simulator) * sizeof *x);
     uint8_t *status = memory_new(n, 1);
     tally count = {0};
     const experiment *e = s->experiment;
-    draw d = {.seed = c->has_seed ? c->seed : e ? e->seed : 0, .purpose = "simulate", .n = n,
-              .at = at, .on_invalid = at           ? INVALID_REDRAW_X
-                                      : e          ? (int)e->simulator.on_invalid
-                                                   : INVALID_REDRAW_THETA};
+    draw d = {.seed = c->has_seed ? c->seed
+                      : e         ? e->seed
+                                  : 0,
+              .purpose = "simulate",
+              .n = n,
+              .at = at,
+              .on_invalid = at  ? INVALID_REDRAW_X
+                            : e ? (int)e->simulator.on_invalid
+                                : INVALID_REDRAW_THETA};
     int rc = theta && x && status ? simulator_prepare(s->simulator)
                                   : fail(NRE_ENOMEM, "no memory for %zu simulations", n);
     if (!rc)
-        rc = simulator_draw(s->simulator, s->workers, s->watch, &d, theta, x, status, &count, NULL);
+        rc = simulator_draw(s->simulator, s->workers, s->watch, &d, theta, x, status,
+                            &count, NULL);
     if (!rc)
         rc = simulations_save(s->simulator, c->out, n, theta, x, status);
     if (!rc)
-        log_say(NRE_INFO, "%zu simulations in %s (%llu invalid and drawn again, %llu truncated)", n,
-                c->out, (unsigned long long)count.invalid, (unsigned long long)count.truncated);
+        log_say(NRE_INFO,
+                "%zu simulations in %s (%llu invalid and drawn again, %llu truncated)", n,
+                c->out, (unsigned long long)count.invalid,
+                (unsigned long long)count.truncated);
     free(theta);
     free(x);
     free(status);
@@ -82,8 +92,9 @@ int verb_simulate(const command *c)
     session *s = NULL;
     double *at = NULL;
     if (c->n_arguments != 1 || !c->out)
-        return fail(NRE_EUSAGE, "nereid simulate takes a config or a simulator and a file: "
-                                "nereid simulate CONFIG|NAME -n N -o FILE");
+        return fail(NRE_EUSAGE,
+                    "nereid simulate takes a config or a simulator and a file: "
+                    "nereid simulate CONFIG|NAME -n N -o FILE");
     watch *w = watch_new(c->progress);
     if (!w)
         return fail(NRE_ENOMEM, "no memory to start");

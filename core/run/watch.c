@@ -1,5 +1,5 @@
-/* Progress: one redrawn line on a terminal, one plain line an interval elsewhere, and a heartbeat
- * in progress.json. */
+/* Progress: one redrawn line on a terminal, one plain line an interval elsewhere, and a
+ * heartbeat in progress.json. */
 #include "run/run.h"
 
 #include <math.h>
@@ -13,14 +13,17 @@
 enum { LINE_SECONDS = 30, HEARTBEAT_SECONDS = 2 };
 
 struct watch {
-    progress progress;           /* first: &w->progress is what the core reports to */
+    progress progress; /* first: &w->progress is what the core reports to */
     pthread_mutex_t mutex;
     progress_style style;
     const char *folder;
     char what[128];              /* the job being watched */
-    double started, drawn, beat; /* seconds; of the job, the last line, the last heartbeat */
-    uint64_t from;               /* what was done when the job was first heard of */
-    bool open;                   /* a bar stands on the line */
+    char units[32], detail[128]; /* what it last said; detail "": nothing */
+    uint64_t done, total;
+    double started, drawn,
+        beat;      /* seconds; of the job, the last line, the last heartbeat */
+    uint64_t from; /* what was done when the job was first heard of */
+    bool open;     /* a bar stands on the line */
 };
 
 /* For the log's hooks, which know no watch: there is one terminal. */
@@ -61,33 +64,32 @@ static void rate_text(double rate, char out[32])
 }
 
 /* "train all | 12/30 epochs | validation 1.28 | 41k/s | 00:40 left" */
-static void line_text(const watch *w, uint64_t done, uint64_t total, const char *units,
-                      const char *detail, char *out, size_t n)
+static void line_text(const watch *w, char *out, size_t n)
 {
     double spent = now() - w->started;
-    double rate = spent > 0 ? (double)(done - w->from) / spent : 0;
+    double rate = spent > 0 ? (double)(w->done - w->from) / spent : 0;
     char rate_of[32], left[32] = "--:--";
     rate_text(rate, rate_of);
     if (rate > 0)
-        time_text((double)(total - done) / rate, left);
+        time_text((double)(w->total - w->done) / rate, left);
     snprintf(out, n, "%s | %llu/%llu %s%s%s | %s/s | %s left", w->what,
-             (unsigned long long)done, (unsigned long long)total, units, detail ? " | " : "",
-             detail ? detail : "", rate_of, left);
+             (unsigned long long)w->done, (unsigned long long)w->total, w->units,
+             w->detail[0] ? " | " : "", w->detail, rate_of, left);
 }
 
-static void heartbeat(watch *w, uint64_t done, uint64_t total, const char *units,
-                      const char *detail)
+static void heartbeat(watch *w)
 {
     char path[4096];
-    if (!w->folder || now() - w->beat < HEARTBEAT_SECONDS)
+    if (!w->folder)
         return;
     w->beat = now();
     snprintf(path, sizeof path, "%s/progress.json", w->folder);
-    json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s?, s:i, s:I}", "what", w->what, "done",
-                          (json_int_t)done, "total", (json_int_t)total, "unit", units, "detail",
-                          detail, "pid", (int)getpid(), "time", (json_int_t)time(NULL));
-    if (j)
-        (void)json_save(path, j);        /* a heartbeat that fails must not stop the work */
+    json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s, s:i, s:I}", "what", w->what, "done",
+                          (json_int_t)w->done, "total", (json_int_t)w->total, "unit",
+                          w->units, "detail", w->detail, "pid", (int)getpid(), "time",
+                          (json_int_t)time(NULL));
+    if (j && json_save(path, j))
+        error_set(""); /* a heartbeat that fails must not stop the work */
     json_decref(j);
 }
 
@@ -115,28 +117,39 @@ static bool is_due(const watch *w, bool last)
     return w->style == PROGRESS_LINES && now() - w->drawn >= LINE_SECONDS;
 }
 
-static void watch_report(progress *self, const char *what, uint64_t done, uint64_t total,
-                         const char *units, const char *detail)
+static void remember(watch *w, const char *what, uint64_t done, uint64_t total,
+                     const char *units, const char *detail)
 {
-    watch *w = (watch *)self;
-    pthread_mutex_lock(&w->mutex);
     if (strncmp(w->what, what, sizeof w->what - 1)) {
         snprintf(w->what, sizeof w->what, "%s", what);
         w->started = now();
         w->drawn = w->style == PROGRESS_BAR ? 0 : now();
         w->from = done;
     }
+    w->done = done;
+    w->total = total > done ? total : done;
+    snprintf(w->units, sizeof w->units, "%s", units);
+    snprintf(w->detail, sizeof w->detail, "%s", detail ? detail : "");
+}
+
+static void watch_report(progress *self, const char *what, uint64_t done, uint64_t total,
+                         const char *units, const char *detail)
+{
+    watch *w = (watch *)self;
+    pthread_mutex_lock(&w->mutex);
+    remember(w, what, done, total, units, detail);
     bool last = done >= total;
     if (is_due(w, last)) {
         char text[512];
-        line_text(w, done, total, units, detail, text, sizeof text);
+        line_text(w, text, sizeof text);
         if (w->style == PROGRESS_BAR)
             draw_bar(w, text, last);
         else
             log_say(NRE_INFO, "%s", text);
         w->drawn = now();
     }
-    heartbeat(w, done, total, units, detail);
+    if (now() - w->beat >= HEARTBEAT_SECONDS)
+        heartbeat(w);
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -177,6 +190,8 @@ progress *watch_progress(watch *w)
 
 void watch_folder(watch *w, const char *path)
 {
+    if (w && w->what[0])
+        heartbeat(w); /* the last state of what was watched so far */
     if (w)
         w->folder = path;
 }
