@@ -143,7 +143,8 @@ int dataset_make(const simulator *s, const dataset_plan *plan, pool *p, progress
 
 /* Simulations of others: HDF5 with /theta and /x (read in a child process, since damaged files
  * crash the library) or two .npy files (f4, f8, i4, i8; C order; little-endian); widths must fit,
- * values be finite; copied to shards.  N 0: all rows; NOISY: x has its noise already. */
+ * values be finite, theta inside its prior; copied to shards.  N 0: all rows; NOISY: x has its
+ * noise already.  Files of ours (shards, simulations_save) are verified and mapped instead. */
 typedef struct import_request {
     const char *file, *theta, *x;
     uint64_t from, n;
@@ -198,9 +199,10 @@ int csv_parse(const char *path, const char *text, size_t n, arena *a, size_t *ro
 
 /* ---- observation.c ----------------------------------------------------------------------------------------- */
 
-/* Rows of x from FILE: by the plugin's reader if it has one, else .npy or CSV, one row an
- * observation.  FILE is looked for as given, then in the data folders.  A wrong width or a value
- * that is not finite is NRE_EDATA naming the row.  free(*x). */
+/* Rows of x from FILE, looked for as given, then in the data folders: .npy, what simulations_save
+ * wrote (.h5, or .csv with its header); other files by the plugin's reader if it has one, else as
+ * CSV, one row an observation.  A wrong width or a value that is not finite is NRE_EDATA naming the
+ * row.  free(*x).  [main] */
 int observation_read(const simulator *s, const char *file, size_t *n, float **x);
 
 /* ---- loader.c: what training and diagnostics read ------------------------------------------------------------ */

@@ -452,8 +452,8 @@ static int advise(int status)
 {
     char said[1024];
     snprintf(said, sizeof said, "%s", error_message());
-    return fail(status,
-                "%s (run again with --resume: only this shard is simulated anew)", said);
+    return fail(status, "%s (run again with --resume: only this shard is simulated anew)",
+                said);
 }
 
 static int open_store(const char *folder, uint64_t k, store **out)
