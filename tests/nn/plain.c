@@ -513,6 +513,22 @@ static nre_node build_braid(const void *self, nre_graph *g)
     return g->linear(g, g->concat(g, g->concat(g, u, g->theta), g->field(g, NULL)), 1, 1);
 }
 
+/* Sums before and after their activation, as in residual blocks; a whole head in a concat
+ * that must be laid out, and one that meets theta in a product alone. */
+static nre_node build_residual(const void *self, nre_graph *g)
+{
+    (void)self;
+    nre_node h = g->linear(g, g->concat(g, g->theta, g->x), 6, 1);
+    nre_node z = dense(g, g->x, 4, NRE_ELU);
+    nre_node y = dense(g, g->x, 6, NRE_GELU);
+    h = g->add(g, h, g->activate(g, h, NRE_SELU));
+    h = g->multiply(g, h, y);
+    h = g->add(g, g->activate(g, h, NRE_GELU), h);
+    h = g->layer_norm(g, g->concat(g, h, z));
+    h = g->add(g, h, g->batch_norm(g, h));
+    return g->linear(g, h, 1, 1);
+}
+
 /* Matrices: transposed, reshaped, normalised by channel. */
 static nre_node build_matrix(const void *self, nre_graph *g)
 {
@@ -573,6 +589,7 @@ const example EXAMPLES[] = {
     {"batch_norm", build_batch_norm, 2, 1, VECTOR},
     {"layer_norm", build_layer_norm, 2, 1, VECTOR},
     {"braid", build_braid, 2, 2, TWO},
+    {"residual", build_residual, 2, 1, VECTOR},
     {"matrix", build_matrix, 2, 2, TWO},
     {"set", build_set, 2, 2, ROWS},
 };
