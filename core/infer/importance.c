@@ -12,6 +12,8 @@ enum {
     TEMPER_STEPS = 12
 };
 static const double ENOUGH = 200;
+static const double DEFENSIVE = 0.1; /* of the cloud's draws come from the prior */
+static const double SERVES = 0.3; /* effective draws a draw of a mixture that is good */
 
 typedef struct sampling {
     const posterior *posterior;
@@ -21,13 +23,14 @@ typedef struct sampling {
     rng *rng;
     cloud_plan plan;
     cloud *out;
-    size_t rounds;      /* mixtures so far */
-    mixture *mixture;   /* [max_rounds] */
-    double *mixture_at; /* [max_rounds][mixture_size] */
-    double *z;          /* [most][dim] */
-    double *log_prior;  /* [most] of the prior in z */
-    double *log_valid;  /* [most] */
-    double *spread;     /* [most] sum over rounds of n q / prior, at each draw */
+    size_t n, first;     /* draws so far; those from FIRST on are the cloud */
+    size_t rounds, used; /* mixtures so far; rounds of draws */
+    mixture *mixture;    /* [max_rounds + 1] */
+    double *mixture_at;  /* [max_rounds + 1][mixture_size] */
+    double *z;           /* [most][dim] */
+    double *log_prior;   /* [most] of the prior in z */
+    double *log_valid;   /* [most] */
+    double *spread;     /* [most] density that the draw could come from, by the prior's */
     double *log_weight; /* [most] */
     double *tempered;   /* [most] */
     double *fit_z;      /* [FIT_POINTS][dim] */
@@ -40,15 +43,13 @@ static int take_memory(sampling *s)
     size_t most = s->plan.n_prior + rounds * s->plan.n_round;
     size_t fit = mixture_fit_size(s->out->dim, FIT_POINTS),
            one = mixture_size(s->out->dim);
-    size_t doubles = most * (d + 5) + FIT_POINTS * d + fit + rounds * one;
+    size_t doubles = most * (d + 5) + FIT_POINTS * d + fit + (rounds + 1) * one;
     char *at = room_take(&s->worker->scratch[SCRATCH_CLOUD], 1,
-                         doubles * sizeof(double) + rounds * sizeof(mixture));
+                         doubles * sizeof(double) + (rounds + 1) * sizeof(mixture));
     double *kept = room_take(&s->out->memory, most, (d + 3) * sizeof *kept);
     if (!at || !kept)
         return fail(NRE_ENOMEM, "no memory for %zu importance samples", most);
-    s->mixture = (mixture *)(void *)at;
-    s->mixture_at = (double *)(void *)(s->mixture + rounds);
-    s->z = s->mixture_at + rounds * one;
+    s->z = (double *)(void *)at;
     s->log_prior = s->z + most * d;
     s->log_valid = s->log_prior + most;
     s->spread = s->log_valid + most;
@@ -56,6 +57,8 @@ static int take_memory(sampling *s)
     s->tempered = s->log_weight + most;
     s->fit_z = s->tempered + most;
     s->fit_scratch = s->fit_z + FIT_POINTS * d;
+    s->mixture_at = s->fit_scratch + fit;
+    s->mixture = (mixture *)(void *)(s->mixture_at + (rounds + 1) * one);
     s->out->theta = kept;
     s->out->log_ratio = kept + most * d;
     s->out->log_density = s->out->log_ratio + most;
@@ -63,19 +66,11 @@ static int take_memory(sampling *s)
     return NRE_OK;
 }
 
-/* Density of mixture Q at draw I against the prior's; bounded, so that products stay
- * finite. */
-static double against_prior(const sampling *s, const mixture *q, size_t i)
-{
-    double log_q = mixture_log_density(q, s->z + i * s->out->dim);
-    return exp(fmin(log_q - s->log_prior[i], 600));
-}
-
-/* Ratio, prior and P(valid) of draws FROM .. N - 1, whose z is there. */
-static int evaluate_draws(sampling *s, size_t from)
+/* Ratio, prior and P(valid) of N draws more, whose z is there. */
+static int evaluate_draws(sampling *s, size_t n)
 {
     cloud *c = s->out;
-    size_t n = c->n - from, d = c->dim;
+    size_t d = c->dim, from = s->n;
     const target *t = s->posterior->ratio->target;
     double *theta = c->theta + from * d, *log_prior = s->log_prior + from;
     double *log_jacobian = s->log_weight + from;
@@ -87,8 +82,9 @@ static int evaluate_draws(sampling *s, size_t from)
                              s->n_rows, n, theta, c->log_ratio + from, NULL);
     if (status != NRE_OK)
         return status;
+    s->n += n;
     validity_log(s->posterior->validity, n, theta, s->log_valid + from, NULL);
-    for (size_t i = from; i < c->n; i++) {
+    for (size_t i = from; i < s->n; i++) {
         c->log_density[i] = s->log_prior[i];
         if (s->posterior->validity)
             c->log_density[i] += s->log_valid[i];
@@ -96,20 +92,6 @@ static int evaluate_draws(sampling *s, size_t from)
         s->log_prior[i] += s->log_weight[i];
     }
     return NRE_OK;
-}
-
-/* Deterministic-mixture weights: each draw against the mixture of all rounds' densities.
- */
-static void add_spread(sampling *s, size_t from)
-{
-    double n_prior = (double)s->plan.n_prior, n_round = (double)s->plan.n_round;
-    for (size_t i = from; i < s->out->n; i++) {
-        s->spread[i] = n_prior;
-        for (size_t k = 0; k + 1 < s->rounds; k++)
-            s->spread[i] += n_round * against_prior(s, &s->mixture[k], i);
-    }
-    for (size_t i = 0; s->rounds > 0 && i < s->out->n; i++)
-        s->spread[i] += n_round * against_prior(s, &s->mixture[s->rounds - 1], i);
 }
 
 static double largest(size_t n, const double *value)
@@ -135,35 +117,27 @@ static double raise(size_t n, const double *value, double most, double power, do
     return sum * sum / squares;
 }
 
-static int weigh(sampling *s)
+/* Weights of draws FROM on, whose spreads are there, up to a common factor. */
+static double weigh(sampling *s, size_t from, double *total)
 {
-    cloud *c = s->out;
-    double total, prior_total = 0;
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = from; i < s->n; i++) {
         bool inside = s->log_prior[i] > -INFINITY;
         s->log_weight[i] =
-            inside ? c->log_ratio[i] + s->log_valid[i] - log(s->spread[i]) : -INFINITY;
-        prior_total += inside ? exp(s->log_valid[i]) / s->spread[i] : 0;
+            inside ? s->out->log_ratio[i] + s->log_valid[i] - log(s->spread[i])
+                   : -INFINITY;
     }
-    double most = largest(c->n, s->log_weight);
+    double most = largest(s->n - from, s->log_weight + from);
     if (!(most > -INFINITY))
-        return fail(NRE_ENUMERIC,
-                    "the posterior of row %zu is zero at all %zu importance samples",
-                    s->row, c->n);
-    c->effective = raise(c->n, s->log_weight, most, 1, c->weight, &total);
-    c->log_area = most + log(total);
-    if (s->posterior->validity)
-        c->log_area -= log(prior_total);
-    for (size_t i = 0; i < c->n; i++)
-        c->weight[i] /= total;
-    return NRE_OK;
+        return 0;
+    return raise(s->n - from, s->log_weight + from, most, 1, s->out->weight + from,
+                 total);
 }
 
 /* Weights w^beta with the largest beta <= 1 that leaves enough of them to fit a
  * covariance to. */
 static double temper(const sampling *s, double *total)
 {
-    size_t n = s->out->n;
+    size_t n = s->n;
     double goal = fmin(30 + 5 * (double)s->out->dim, 0.25 * (double)n);
     double low = 0, high = 1, most = largest(n, s->log_weight);
     double effective = raise(n, s->log_weight, most, 1, s->tempered, total);
@@ -190,7 +164,7 @@ static void fit_mixture(sampling *s)
     double step = total / FIT_POINTS, at = step * rng_uniform(s->rng),
            sum = s->tempered[0];
     for (size_t i = 0; i < FIT_POINTS; i++, at += step) {
-        while (sum < at && from + 1 < s->out->n)
+        while (sum < at && from + 1 < s->n)
             sum += s->tempered[++from];
         memcpy(s->fit_z + i * d, s->z + from * d, d * sizeof *s->z);
     }
@@ -200,35 +174,139 @@ static void fit_mixture(sampling *s)
     s->rounds++;
 }
 
-static int draw_round(sampling *s)
+static double against_prior(const sampling *s, size_t k, size_t i)
 {
-    cloud *c = s->out;
-    size_t from = c->n;
-    fit_mixture(s);
-    c->n += s->plan.n_round;
-    for (size_t i = from; i < c->n; i++)
-        mixture_sample(&s->mixture[s->rounds - 1], s->rng, s->z + i * c->dim);
-    int status = evaluate_draws(s, from);
-    if (status != NRE_OK)
-        return status;
-    add_spread(s, from);
-    return weigh(s);
+    return mixture_density(&s->mixture[k], s->z + i * s->out->dim, s->log_prior[i]);
 }
 
-static int draw_prior(sampling *s)
+/* Deterministic-mixture weights: each draw against the mixture of all rounds' densities.
+ */
+static void spread_all(sampling *s, size_t from)
+{
+    double n_prior = (double)s->plan.n_prior, n_round = (double)s->plan.n_round;
+    for (size_t i = from; i < s->n; i++) {
+        s->spread[i] = n_prior;
+        for (size_t k = 0; k + 1 < s->rounds; k++)
+            s->spread[i] += n_round * against_prior(s, k, i);
+    }
+    for (size_t i = 0; i < s->n; i++)
+        s->spread[i] += n_round * against_prior(s, s->rounds - 1, i);
+}
+
+static int draw_from_prior(sampling *s, size_t n)
+{
+    const target *t = s->posterior->ratio->target;
+    double *theta = s->out->theta + s->n * s->out->dim;
+    int status = target_sample(t, s->rng, n, theta);
+    if (status == NRE_OK)
+        unbounded_of(t, n, theta, s->z + s->n * s->out->dim);
+    return status;
+}
+
+/* One round of adaptation; SERVES is about its own draws under the mixture they came
+ * from. */
+static int adapt(sampling *s, bool *serves)
+{
+    size_t from = s->n, n = s->plan.n_round;
+    double total;
+    fit_mixture(s);
+    for (size_t i = from; i < from + n; i++)
+        mixture_sample(&s->mixture[s->rounds - 1], s->rng, s->z + i * s->out->dim);
+    int status = evaluate_draws(s, n);
+    if (status != NRE_OK)
+        return status;
+    s->used++;
+    for (size_t i = from; i < s->n; i++)
+        s->spread[i] = against_prior(s, s->rounds - 1, i);
+    *serves = weigh(s, from, &total) > SERVES * (double)n;
+    spread_all(s, from);
+    weigh(s, 0, &total);
+    return NRE_OK;
+}
+
+/* A round of the cloud itself, from the last mixture and the prior. */
+static int draw_cloud(sampling *s)
+{
+    size_t n = s->plan.n_round, from = s->n;
+    size_t n_prior = (size_t)ceil(DEFENSIVE * (double)n);
+    int status = draw_from_prior(s, n_prior);
+    for (size_t i = from + n_prior; i < from + n; i++)
+        mixture_sample(&s->mixture[s->rounds - 1], s->rng, s->z + i * s->out->dim);
+    if (status == NRE_OK)
+        status = evaluate_draws(s, n);
+    s->used++;
+    double share = (double)n_prior / (double)n;
+    for (size_t i = from; status == NRE_OK && i < s->n; i++)
+        s->spread[i] = share + (1 - share) * against_prior(s, s->rounds - 1, i);
+    return status;
+}
+
+/* Effective size and area of the draws from FIRST on, of which the cloud then consists.
+ */
+static int measure(sampling *s)
 {
     cloud *c = s->out;
-    const target *t = s->posterior->ratio->target;
-    c->n = s->plan.n_prior;
-    int status = target_sample(t, s->rng, c->n, c->theta);
+    double total, valid = 0, n = (double)(s->n - s->first);
+    c->effective = weigh(s, s->first, &total);
+    c->log_area = -INFINITY;
+    if (c->effective == 0)
+        return NRE_OK;
+    c->log_area = largest(s->n - s->first, s->log_weight + s->first) + log(total / n);
+    for (size_t i = s->first; i < s->n; i++) {
+        c->weight[i] /= total;
+        if (s->log_prior[i] > -INFINITY)
+            valid += exp(s->log_valid[i]) / s->spread[i];
+    }
+    if (s->posterior->validity)
+        c->log_area -= log(valid / n);
+    return NRE_OK;
+}
+
+static int prior_stage(sampling *s)
+{
+    int status = draw_from_prior(s, s->plan.n_prior);
+    if (status == NRE_OK)
+        status = evaluate_draws(s, s->plan.n_prior);
+    for (size_t i = 0; status == NRE_OK && i < s->n; i++)
+        s->spread[i] = 1;
+    return status == NRE_OK ? measure(s) : status;
+}
+
+/* At least two rounds are left for the cloud. */
+static int mixture_stage(sampling *s)
+{
+    int status = NRE_OK;
+    bool serves = false;
+    if (s->out->effective == 0)
+        return fail(NRE_ENUMERIC,
+                    "the posterior of row %zu is zero at all %zu draws from the prior",
+                    s->row, s->n);
+    while (status == NRE_OK && !serves && s->used + 2 < s->plan.max_rounds)
+        status = adapt(s, &serves);
     if (status != NRE_OK)
         return status;
-    unbounded_of(t, c->n, c->theta, s->z);
-    status = evaluate_draws(s, 0);
-    if (status != NRE_OK)
-        return status;
-    add_spread(s, 0);
-    return weigh(s);
+    fit_mixture(s);
+    s->first = s->n;
+    do {
+        status = draw_cloud(s);
+        if (status == NRE_OK)
+            status = measure(s);
+    } while (status == NRE_OK && s->out->effective < s->plan.enough &&
+             s->used < s->plan.max_rounds);
+    return status;
+}
+
+/* The arrays begin with the cloud; what came before it stays out of sight. */
+static void present(sampling *s)
+{
+    cloud *c = s->out;
+    c->evaluations = s->n;
+    c->n = s->n - s->first;
+    c->theta += s->first * c->dim;
+    c->log_ratio += s->first;
+    c->log_density += s->first;
+    c->weight += s->first;
+    c->v = rng_uniform(s->rng);
 }
 
 static cloud_plan with_defaults(const cloud_plan *asked)
@@ -255,11 +333,11 @@ int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
     out->dim = p->ratio->target->n;
     int status = take_memory(&s);
     if (status == NRE_OK)
-        status = draw_prior(&s);
-    while (status == NRE_OK && out->effective < s.plan.enough &&
-           s.rounds < s.plan.max_rounds)
-        status = draw_round(&s);
-    out->v = rng_uniform(r);
+        status = prior_stage(&s);
+    if (status == NRE_OK && out->effective < s.plan.enough)
+        status = mixture_stage(&s);
+    if (status == NRE_OK)
+        present(&s);
     return status;
 }
 

@@ -103,11 +103,14 @@ int grid_save(const grid *g, const target *t, const char *path);       /* grid.h
 
 /* ---- importance.c: any number of parameters -------------------------------------------------------------- */
 
-/* Adaptive mixture importance sampling (Cornuet et al. 2012): prior draws first, then rounds of
- * Student-t mixtures fitted in the unbounded space to the weighted draws, deterministic-mixture
- * weights over all of them (the prior stays a part, so weights are bounded).  While few draws carry
- * all the weight the fit uses w^beta, beta < 1 chosen for enough of them.  The number of rounds
- * depends on the effective size alone.  Zeroed before its first use; memory is taken over. */
+/* Adaptive mixture importance sampling (Cornuet et al. 2012).  Prior draws first: they are the
+ * cloud when their effective size is enough.  Else rounds of Student-t mixtures are fitted in the
+ * unbounded space to all weighted draws so far (deterministic-mixture weights; while few draws
+ * carry all the weight the fit uses w^beta, beta < 1 chosen for enough of them) until one serves;
+ * weights of those draws are biased, since the fits went after them, so they are left out.  The
+ * cloud is drawn afresh from the last mixture and, for bounded weights, a tenth from the prior:
+ * in rounds until its effective size is enough.  The number of rounds depends on effective sizes
+ * alone.  Zeroed before its first use; memory is taken over. */
 typedef struct cloud {
     uint32_t dim;
     size_t n;
@@ -117,12 +120,13 @@ typedef struct cloud {
     double *weight;              /* [n], sums to 1 */
     double log_area;             /* log of the integral of p(theta) r */
     double effective;            /* 1 / sum of squared weights */
+    size_t evaluations;          /* draws in all, also those left out */
     double v;                    /* uniform, for ranks */
     room memory;
 } cloud;
 enum { CLOUD_MIN_EFFECTIVE = 100 };      /* below it a result is missing, not believed */
 typedef struct cloud_plan {
-    size_t n_prior, n_round, max_rounds;     /* 0: defaults */
+    size_t n_prior, n_round, max_rounds;     /* 0: defaults; rounds of both stages */
     double enough;                           /* effective size to stop at; 0: default */
 } cloud_plan;                                /* defaults: 500, 300, 10; 200 */
 int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
@@ -268,8 +272,8 @@ typedef struct mixture {
     double *share;               /* [n], sum to 1 */
     double *mean;                /* [n][dim] */
     double *factor;              /* [n][dim][dim] lower Cholesky factor of the scale matrix */
+    double *inverse;             /* [n][dim][dim] of the factors */
     double *log_norm;            /* [n] log of share times the density's constant */
-    double *work;                /* [dim] scratch: a mixture serves one thread */
 } mixture;
 /* Doubles behind the pointers of a mixture, and of scratch for its fit to M points. */
 size_t mixture_size(uint32_t dim);
@@ -278,7 +282,8 @@ size_t mixture_fit_size(uint32_t dim, size_t m);
  * EFFECTIVE independent ones: k-means, shrunk covariances.  AT [mixture_size] stays with Q. */
 void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective, rng *r,
                  double *at, double *scratch);
-double mixture_log_density(const mixture *q, const double *z);
+/* Density at z divided by exp(LOG_UNIT); bounded by exp(600) times the number of components. */
+double mixture_density(const mixture *q, const double *z, double log_unit);
 void mixture_sample(const mixture *q, rng *r, double *z);
 
 #endif

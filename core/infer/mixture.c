@@ -10,12 +10,12 @@ static const double FLOOR = 1e-6; /* of a variance, relative to that of all poin
 
 size_t mixture_size(uint32_t dim)
 {
-    return (size_t)MIXTURE_MOST * (2 + dim + (size_t)dim * dim) + dim;
+    return (size_t)MIXTURE_MOST * (2 + dim + 2 * (size_t)dim * dim);
 }
 
 size_t mixture_fit_size(uint32_t dim, size_t m)
 {
-    return 2 * m + mixture_size(dim) + (size_t)dim * dim + 2 * dim;
+    return 2 * m + mixture_size(dim) + (size_t)dim * dim + 3 * dim;
 }
 
 static void lay(mixture *q, uint32_t dim, double *at)
@@ -25,7 +25,7 @@ static void lay(mixture *q, uint32_t dim, double *at)
     q->log_norm = at + MIXTURE_MOST;
     q->mean = at + 2 * MIXTURE_MOST;
     q->factor = q->mean + (size_t)MIXTURE_MOST * dim;
-    q->work = q->factor + (size_t)MIXTURE_MOST * dim * dim;
+    q->inverse = q->factor + (size_t)MIXTURE_MOST * dim * dim;
 }
 
 /* What a fit works with. */
@@ -34,9 +34,10 @@ typedef struct fitting {
     size_t m;
     const double *z; /* [m][dim] */
     double effective;
-    double *owner;    /* [m] component of each point */
+    uint32_t *owner;  /* [m] component of each point */
     double *distance; /* [m] */
     double *variance; /* [dim] of all points */
+    double *weight;   /* [dim] 1 / variance */
     double *pooled;   /* [dim][dim] covariance within components */
 } fitting;
 
@@ -53,8 +54,10 @@ static void moments(fitting *f, double *mean)
             double off = f->z[i * d + k] - mean[k];
             f->variance[k] += off * off / (double)f->m;
         }
-    for (size_t k = 0; k < d; k++)
-        f->variance[k] += 1e-20 + 1e-20 * mean[k] * mean[k];
+    for (size_t k = 0; k < d; k++) {
+        f->variance[k] += DBL_MIN + 1e-20 * mean[k] * mean[k];
+        f->weight[k] = 1 / f->variance[k];
+    }
 }
 
 static double distance_to(const fitting *f, size_t i, const double *mean)
@@ -62,7 +65,7 @@ static double distance_to(const fitting *f, size_t i, const double *mean)
     double sum = 0;
     for (size_t k = 0; k < f->dim; k++) {
         double off = f->z[i * f->dim + k] - mean[k];
-        sum += off * off / f->variance[k];
+        sum += off * off * f->weight[k];
     }
     return sum;
 }
@@ -108,18 +111,17 @@ static void assign(fitting *f, const mixture *q)
 static void update(const fitting *f, mixture *q)
 {
     size_t d = f->dim;
+    double sum[MIXTURE_MOST] = {0};
+    for (size_t i = 0; i < f->m; i++)
+        sum[f->owner[i]] += 1;
     for (uint32_t c = 0; c < q->n; c++) {
-        double count = 0;
-        for (size_t i = 0; i < f->m; i++)
-            count += f->owner[i] == c;
-        q->share[c] = count / (double)f->m;
-        if (count == 0)
-            continue;
-        memset(q->mean + c * d, 0, d * sizeof *q->mean);
-        for (size_t i = 0; i < f->m; i++)
-            for (size_t k = 0; k < d && f->owner[i] == c; k++)
-                q->mean[c * d + k] += f->z[i * d + k] / count;
+        q->share[c] = sum[c] / (double)f->m;
+        if (sum[c] > 0)
+            memset(q->mean + c * d, 0, d * sizeof *q->mean);
     }
+    for (size_t i = 0; i < f->m; i++)
+        for (size_t k = 0; k < d; k++)
+            q->mean[f->owner[i] * d + k] += f->z[i * d + k] / sum[f->owner[i]];
 }
 
 /* Sums of products of deviations of component C into S [dim][dim], lower triangle. */
@@ -172,25 +174,40 @@ static void factors(fitting *f, mixture *q)
     }
 }
 
+/* Inverse of the lower triangular factor, by forward substitution of unit vectors. */
+static void invert(size_t d, const double *factor, double *out)
+{
+    memset(out, 0, d * d * sizeof *out);
+    for (size_t c = 0; c < d; c++)
+        for (size_t a = c; a < d; a++) {
+            double sum = a == c;
+            for (size_t b = c; b < a; b++)
+                sum -= factor[a * d + b] * out[b * d + c];
+            out[a * d + c] = sum / factor[a * d + a];
+        }
+}
+
 static void constants(mixture *q)
 {
-    double d = q->dim;
+    size_t d = q->dim;
     int sign;
-    double base = lgamma_r(0.5 * (DOF + d), &sign) - lgamma_r(0.5 * DOF, &sign) -
-                  0.5 * d * log(DOF * M_PI);
+    double base = lgamma_r(0.5 * (DOF + (double)d), &sign) - lgamma_r(0.5 * DOF, &sign) -
+                  0.5 * (double)d * log(DOF * M_PI);
     for (uint32_t c = 0; c < q->n; c++) {
-        q->log_norm[c] = base + log(q->share[c]);
-        for (size_t k = 0; k < q->dim; k++)
-            q->log_norm[c] -= log(q->factor[((size_t)c * q->dim + k) * q->dim + k]);
+        double log_norm = base + log(q->share[c]);
+        invert(d, q->factor + c * d * d, q->inverse + c * d * d);
+        for (size_t k = 0; k < d; k++)
+            log_norm -= log(q->factor[(c * d + k) * d + k]);
+        q->log_norm[c] = log_norm;
     }
 }
 
 /* Bayesian information criterion, a point, larger is better. */
 static double score(const fitting *f, const mixture *q)
 {
-    double sum = 0, d = f->dim, n = q->n;
+    double sum = 0, d = f->dim, n = q->n, unit = q->log_norm[0];
     for (size_t i = 0; i < f->m; i++)
-        sum += mixture_log_density(q, f->z + i * f->dim);
+        sum += unit + log(mixture_density(q, f->z + i * f->dim, unit));
     double parameters = n * (1 + d + 0.5 * d * (d + 1)) - 1;
     return sum / (double)f->m - 0.5 * parameters * log(f->effective) / f->effective;
 }
@@ -199,7 +216,7 @@ static void fit_some(fitting *f, mixture *q, uint32_t n, rng *r)
 {
     q->n = n;
     seed_centres(f, q, r);
-    for (int i = 0; i < KMEANS_ROUNDS; i++) {
+    for (int i = 0; i < (n > 1 ? KMEANS_ROUNDS : 1); i++) {
         assign(f, q);
         update(f, q);
     }
@@ -215,10 +232,11 @@ void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double eff
                  .m = m,
                  .z = z,
                  .effective = fmax(effective, 2),
-                 .owner = scratch,
+                 .owner = (uint32_t *)(void *)scratch,
                  .distance = scratch + m,
                  .variance = scratch + 2 * m,
-                 .pooled = scratch + 2 * m + 2 * d};
+                 .weight = scratch + 2 * m + 2 * d,
+                 .pooled = scratch + 2 * m + 3 * d};
     mixture trial;
     double best = -INFINITY;
     lay(q, dim, at);
@@ -237,26 +255,25 @@ void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double eff
     }
 }
 
-double mixture_log_density(const mixture *q, const double *z)
+double mixture_density(const mixture *q, const double *z, double log_unit)
 {
     size_t d = q->dim;
-    double term[MIXTURE_MOST], most = -INFINITY, sum = 0, *y = q->work;
+    double sum = 0;
     for (uint32_t c = 0; c < q->n; c++) {
-        const double *mean = q->mean + c * d, *factor = q->factor + c * d * d;
+        const double *mean = q->mean + c * d, *inverse = q->inverse + c * d * d;
         double square = 0;
-        for (size_t a = 0; a < d; a++) {
-            double off = z[a] - mean[a];
-            for (size_t b = 0; b < a; b++)
-                off -= factor[a * d + b] * y[b];
-            y[a] = off / factor[a * d + a];
-            square += y[a] * y[a];
+        for (size_t a = 0; a < d; a++, inverse += d) {
+            double y = 0;
+            for (size_t b = 0; b <= a; b++)
+                y += inverse[b] * (z[b] - mean[b]);
+            square += y * y;
         }
-        term[c] = q->log_norm[c] - 0.5 * (DOF + (double)d) * log1p(square / DOF);
-        most = fmax(most, term[c]);
+        double root = sqrt(1 + square / DOF), power = 1;
+        for (size_t k = 0; k < d + DOF; k++)
+            power *= root;
+        sum += exp(fmin(q->log_norm[c] - log_unit, 600)) / power;
     }
-    for (uint32_t c = 0; c < q->n; c++)
-        sum += exp(term[c] - most);
-    return most + log(sum);
+    return sum;
 }
 
 void mixture_sample(const mixture *q, rng *r, double *z)
