@@ -20,12 +20,25 @@
 
 enum { MOST_SIZES = 8 };
 
+/* As texts; NULL: the preset of the simulator. */
 typedef struct settings {
     const char *n, *validation, *lr, *weight_decay, *batch, *epochs, *patience,
-        *marginals, *clip;
-    const char *width, *layers, *activation, *schedule, *seed, *threads, *warmup;
+        *marginals;
+    const char *clip, *width, *layers, *activation, *schedule, *seed, *threads, *warmup;
     int json;
 } settings;
+
+/* Settings of the configs of the same names: a smooth ratio is learned by a shallow
+ * network, sharp ones take depth and a higher rate.  Many marginal pairs a row lower the
+ * loss by less than their time is worth. */
+static const struct preset {
+    const char *simulator, *layers, *lr, *marginals;
+} PRESETS[] = {
+    {"gaussian_linear", "2", "1e-3", "2"},
+    {"two_moons", "4", "3e-3", "1"},
+    {"slcp", "4", "3e-3", "1"},
+    {NULL, "3", "1e-3", "1"}, /* any other */
+};
 
 /* One simulator with its validation set. */
 typedef struct bench {
@@ -49,6 +62,24 @@ static uint64_t whole(const char *text)
 {
     int64_t value = 0;
     return text_to_int(text, &value) && value > 0 ? (uint64_t)value : 0;
+}
+
+static settings preset(settings s, const char *name)
+{
+    const struct preset *p = PRESETS;
+    while (p->simulator && strcmp(p->simulator, name) != 0)
+        p++;
+    s.layers = s.layers ? s.layers : p->layers;
+    s.lr = s.lr ? s.lr : p->lr;
+    s.marginals = s.marginals ? s.marginals : p->marginals;
+    return s;
+}
+
+/* The power of two next to the root of N: 32 of 1,000 rows, 128 of 10,000, 256 of
+ * 100,000. */
+static uint64_t batch_rows(const settings *s, uint64_t n)
+{
+    return s->batch ? whole(s->batch) : (uint64_t)exp2(round(0.5 * log2((double)n)));
 }
 
 static double real(const char *text)
@@ -230,7 +261,7 @@ static void say_line(const bench *b, uint64_t n, const train_result *r, double g
     fflush(stdout);
 }
 
-static int settings_of(const settings *s, train_settings *out)
+static void settings_of(const settings *s, train_settings *out)
 {
     static const char *const names[] = {"constant", "cosine", "plateau", "one_cycle"};
     schedule_name name = TRAIN_CONSTANT;
@@ -250,13 +281,11 @@ static int settings_of(const settings *s, train_settings *out)
                      .warmup = whole(s->warmup),
                      .factor = 0.5,
                      .patience = 5},
-        .batch_size = whole(s->batch),
         .epochs = whole(s->epochs),
         .patience = whole(s->patience),
         .clip = real(s->clip),
         .seed = whole(s->seed),
     };
-    return NRE_OK;
 }
 
 static int train_on(bench *b, train_job *job, uint64_t n)
@@ -365,7 +394,7 @@ static void bench_close(bench *b)
     b->simulator_instance = b->architecture = NULL;
 }
 
-static int run_sizes(bench *b, train_job *job)
+static int run_sizes(bench *b, train_job *job, train_settings *s)
 {
     char *sizes = arena_copy(b->memory, b->settings.n), *rest = NULL;
     int status = NRE_OK;
@@ -373,6 +402,7 @@ static int run_sizes(bench *b, train_job *job)
          n = strtok_r(NULL, ",", &rest)) {
         if (whole(n) < 2)
             return fail(NRE_EUSAGE, "--n: '%s' is not a number of simulations", n);
+        s->batch_size = batch_rows(&b->settings, whole(n));
         status = train_on(b, job, whole(n));
     }
     return status;
@@ -382,8 +412,7 @@ static int run_simulator(bench *b, const char *name)
 {
     train_settings s;
     int status = bench_open(b, name);
-    if (!status)
-        status = settings_of(&b->settings, &s);
+    settings_of(&b->settings, &s);
     if (!status) {
         train_job job = {.settings = &s,
                          .net = b->net,
@@ -392,7 +421,7 @@ static int run_simulator(bench *b, const char *name)
                          .pool = b->pool};
         status = know_exact(b, &job);
         if (!status)
-            status = run_sizes(b, &job);
+            status = run_sizes(b, &job, &s);
     }
     bench_close(b);
     return status;
@@ -454,45 +483,54 @@ static int find_plugins(bench *b)
     return plugins_new(1, &folder, &b->plugins);
 }
 
-int main(int argc, char **argv)
+static void say_head(void)
 {
-    static const char *const all[] = {"gaussian_linear", "two_moons", "slcp", NULL};
-    bench b = {.settings = {.n = "1000,10000,100000",
-                            .validation = "10000",
-                            .lr = "1e-3",
-                            .weight_decay = "1e-2",
-                            .batch = "256",
-                            .epochs = "50",
-                            .patience = "15",
-                            .marginals = "8",
-                            .clip = "0",
-                            .width = "128",
-                            .layers = "3",
-                            .activation = "selu",
-                            .schedule = "cosine",
-                            .seed = "1",
-                            .threads = "2",
-                            .warmup = "0"}};
-    if (parse(argc, argv, &b.settings))
-        return exit_code_of(NRE_EUSAGE);
-    b.memory = arena_new();
-    log_level(NRE_WARN);
-    int status = blas_start();
+    printf("%-16s %9s %9s %9s %9s %9s %18s %8s %13s %7s %9s\n", "simulator", "n", "loss",
+           "exact", "excess", "half", "information", "gain", "best/epochs", "seconds",
+           "pairs/s");
+}
+
+static int run_all(const settings *given, const char *const *names)
+{
+    bench b = {.memory = arena_new()};
+    int status = b.memory ? blas_start() : fail(NRE_ENOMEM, "no memory");
     if (!status)
-        status = pool_new((unsigned)whole(b.settings.threads), &b.pool);
+        status = pool_new((unsigned)whole(given->threads), &b.pool);
     if (!status)
         status = find_plugins(&b);
-    if (!status && !b.settings.json)
-        printf("%-16s %9s %9s %9s %9s %9s %18s %8s %13s %7s %9s\n", "simulator", "n",
-               "loss", "exact", "excess", "half", "information", "gain", "best/epochs",
-               "seconds", "pairs/s");
-    const char *const *names = optind < argc ? (const char *const *)(argv + optind) : all;
-    for (; *names && !status; names++)
+    if (!status && !given->json)
+        say_head();
+    for (; *names && !status; names++) {
+        b.settings = preset(*given, *names);
         status = run_simulator(&b, *names);
-    if (status)
-        fprintf(stderr, "learning: %s\n", error_message());
+    }
     plugins_free(b.plugins);
     pool_free(b.pool);
     arena_free(b.memory);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const all[] = {"gaussian_linear", "two_moons", "slcp", NULL};
+    settings given = {.n = "1000,10000,100000",
+                      .validation = "10000",
+                      .weight_decay = "1e-2",
+                      .epochs = "20",
+                      .patience = "0",
+                      .clip = "0",
+                      .width = "128",
+                      .activation = "gelu",
+                      .schedule = "cosine",
+                      .seed = "1",
+                      .threads = "2",
+                      .warmup = "0"};
+    if (parse(argc, argv, &given))
+        return exit_code_of(NRE_EUSAGE);
+    log_level(NRE_WARN);
+    int status =
+        run_all(&given, optind < argc ? (const char *const *)(argv + optind) : all);
+    if (status)
+        fprintf(stderr, "learning: %s\n", error_message());
     return status ? exit_code_of(status) : 0;
 }
