@@ -95,6 +95,38 @@ int summary_print(const run_summary *s, FILE *out);
 int page_write(const run_summary *s, const char *config, const char *environment,
                const char *path);
 
+/* ---- figure.c: FOLDER/NAME.csv with the numbers, NAME.gp that draws them, NAME.svg ---------------------------- */
+
+/* N cells of equal width, of the logarithm where `logarithmic` (0 < low then). */
+typedef struct figure_axis {
+    const char *name, *label, *unit;     /* label: simple LaTeX, "\\beta", "d_I", or NULL */
+    bool logarithmic;
+    double low, high;
+    size_t n;
+    double mark;                 /* the MAP; NAN: none */
+} figure_axis;
+/* A posterior of one or two parameters at the middles of cells. */
+typedef struct density_figure {
+    const char *title;
+    unsigned dim;
+    figure_axis axis[2];
+    const double *log_density;   /* [n] or [n][n], by the parameters, up to a constant */
+} density_figure;
+/* Both [n] or [n][n]: the density, normalised over the figure, and the mass of denser cells plus
+ * half of the cell's own: a cell lies in the highest-density region of level L when that is below L. */
+int density_regions(const density_figure *f, double *density, double *region);
+int density_figure_write(const density_figure *f, const char *folder, const char *name);
+/* Empirical against nominal, with intervals: a panel for each kind of region. */
+int coverage_figure_write(const coverage_table *t, const char *folder, const char *name);
+typedef struct loss_curve {
+    const char *target;          /* curves of one target follow each other */
+    size_t member, n;            /* n epochs */
+    const double *training, *validation;     /* [n], nats */
+} loss_curve;
+int loss_figure_write(size_t n, const loss_curve *curve, const char *folder, const char *name);
+/* Let gnuplot draw what was written.  Without gnuplot a line of the log says so; that is no error. */
+int figures_draw(const char *folder, size_t n, const char *const *name);
+
 /* ---- markup.c: text as each format wants it ------------------------------------------------------------------ */
 
 /* Bytes that are not UTF-8, control characters and marks that turn the direction of text become
