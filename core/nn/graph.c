@@ -138,18 +138,18 @@ static int32_t node_add(builder *b, op_kind kind, const char *name, nre_shape sh
     g->nodes = nodes;
     int32_t id = (int32_t)g->n_nodes++;
     net_node v = {.op = kind,
-              .id = id,
-              .name = name,
-              .shape = shape,
-              .size = shape_size(shape),
-              .sets = 1,
-              .n_in = (uint32_t)n_in,
-              .in = copy,
-              .root = id,
-              .weight = -1,
-              .bias = -1,
-              .mean = -1,
-              .variance = -1};
+                  .id = id,
+                  .name = name,
+                  .shape = shape,
+                  .size = shape_size(shape),
+                  .sets = 1,
+                  .n_in = (uint32_t)n_in,
+                  .in = copy,
+                  .root = id,
+                  .weight = -1,
+                  .bias = -1,
+                  .mean = -1,
+                  .variance = -1};
     v.cols = v.size;
     for (size_t i = 0; i < n_in; i++) {
         copy[i] = in[i];
@@ -510,8 +510,8 @@ static nre_node graph_set_mean(nre_graph *api, nre_node a)
 
 /* One product of linear: N leaves of one kind against their columns of WEIGHT, on top of
  * BASE. */
-static int32_t product_add(builder *b, const net_node *like, size_t n, const int32_t *leaves,
-                           const size_t *column, int32_t base)
+static int32_t product_add(builder *b, const net_node *like, size_t n,
+                           const int32_t *leaves, const size_t *column, int32_t base)
 {
     int32_t *in = arena_alloc(b->g->memory, n + 1, sizeof *in);
     size_t *columns = arena_alloc(b->g->memory, n + 1, sizeof *columns);
@@ -534,7 +534,8 @@ static int32_t product_add(builder *b, const net_node *like, size_t n, const int
 }
 
 /* Sort leaves into X and PAIR ones and chain a product for each kind. */
-static int32_t products_add(builder *b, const net_node *like, size_t n, const int32_t *leaves)
+static int32_t products_add(builder *b, const net_node *like, size_t n,
+                            const int32_t *leaves)
 {
     int32_t *some = arena_alloc(b->g->memory, n, sizeof *some);
     size_t *column = arena_alloc(b->g->memory, n, sizeof *column);
@@ -596,7 +597,8 @@ static nre_node graph_linear(nre_graph *api, nre_node a, uint32_t units, uint32_
     size_t n = rows ? 1 : leaves_of(b, a, leaves);
     if (rows)
         leaves[0] = a;
-    net_node like = {.shape = flat(units), .exchangeable = rows, .weight = -1, .bias = -1};
+    net_node like = {
+        .shape = flat(units), .exchangeable = rows, .weight = -1, .bias = -1};
     if (rows)
         like.shape = (nre_shape){.rank = 2, .dim = {at(b, a)->shape.dim[0], units}};
     if (!linear_tensors(b, &like, columns, units, bias))

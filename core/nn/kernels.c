@@ -15,6 +15,7 @@
 
 /* Arrays are the same or apart, so that a vector may be read before it is written. */
 #ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed" /* builds that do not vectorise */
 #define PARALLEL _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define PARALLEL _Pragma("GCC ivdep")

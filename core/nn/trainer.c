@@ -267,7 +267,8 @@ static void norm_backward(trainer *t, const net_node *v)
 }
 
 /* Sums of the batch norms whose output has LEVEL, over all slices; then ONE for each. */
-static void norms_meet(trainer *t, unsigned level, void (*one)(trainer *t, const net_node *v))
+static void norms_meet(trainer *t, unsigned level,
+                       void (*one)(trainer *t, const net_node *v))
 {
     for (size_t i = 0; i < t->plan->n_order; i++) {
         const net_node *v = &t->g->nodes[t->plan->order[i]];
@@ -287,7 +288,8 @@ static void norm_finish(const trainer *t, const net_node *v, float *buffers)
     float *bias = t->gradient + t->g->weights[v->bias].at + v->channel_at;
     float *mean = buffers + t->g->buffers[v->mean].at + v->channel_at;
     float *variance = buffers + t->g->buffers[v->variance].at + v->channel_at;
-    /* Running variances are unbiased over all that the architecture normalised together. */
+    /* Running variances are unbiased over all that the architecture normalised together.
+     */
     double values = values_a_channel(t, v);
     values *= v->of_pairs && !v->pair ? (double)t->job->per_x : 1.0;
     const double unbiased = values / (values - 1);
