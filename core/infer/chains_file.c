@@ -2,9 +2,9 @@
 #include "infer/infer.h"
 
 #include <netcdf.h>
+#include <netcdf_mem.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The first failure stays; what follows it does nothing. */
 typedef struct writer {
@@ -152,39 +152,30 @@ static void put_all(writer *w)
     put_data(w);
 }
 
-static int write_file(writer *w, const char *path)
+/* In memory first: on a full disk the library would crash.  free(image->memory). */
+static int write_image(writer *w, NC_memio *image)
 {
-    w->code = nc_create(path, NC_NETCDF4 | NC_CLOBBER, &w->file);
+    w->code = nc_create_mem("samples", NC_NETCDF4, 0, &w->file);
     if (w->code != NC_NOERR)
         return w->code;
     put_all(w);
-    int closed = nc_close(w->file);
+    int closed = nc_close_memio(w->file, image);
     return w->code != NC_NOERR ? w->code : closed;
 }
 
 int chains_save(const chains *c, const simulator *s, const target *t, size_t n_rows,
                 const float *x, const char *path)
 {
-    size_t length = strlen(path) + sizeof ".tmp";
-    char *temporary = memory_new(length, 1);
     writer w = {.chains = c, .simulator = s, .target = t, .n_rows = n_rows, .x = x};
-    int status = NRE_ENOMEM;
+    NC_memio image = {0};
     w.column = memory_new(c->n_chains * c->n_draws, sizeof *w.column);
-    if (!temporary || !w.column) {
-        fail(status, "no memory to write %s", path);
-        goto out;
-    }
-    snprintf(temporary, length, "%s.tmp", path);
-    int code = write_file(&w, temporary);
-    if (code != NC_NOERR) {
-        status =
-            fail(NRE_EIO, "cannot write %s: netCDF says '%s'", path, nc_strerror(code));
-        unlink(temporary);
-        goto out;
-    }
-    status = file_publish(temporary, path);
-out:
-    free(temporary);
+    if (!w.column)
+        return fail(NRE_ENOMEM, "no memory to write %s", path);
+    int code = write_image(&w, &image);
+    int status = code == NC_NOERR ? file_write(path, image.memory, image.size)
+                                  : fail(NRE_EIO, "cannot write %s: netCDF says '%s'",
+                                         path, nc_strerror(code));
+    free(image.memory);
     free(w.column);
     return status;
 }
