@@ -242,9 +242,11 @@ static int work_in_folder(run *r, const command *c, watch *w, const char *path,
         int marked = folder_mark(r->folder, rc);
         rc = rc ? rc : marked;
     }
-    if (rc == NRE_ECANCELLED)
-        rc = fail(rc, "%s; the same command with --resume goes on from here",
-                  error_message());
+    if (rc == NRE_ECANCELLED) {
+        log_say(NRE_INFO, "%s", error_message());
+        (void)stop_check();      /* whose wish it was */
+        rc = fail(rc, "%s; the same command with --resume goes on from here", error_message());
+    }
     return rc;
 }
 
