@@ -63,6 +63,8 @@ int session_open(const session_request *r, session **out);
 /* Only a simulator, at its defaults; config is its name. */
 int session_of_simulator(const session_request *r, session **out);
 void session_close(session *s);
+/* Folders of installed data, in A. */
+int services_of_data(arena *a, host_services *out);
 /* The plugin folders of a command. */
 int command_plugins(const command *c, plugins **out);
 unsigned command_threads(const command *c);
@@ -219,5 +221,32 @@ int plugin_new(nre_kind kind, const char *name, const char *folder);
 /* Contract tests of one plugin file, each in a child process; a line a test on OUT; NRE_EPLUGIN
  * when one failed. */
 int plugin_check(const command *c, const char *path, FILE *out);
+
+/* ---- inside the folder: contract tests ------------------------------------------------------------------------------ */
+
+/* What a test is told.  Each runs in a child process of its own: it may leave memory, threads and
+ * worse behind. */
+typedef struct checked {
+    const char *path;
+    const command *command;
+    const host_services *services;
+    const plugin *plugin;            /* NULL while it is not known to load */
+    const nre_values *values;        /* its defaults and --set */
+    arena *arena;
+    char *note;                      /* [CHECK_NOTE] what is done now, said after a crash, or when all
+                                      * is well; shared with the parent */
+} checked;
+enum { CHECK_NOTE = 256, CHECK_SKIPPED = 1 };
+typedef struct contract {
+    const char *says;                /* "rows do not depend on the batch"; NULL ends a list */
+    /* 0: it holds; CHECK_SKIPPED: it does not apply, the message says why; else it is broken. */
+    int (*holds)(const checked *c);
+    bool basic;                      /* when it is broken, nothing after it is tested */
+} contract;
+extern const contract SIMULATOR_CONTRACT[], ARCHITECTURE_CONTRACT[], SAMPLER_CONTRACT[];
+int check_skipped(const char *format, ...) NRE_PRINTF(1, 2);
+void check_note(const checked *c, const char *format, ...) NRE_PRINTF(2, 3);
+/* check_symbols.c: NRE_EPLUGIN when PATH, an ELF file, exports more than nre_plugin_v1. */
+int symbols_check(const char *path);
 
 #endif

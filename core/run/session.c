@@ -17,18 +17,18 @@ unsigned command_threads(const command *c)
 }
 
 /* Installed data: data/ beside the running executable, then the installed one. */
-static int find_data(session *s)
+int services_of_data(arena *a, host_services *out)
 {
     char executable[4096];
     ssize_t n = readlink("/proc/self/exe", executable, sizeof executable - 1);
     executable[n > 0 ? n : 0] = 0;
-    const char **folders = arena_alloc(s->arena, 2, sizeof *folders);
+    const char **folders = arena_alloc(a, 2, sizeof *folders);
     if (!folders)
         return fail(NRE_ENOMEM, "no memory for a session");
-    folders[0] = path_join(s->arena, path_folder(s->arena, executable), "data");
+    folders[0] = path_join(a, path_folder(a, executable), "data");
     folders[1] = NEREID_DATADIR;
-    s->services.data_folders = folders;
-    s->services.n_data_folders = 2;
+    out->data_folders = folders;
+    out->n_data_folders = 2;
     return folders[0] ? NRE_OK : fail(NRE_ENOMEM, "no memory for a session");
 }
 
@@ -140,7 +140,7 @@ static int session_new(const session_request *r, session **out)
     if (!rc)
         rc = pool_new(command_threads(r->command), &s->workers);
     s->services = (host_services){.workers = s->workers, .watcher = s->watch};
-    return rc ? rc : find_data(s);
+    return rc ? rc : services_of_data(s->arena, &s->services);
 }
 
 static int session_load(session *s, const session_request *r)
