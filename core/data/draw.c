@@ -62,7 +62,9 @@ static void set_canaries(float *x, size_t n)
 
 static bool is_canary(float value)
 {
-    return memcmp(&value, &CANARY, sizeof CANARY) == 0;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits == CANARY;
 }
 
 /* Streams at their start, statuses OK, everything that the plugin must write or must not
@@ -410,9 +412,6 @@ int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d,
     job j = {.s = s,
              .d = d,
              .watch = watch,
-             .theta = theta,
-             .x = x,
-             .status = status,
              .before = before,
              .total = total,
              .last = d->first + d->n,
@@ -420,9 +419,12 @@ int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d,
              .x_key = rng_purpose(d->seed, "x/%s", d->purpose),
              .noise_key = rng_purpose(d->seed, "noise/%s", d->purpose)};
     *out = (rows_drawn){.invalid = NULL};
-    int result = simulator_ready(s);
+    j.theta = theta;
+    j.x = x;
+    j.status = status;
     if (j.last < total)
         j.last = total;
+    int result = simulator_ready(s);
     if (result != NRE_OK)
         return result;
     j.results = memory_new(n_blocks + 1, sizeof *j.results);

@@ -85,7 +85,7 @@ static int take_shape(cursor *c, npy *out)
 static int take_type(cursor *c, npy *out)
 {
     static const char *const known[] = {"<f4", "<f8", "<i4", "<i8"};
-    char word[16];
+    char word[16] = "";
     if (!take_string(c, word, sizeof word))
         return fail(NRE_EDATA, "its type is a structure; plain numbers are needed");
     for (size_t i = 0; i < 4; i++)

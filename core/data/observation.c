@@ -98,8 +98,8 @@ typedef struct table {
 
 static int load_table(const char *file, table *t)
 {
-    char *text;
-    size_t n;
+    char *text = NULL;
+    size_t n = 0;
     *t = (table){.arena = NULL};
     int status = file_read(file, TEXT_MOST, &text, &n);
     if (status != NRE_OK)

@@ -5,6 +5,7 @@
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_sf_gamma.h>
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -703,9 +704,8 @@ static int all_finite(const prior *p, uint64_t first, size_t n, const double *th
 {
     for (size_t i = 0; i < n * p->n; i++)
         if (!isfinite(theta[i]))
-            return fail(NRE_EPLUGIN, "row %llu: %s is %g",
-                        (unsigned long long)(first + i / p->n), p->of[i % p->n].name,
-                        theta[i]);
+            return fail(NRE_EPLUGIN, "row %" PRIu64 ": %s is %g", first + i / p->n,
+                        p->of[i % p->n].name, theta[i]);
     return NRE_OK;
 }
 
@@ -782,7 +782,7 @@ static int density_of_all(const prior *p, const uint32_t *which, size_t n,
 }
 
 static int density_of_some(const prior *p, size_t k, const uint32_t *which, size_t n,
-                           const double *theta, double *log_density, double *gradient)
+                           const double *theta, double *log_density, bool gradient)
 {
     if (!NRE_HAS(p->custom, prior_marginal_logpdf) || gradient)
         return fail(NRE_ENOTSUP,
@@ -804,9 +804,10 @@ int prior_log_density(const prior *p, size_t k, const uint32_t *which, size_t n,
     if (!p->custom)
         density_of_product(p, which ? k : p->n, which, n, theta, log_density, gradient);
     else {
-        int status = !which || k == p->n
-                         ? density_of_all(p, which, n, theta, log_density, gradient)
-                         : density_of_some(p, k, which, n, theta, log_density, gradient);
+        int status =
+            !which || k == p->n
+                ? density_of_all(p, which, n, theta, log_density, gradient)
+                : density_of_some(p, k, which, n, theta, log_density, gradient != NULL);
         if (status != NRE_OK)
             return status;
     }

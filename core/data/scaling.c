@@ -212,7 +212,7 @@ static void set_moments(scaling *c, const moments *of)
 {
     for (size_t j = 0; j < c->n_x; j++) {
         double deviation;
-        bool whole = c->scale[j] == NRE_SCALE_NONE;
+        bool whole = !of || c->scale[j] == NRE_SCALE_NONE;
         c->mean[j] = whole ? 0 : (float)of[j].mean;
         c->inverse[j] = whole                        ? 1
                         : varies(&of[j], &deviation) ? (float)(1 / deviation)

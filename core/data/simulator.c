@@ -314,7 +314,7 @@ static int workspace_allocate(const simulator *s, workspace *w)
 {
     size_t n = s->block, d = s->info.n_theta;
     w->stream = memory_new(n, sizeof *w->stream);
-    w->pointer = memory_new(n, sizeof *w->pointer);
+    w->pointer = memory_new(n, sizeof(void *));
     w->item = memory_new(n, sizeof *w->item);
     w->theta = memory_new(n * d, sizeof *w->theta);
     w->x = memory_new((n + 1) * s->n_x + GUARD, sizeof *w->x);

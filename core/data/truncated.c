@@ -33,10 +33,9 @@ static double log_mass_short(double a, double b)
     return log_phi(m) + log(w) + log1p((m * m - 1) * w * w / 24);
 }
 
-double truncated_log_mass(double a, double b)
+/* The half that lies above 0, or most of it. */
+static double log_mass_upper(double a, double b)
 {
-    if (b <= 0)
-        return truncated_log_mass(-b, -a);
     if ((b - a) * fmax(1, fmax(fabs(a), fabs(b))) < 1e-3)
         return log_mass_short(a, b);
     if (a < 0)
@@ -103,6 +102,11 @@ static double tail_share(double a, double z)
     return -expm1(log_tail_ratio(a, z));
 }
 
+double truncated_log_mass(double a, double b)
+{
+    return b <= 0 ? log_mass_upper(-b, -a) : log_mass_upper(a, b);
+}
+
 double truncated_cdf(double a, double b, double z)
 {
     if (z <= a)
@@ -118,14 +122,9 @@ double truncated_cdf(double a, double b, double z)
 
 /* Mean and deviation by Gauss-Legendre panels over what carries mass, as moments of the
  * distance from the end with the higher density: the closed forms cancel in the tails. */
-void truncated_moments(double a, double b, double *mean, double *deviation)
+static void moments_upper(double a, double b, double *mean, double *deviation)
 {
     enum { PANELS = 16, POINTS = 20 };
-    if (b <= 0) {
-        truncated_moments(-b, -a, mean, deviation);
-        *mean = -*mean;
-        return;
-    }
     double peak = fmax(a, 0), from = a > 0 ? 0 : fmax(a, -10);
     double to = fmin(b - peak, a > 0 ? 40 / gsl_sf_hazard(a) : 10), moment[3] = {0, 0, 0};
     gsl_integration_glfixed_table *table = gsl_integration_glfixed_table_alloc(POINTS);
@@ -137,11 +136,21 @@ void truncated_moments(double a, double b, double *mean, double *deviation)
             double width = (to - from) / PANELS, left = from + panel * width, s, weight;
             gsl_integration_glfixed_point(left, left + width, i, &s, &weight, table);
             weight *= exp(-0.5 * s * (s + 2 * peak));
-            for (int k = 0; k < 3; k++, weight *= s)
-                moment[k] += weight;
+            for (int k = 0; k < 3; k++)
+                moment[k] += weight * pow(s, k);
         }
     gsl_integration_glfixed_table_free(table);
     double shift = moment[1] / moment[0];
     *mean = peak + shift;
     *deviation = sqrt(moment[2] / moment[0] - shift * shift);
+}
+
+void truncated_moments(double a, double b, double *mean, double *deviation)
+{
+    if (b > 0) {
+        moments_upper(a, b, mean, deviation);
+        return;
+    }
+    moments_upper(-b, -a, mean, deviation);
+    *mean = -*mean;
 }

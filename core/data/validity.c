@@ -257,7 +257,25 @@ static bool solve(fit *f)
     return true;
 }
 
-/* Newton's method with steps halved until the loss falls. */
+/* Go along the step as far as the loss falls, at most 20 halvings; false when it does
+ * not. */
+static bool descend(fit *f, double *w, double *loss)
+{
+    double length = 1;
+    for (int halved = 0; halved < 20; halved++) {
+        for (size_t k = 0; k < f->p; k++)
+            f->trial[k] = w[k] - length * f->step[k];
+        double next = loss_at(f, f->trial);
+        if (next < *loss) {
+            *loss = next;
+            memcpy(w, f->trial, f->p * sizeof *w);
+            return true;
+        }
+        length /= 2;
+    }
+    return false;
+}
+
 static int minimise(fit *f, double *w)
 {
     double loss = loss_at(f, w);
@@ -265,20 +283,8 @@ static int minimise(fit *f, double *w)
         derivatives_at(f, w);
         if (!solve(f))
             return fail(NRE_ENUMERIC, "the fit of P(valid | theta) is singular");
-        double promised = dot(f->p, f->gradient, f->step), next = loss, length = 1;
-        if (promised < 1e-10 * (1 + loss))
+        if (dot(f->p, f->gradient, f->step) < 1e-10 * (1 + loss) || !descend(f, w, &loss))
             break;
-        for (; length > 1e-6; length /= 2) {
-            for (size_t k = 0; k < f->p; k++)
-                f->trial[k] = w[k] - length * f->step[k];
-            next = loss_at(f, f->trial);
-            if (next < loss)
-                break;
-        }
-        if (!(next < loss))
-            break;
-        loss = next;
-        memcpy(w, f->trial, f->p * sizeof *w);
     }
     return NRE_OK;
 }
