@@ -14,7 +14,7 @@ typedef struct bridge {
 } bridge;
 
 struct model {
-    net g; /* as at evaluation: no dropout */
+    net g; /* as at evaluation */
     arena *memory;
     float *weights;
     norm_terms *norms;
@@ -42,30 +42,55 @@ static void alias(net *g, net_node *v)
     v->at = in->at;
 }
 
-/* Nodes copied, dropout gone; roots are found again since ids grow along the graph. */
-static int net_at_evaluation(model *m, const net *g)
+/* A copy of the graph, and room for what folding adds. */
+static int net_copy(model *m, const net *g, const float *weights)
 {
+    size_t n_products = 0, units = 0;
+    for (size_t i = 0; i < g->n_order; i++) {
+        const net_node *v = &g->nodes[g->order[i]];
+        n_products += v->op == OP_LINEAR;
+        units += v->op == OP_LINEAR ? v->cols : 0;
+    }
     m->g = *g;
     m->g.nodes = arena_alloc(m->memory, g->n_nodes, sizeof *g->nodes);
     m->g.order = arena_alloc(m->memory, g->n_nodes, sizeof *g->order);
-    if (!m->g.nodes || !m->g.order)
+    m->g.weights =
+        arena_alloc(m->memory, g->n_weight_tensors + n_products, sizeof *g->weights);
+    m->weights = arena_alloc(m->memory, g->n_weights + units, sizeof *m->weights);
+    if (!m->g.nodes || !m->g.order || !m->g.weights || !m->weights)
         return fail(NRE_ENOMEM, "no memory for the model");
     memcpy(m->g.nodes, g->nodes, g->n_nodes * sizeof *g->nodes);
+    memcpy(m->g.order, g->order, g->n_order * sizeof *g->order);
+    memcpy(m->g.weights, g->weights, g->n_weight_tensors * sizeof *g->weights);
+    memcpy(m->weights, weights, g->n_weights * sizeof *weights);
+    return NRE_OK;
+}
+
+/* Dropout and folded norms become other names of their inputs.  Roots are found again,
+ * since ids grow along the graph. */
+static int net_thin(model *m)
+{
+    net *g = &m->g;
+    bool *gone = arena_alloc(m->memory, g->n_nodes, sizeof *gone);
+    if (!gone)
+        return fail(NRE_ENOMEM, "no memory for the model");
+    norms_fold(g, m->weights, m->norms, gone);
     for (size_t i = 0; i < g->n_nodes; i++) {
-        net_node *v = &m->g.nodes[i];
-        const net_node *root = &m->g.nodes[v->root];
-        if (v->op == OP_DROPOUT) {
-            alias(&m->g, v);
+        net_node *v = &g->nodes[i];
+        const net_node *root = &g->nodes[v->root];
+        if (v->op == OP_DROPOUT || gone[i]) {
+            alias(g, v);
         } else if (v->op == OP_VIEW) {
             v->root = root->root;
             v->at += root->at;
         }
     }
-    m->g.logit = m->g.nodes[g->logit].root;
-    m->g.n_order = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < g->n_order; i++)
-        if (m->g.nodes[g->order[i]].op != OP_VIEW)
-            m->g.order[m->g.n_order++] = g->order[i];
+        if (g->nodes[g->order[i]].op != OP_VIEW)
+            g->order[kept++] = g->order[i];
+    g->n_order = kept;
+    g->logit = g->nodes[g->logit].root;
     return NRE_OK;
 }
 
@@ -147,18 +172,13 @@ int model_new(const net *g, const float *weights, const float *buffers, model **
     model *m = calloc(1, sizeof *m);
     if (!m)
         return fail(NRE_ENOMEM, "no memory for the model");
-    int status = NRE_OK;
     m->memory = arena_new();
-    if (m->memory)
-        m->weights = arena_alloc(m->memory, g->n_weights + 1, sizeof *m->weights);
-    if (!m->weights)
-        status = fail(NRE_ENOMEM, "no memory for the model");
-    else
-        memcpy(m->weights, weights, g->n_weights * sizeof *weights);
-    if (!status)
-        status = net_at_evaluation(m, g);
+    int status =
+        m->memory ? net_copy(m, g, weights) : fail(NRE_ENOMEM, "no memory for the model");
     if (!status)
         status = norms_fix(m, buffers);
+    if (!status)
+        status = net_thin(m);
     if (!status)
         status = bridges_find(m);
     if (!status)

@@ -390,6 +390,12 @@ void dropout_forward(const frame *f, const net_node *v);
 void dropout_backward(const frame *f, const net_node *v);
 size_t dropout_notes(const net_node *v);
 
+/* ---- fold.c ---- */
+
+/* Change WEIGHTS so that batch norms beside linear layers can go: those are GONE.  G is a copy
+ * with room for one more tensor, and a bias in WEIGHTS, for each linear node. */
+void norms_fold(net *g, float *weights, const norm_terms *norms, bool *gone);
+
 /* ---- blas.c ---- */
 
 /* The advice for a choice of OPENBLAS_CORETYPE (NULL: unset), the kernel it led to and the best
