@@ -391,18 +391,22 @@ typedef struct fine {
     double *mass; /* [n] */
     double *sum;  /* [n] of those before */
     const marginal *of;
+    const double *box; /* [2] prior mass below its ends */
 } fine;
 
-/* The parameter's value at prior mass U. */
-static double value_at(const marginal *m, double u)
+/* The parameter's value at a fraction of the box's prior mass; infinite ends are cut off.
+ */
+static double value_at(const fine *f, double fraction)
 {
-    double lo, hi, within = fmin(fmax(u, 1e-12), 1 - 1e-12);
-    marginal_support(m, &lo, &hi);
-    if (m->family == NRE_CUSTOM_PRIOR)
+    double lo, hi, u = f->box[0] + fraction * (f->box[1] - f->box[0]);
+    marginal_support(f->of, &lo, &hi);
+    if (f->of->family == NRE_CUSTOM_PRIOR)
         return lo + u * (hi - lo);
     if ((u <= 0 && isfinite(lo)) || (u >= 1 && isfinite(hi)))
         return u <= 0 ? lo : hi;
-    return marginal_quantile(m, within);
+    fraction = fmin(fmax(fraction, 1e-9), 1 - 1e-9);
+    u = f->box[0] + fraction * (f->box[1] - f->box[0]);
+    return marginal_quantile(f->of, u);
 }
 
 static double *marginal_mass(const grid *g, uint32_t k)
@@ -444,7 +448,8 @@ static int refine_marginal(const grid *g, uint32_t k, fine *f)
         free(p);
         return fail(NRE_ENOMEM, "no memory to summarise a grid");
     }
-    *f = (fine){g->m * parts, p, p + g->m * parts, target_marginal(g->target, k)};
+    *f = (fine){g->m * parts, p, p + g->m * parts, target_marginal(g->target, k),
+                g->box[k]};
     for (size_t i = 0; i < g->m; i++)
         split_cell(mass, g->m, i, parts, p + i * parts);
     for (size_t i = 0; i + 1 < f->n; i++)
@@ -471,8 +476,8 @@ static void shortest_fine(const fine *f, double mass, double out[2])
     double width = INFINITY;
     for (int i = 0; i <= STARTS; i++) {
         double p = (1 - mass) * i / STARTS;
-        double a = value_at(f->of, position_of(f, p));
-        double b = value_at(f->of, position_of(f, fmin(p + mass, 1)));
+        double a = value_at(f, position_of(f, p));
+        double b = value_at(f, position_of(f, fmin(p + mass, 1)));
         if (b - a < width) {
             width = b - a;
             out[0] = a, out[1] = b;
@@ -490,14 +495,14 @@ int summary_of_grid(const grid *g, uint32_t k, summary *out)
     if (status != NRE_OK)
         return status;
     for (size_t i = 0; i < f.n; i++)
-        mean += f.mass[i] * value_at(f.of, ((double)i + 0.5) / (double)f.n);
+        mean += f.mass[i] * value_at(&f, ((double)i + 0.5) / (double)f.n);
     for (size_t i = 0; i < f.n; i++) {
-        double off = value_at(f.of, ((double)i + 0.5) / (double)f.n) - mean;
+        double off = value_at(&f, ((double)i + 0.5) / (double)f.n) - mean;
         variance += f.mass[i] * off * off;
     }
     *out = (summary){.mean = mean, .deviation = sqrt(variance), .mcse_mean = NAN};
     for (size_t i = 0; i < 5; i++)
-        out->quantile[i] = value_at(f.of, position_of(&f, PROBABILITY[i]));
+        out->quantile[i] = value_at(&f, position_of(&f, PROBABILITY[i]));
     shortest_fine(&f, 0.68, out->hdi68);
     shortest_fine(&f, 0.95, out->hdi95);
     free(f.mass);

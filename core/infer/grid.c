@@ -13,7 +13,8 @@ enum {
 static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
 static const double ROUGH = 0.75; /* mean squared half difference to refine at */
 static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
-static const double DEPTH = 20;   /* nats below the maximum that may be left coarse */
+static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
+static const double DEPTH = 15;          /* nats below the maximum that may be left out */
 
 /* ---- axes
  * -------------------------------------------------------------------------------------
@@ -37,21 +38,43 @@ static double cell_log_prior(const marginal *m, double theta)
                                          : marginal_log_density(m, theta, NULL);
 }
 
-static int axes_make(const target *t, size_t m, grid_axes *a)
+/* Cells of one parameter between the prior masses of BOX. */
+static void axis_make(const marginal *one, size_t m, const double box[2], double *point,
+                      double *edge, double *log_prior)
 {
-    double *p = memory_new(t->n * (3 * m + 1), sizeof *p);
-    if (!p)
-        return fail(NRE_ENOMEM, "no memory for the axes of a grid");
-    *a = (grid_axes){p, p + t->n * m, p + t->n * (2 * m + 1)};
-    for (uint32_t k = 0; k < t->n; k++) {
-        const marginal *one = target_marginal(t, k);
-        for (size_t i = 0; i < m; i++) {
-            a->point[k * m + i] = cell_quantile(one, ((double)i + 0.5) / (double)m);
-            a->log_prior[k * m + i] = cell_log_prior(one, a->point[k * m + i]);
-        }
-        for (size_t i = 0; i <= m; i++)
-            a->edge[k * (m + 1) + i] = cell_quantile(one, (double)i / (double)m);
+    double width = (box[1] - box[0]) / (double)m;
+    for (size_t i = 0; i < m; i++) {
+        point[i] = cell_quantile(one, box[0] + width * ((double)i + 0.5));
+        log_prior[i] = cell_log_prior(one, point[i]);
+        edge[i] = cell_quantile(one, box[0] + width * (double)i);
     }
+    edge[m] = cell_quantile(one, box[1]);
+}
+
+/* The same for all axes of G, one after another in A. */
+static void axes_make(const grid *g, grid_axes *a)
+{
+    for (uint32_t k = 0; k < g->dim; k++)
+        axis_make(target_marginal(g->target, k), g->m, g->box[k], a->point + k * g->m,
+                  a->edge + k * (g->m + 1), a->log_prior + k * g->m);
+}
+
+static grid_axes axes_in(double *memory, size_t d, size_t m)
+{
+    return (grid_axes){memory, memory + d * m, memory + d * (2 * m + 1)};
+}
+
+/* Those of the first grid, over the whole support, are the worker's. */
+static int first_axes(ratio_worker *w, const grid *g, grid_axes *out)
+{
+    if (!w->axes.point) {
+        double *p = memory_new(g->dim * (3 * g->m + 1), sizeof *p);
+        if (!p)
+            return fail(NRE_ENOMEM, "no memory for the axes of a grid");
+        w->axes = axes_in(p, g->dim, g->m);
+        axes_make(g, &w->axes);
+    }
+    memcpy(out->point, w->axes.point, g->dim * (3 * g->m + 1) * sizeof(double));
     return NRE_OK;
 }
 
@@ -83,18 +106,20 @@ typedef struct filling {
     ratio_worker *worker;
     const observed *observed;
     size_t row, n_rows;
-    const grid_axes *axes;
+    grid_axes axes;
+    double extra;          /* mean over the first grid of exp(log_extra) */
     double *theta;         /* [BLOCK][dim] */
     double *value, *prior; /* [BLOCK] */
     size_t *cell;          /* [BLOCK] */
 } filling;
 
-/* What the cells of one doubling before knew: log r, log mass, and whether mass may hide
- * there. */
+/* What the cells of one step before knew: log r, log mass, whether mass may hide there;
+ * and the cells that the box of the next grid holds. */
 typedef struct parent {
     size_t m, n;
     double *log_ratio, *log_mass;
     uint8_t *active;
+    size_t from[MOST_DIM], count[MOST_DIM];
 } parent;
 
 static size_t digit(const grid *g, size_t cell, uint32_t k)
@@ -116,26 +141,32 @@ static size_t parent_of(const grid *g, const parent *before, size_t cell)
 {
     size_t out = 0;
     for (uint32_t k = 0; k < g->dim; k++)
-        out = out * before->m + digit(g, cell, k) / 2;
+        out = out * before->m + before->from[k] +
+              (2 * digit(g, cell, k) + 1) * before->count[k] / (2 * g->m);
     return out;
 }
 
-static int lay_memory(grid *g, const grid_axes *a, size_t m)
+static size_t power(size_t m, uint32_t dim)
 {
-    size_t d = g->dim, n = 1;
-    for (size_t k = 0; k < d; k++)
+    size_t n = 1;
+    while (dim-- > 0)
         n *= m;
-    double *p = room_take(&g->memory, d * (2 * m + 1) + 3 * n, sizeof *p);
+    return n;
+}
+
+static int lay_memory(grid *g, size_t m, grid_axes *a)
+{
+    size_t d = g->dim, n = power(m, g->dim);
+    double *p = room_take(&g->memory, d * (3 * m + 1) + 3 * n, sizeof *p);
     if (!p)
         return fail(NRE_ENOMEM, "no memory for a grid of %zu cells", n);
     g->m = m, g->n = n;
-    g->axis = p;
-    g->edge = g->axis + d * m;
-    g->log_ratio = g->edge + d * (m + 1);
+    *a = axes_in(p, d, m);
+    g->axis = a->point;
+    g->edge = a->edge;
+    g->log_ratio = a->log_prior + d * m;
     g->weight = g->log_ratio + n;
     g->log_density = g->weight + n;
-    memcpy(g->axis, a->point, d * m * sizeof *p);
-    memcpy(g->edge, a->edge, d * (m + 1) * sizeof *p);
     return NRE_OK;
 }
 
@@ -151,7 +182,7 @@ static int log_extra(const filling *f, const grid *g, size_t n, double *out)
     int status = posterior_log_prior(p, n, f->theta, out, NULL);
     for (size_t i = 0; status == NRE_OK && i < n; i++)
         for (uint32_t k = 0; k < g->dim; k++)
-            out[i] -= f->axes->log_prior[k * g->m + digit(g, f->cell[i], k)];
+            out[i] -= f->axes.log_prior[k * g->m + digit(g, f->cell[i], k)];
     return status;
 }
 
@@ -293,18 +324,46 @@ static double roughness(const grid *g)
  * --------------------------------------------------------------------------------------
  */
 
-/* For a log-concave posterior an upper bound of its change from the point to a corner. */
+/* For a log-concave posterior an upper bound of its change from the point of cell I to
+ * its faces across axis K: half the larger difference to a neighbour.  An end has but
+ * one, which may lie beyond the maximum, and the difference outwards is extrapolated;
+ * near ends, where cells of equal prior mass may grow fast, the whole difference counts.
+ */
+static double reach_along(const grid *g, size_t i, uint32_t k)
+{
+    const double *f = g->log_density + i;
+    size_t stride = stride_of(g, k), at = i / stride % g->m, s = stride;
+    if (at == 0)
+        return fmax(gap(f[0], f[s]), fabs(2 * (f[0] - f[s]) - (f[s] - f[2 * s])));
+    if (at + 1 == g->m)
+        return fmax(gap(f[0], f[-(ptrdiff_t)s]),
+                    fabs(2 * (f[0] - f[-(ptrdiff_t)s]) -
+                         (f[-(ptrdiff_t)s] - f[-2 * (ptrdiff_t)s])));
+    double larger = fmax(gap(f[0], f[s]), gap(f[0], f[-(ptrdiff_t)s]));
+    return at < 2 || at + 2 >= g->m ? larger : 0.5 * larger;
+}
+
 static double reach(const grid *g, size_t i)
 {
     double sum = 0;
-    for (uint32_t k = 0; k < g->dim; k++) {
-        size_t stride = stride_of(g, k), at = i / stride % g->m;
-        double down = at > 0 ? gap(g->log_density[i - stride], g->log_density[i]) : 0;
-        double up =
-            at + 1 < g->m ? gap(g->log_density[i + stride], g->log_density[i]) : 0;
-        sum += 0.5 * fmax(down, up);
-    }
+    for (uint32_t k = 0; k < g->dim; k++)
+        sum += reach_along(g, i, k);
     return sum;
+}
+
+/* The cells along axis K that hold active ones. */
+static void bound(const grid *g, uint32_t k, parent *p)
+{
+    size_t stride = stride_of(g, k), low = g->m, high = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        size_t at = i / stride % g->m;
+        if (p->active[i] && at < low)
+            low = at;
+        if (p->active[i] && at > high)
+            high = at;
+    }
+    p->from[k] = low;
+    p->count[k] = high + 1 - low;
 }
 
 static int remember(ratio_worker *w, const grid *g, parent *out)
@@ -312,71 +371,123 @@ static int remember(ratio_worker *w, const grid *g, parent *out)
     double *p = room_take(&w->scratch[SCRATCH_PARENT], g->n, 2 * sizeof *p + 1);
     if (!p)
         return fail(NRE_ENOMEM, "no memory to refine a grid of %zu cells", g->n);
-    *out = (parent){g->m, g->n, p, p + g->n, (uint8_t *)(p + 2 * g->n)};
+    *out = (parent){g->m, g->n, p, p + g->n, (uint8_t *)(p + 2 * g->n), {0}, {0}};
     memcpy(out->log_ratio, g->log_ratio, g->n * sizeof *p);
     memcpy(out->log_mass, g->log_density, g->n * sizeof *p);
     double least = largest(g->n, g->log_density) - DEPTH;
     for (size_t i = 0; i < g->n; i++)
         out->active[i] = !(g->log_density[i] + reach(g, i) < least) || least == -INFINITY;
+    for (uint32_t k = 0; k < g->dim; k++)
+        bound(g, k, out);
     return NRE_OK;
+}
+
+/* Narrow the box to where mass may be, if that at least halves it along an axis and its
+ * cells stay distinct numbers. */
+static bool narrow(grid *g, const parent *p)
+{
+    bool worth = false;
+    double box[MOST_DIM][2];
+    for (uint32_t k = 0; k < g->dim; k++) {
+        double width = (g->box[k][1] - g->box[k][0]) / (double)g->m;
+        worth = worth || 2 * p->count[k] <= g->m;
+        box[k][0] = g->box[k][0] + width * (double)p->from[k];
+        box[k][1] = p->from[k] + p->count[k] == g->m
+                        ? g->box[k][1]
+                        : g->box[k][0] + width * (double)(p->from[k] + p->count[k]);
+        if (box[k][1] - box[k][0] < LEAST_WIDTH * (double)g->m * box[k][1])
+            return false;
+    }
+    if (worth)
+        memcpy(g->box, box, sizeof box);
+    return worth;
 }
 
 /* The area is the integral of p(theta) r over that of p(theta), which P(valid) or the
  * discrete sum over a custom prior keep from being exactly 1. */
-static void finish(grid *g, const posterior *p, const grid_axes *a, double log_mean)
+static void finish(grid *g, const filling *f, double log_mean)
 {
-    g->log_area = log_mean;
-    if (p->validity || g->target->prior->custom) {
-        double sum = 0;
-        for (size_t i = 0; i < g->n; i++)
-            if (g->log_ratio[i] > -INFINITY)
-                sum += exp(g->log_density[i] - g->log_ratio[i]);
-        g->log_area = log_mean - log(sum / (double)g->n);
-    }
+    double log_box = 0;
+    for (uint32_t k = 0; k < g->dim; k++)
+        log_box += log(g->box[k][1] - g->box[k][0]);
+    g->log_area = log_mean + log_box - log(f->extra);
     for (size_t i = 0; i < g->n; i++) {
-        g->log_density[i] -= log_mean;
+        g->log_density[i] -= log_mean + log_box;
         for (uint32_t k = 0; k < g->dim; k++)
-            g->log_density[i] += a->log_prior[k * g->m + digit(g, i, k)];
+            g->log_density[i] += f->axes.log_prior[k * g->m + digit(g, i, k)];
     }
 }
 
-static size_t power(size_t m, uint32_t dim)
+/* Mean of what log_extra said over the first grid. */
+static double mean_extra(const filling *f, const grid *g)
 {
-    size_t n = 1;
-    while (dim-- > 0)
-        n *= m;
-    return n;
+    double sum = 0;
+    if (!f->posterior->validity && !g->target->prior->custom)
+        return 1;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->log_ratio[i] > -INFINITY)
+            sum += exp(g->log_density[i] - g->log_ratio[i]);
+    return sum / (double)g->n;
+}
+
+static int first_grid(filling *f, grid *g)
+{
+    const parent none = {0};
+    for (uint32_t k = 0; k < g->dim; k++)
+        g->box[k][0] = 0, g->box[k][1] = 1;
+    int status = lay_memory(g, FIRST_M[g->dim], &f->axes);
+    if (status == NRE_OK)
+        status = first_axes(f->worker, g, &f->axes);
+    if (status == NRE_OK)
+        status = fill(f, g, &none);
+    if (status == NRE_OK)
+        f->extra = mean_extra(f, g);
+    return status;
+}
+
+/* A narrower box, or twice the cells along each axis; *DONE where neither can be. */
+static int next_grid(filling *f, grid *g, bool *done)
+{
+    parent before;
+    size_t m = g->m;
+    int status = remember(f->worker, g, &before);
+    if (status != NRE_OK)
+        return status;
+    if (!narrow(g, &before)) {
+        m *= 2;
+        for (uint32_t k = 0; k < g->dim; k++)
+            before.from[k] = 0, before.count[k] = g->m;
+    }
+    *done = power(m, g->dim) > MOST_CELLS;
+    if (*done)
+        return NRE_OK;
+    status = lay_memory(g, m, &f->axes);
+    if (status != NRE_OK)
+        return status;
+    axes_make(g, &f->axes);
+    return fill(f, g, &before);
 }
 
 static int refine(filling *f, grid *g)
 {
-    parent before = {0};
-    for (size_t level = 0;; level++) {
-        size_t m = FIRST_M[g->dim] << level;
-        grid_axes *a = &f->worker->axes[level];
-        int status = a->point ? NRE_OK : axes_make(g->target, m, a);
-        f->axes = a;
-        if (status == NRE_OK)
-            status = lay_memory(g, a, m);
-        if (status == NRE_OK)
-            status = fill(f, g, &before);
-        if (status != NRE_OK)
-            return status;
-        double log_mean = weigh(g);
-        bool last = power(2 * m, g->dim) > MOST_CELLS;
-        if (last && !(log_mean > -INFINITY))
+    bool done = false;
+    double log_mean;
+    int status = first_grid(f, g);
+    while (status == NRE_OK) {
+        log_mean = weigh(g);
+        done = done || (g->cells > GRID_MIN_CELLS && roughness(g) < ROUGH);
+        if (!done)
+            status = next_grid(f, g, &done);
+        else if (log_mean == -INFINITY)
             return fail(NRE_ENUMERIC,
-                        "the posterior of row %zu is zero at all %zu points of the "
-                        "grid",
+                        "the posterior of row %zu is zero at all %zu points of the grid",
                         f->row, g->n);
-        if (last || (g->cells > GRID_MIN_CELLS && roughness(g) < ROUGH)) {
-            finish(g, f->posterior, a, log_mean);
+        else {
+            finish(g, f, log_mean);
             return NRE_OK;
         }
-        status = remember(f->worker, g, &before);
-        if (status != NRE_OK)
-            return status;
     }
+    return status;
 }
 
 int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
@@ -494,17 +605,24 @@ static double parabola(const grid *g, uint32_t k, size_t cell, double t)
     return at_t - y[at - first];
 }
 
+/* Outside the box, where mass was not worth a cell, log r is that at its border. */
 double grid_log_density(const grid *g, const double *theta)
 {
-    size_t cell = cell_of(g, theta, false);
-    if (cell == g->n)
-        return -INFINITY;
+    double within[MOST_DIM] = {0}, lo, hi;
+    for (uint32_t k = 0; k < g->dim; k++) {
+        const double *edge = g->edge + k * (g->m + 1);
+        marginal_support(target_marginal(g->target, k), &lo, &hi);
+        if (!(theta[k] >= lo && theta[k] <= hi))
+            return -INFINITY;
+        within[k] = fmin(fmax(theta[k], edge[0]), edge[g->m]);
+    }
+    size_t cell = cell_of(g, within, false);
     double sum = g->log_density[cell];
     for (uint32_t k = 0; k < g->dim; k++) {
         const marginal *one = target_marginal(g->target, k);
         double point = g->axis[k * g->m + digit(g, cell, k)];
         sum += cell_log_prior(one, theta[k]) - cell_log_prior(one, point);
-        sum += parabola(g, k, cell, theta[k]);
+        sum += parabola(g, k, cell, within[k]);
     }
     return sum;
 }

@@ -7,7 +7,7 @@
 enum {
     N_PRIOR = 500,
     N_ROUND = 300,
-    MAX_ROUNDS = 10,
+    MAX_ROUNDS = 14,
     FIT_POINTS = 200,
     TEMPER_STEPS = 12
 };

@@ -60,29 +60,32 @@ int posterior_log_prior(const posterior *p, size_t n, const double *theta, doubl
 
 /* ---- grid.c: up to three parameters ------------------------------------------------------------------ */
 
-/* Cells equidistant in prior mass: cell i of a parameter is its prior quantiles (i / m, (i + 1) / m),
- * its point the quantile of the middle.  Hence the prior weight of every cell is the same and the
+/* Cells equidistant in prior mass: cell i of a parameter is its prior quantiles (i / m, (i + 1) / m)
+ * of a box, at first the support; its point the quantile of the middle.  Hence the prior weight of every cell is the same and the
  * weight of a cell is the mean of r over it: r at its point, corrected by second differences
  * ((r[i-1] + 22 r[i] + r[i+1]) / 24 along each axis, exact for cubics), without which a cell as
  * wide as a deviation makes regions too small.  M is doubled until exp(entropy of the weights)
  * exceeds 30 and neighbours along every axis differ little (RMS of half the difference across a
  * cell and its neighbours below 0.87 nats: a Gaussian ridge narrower than its cells fails this),
- * or n reaches 2^18: `cells` says what was reached.  Cells that cannot hold mass (below the maximum
- * by more than 20 nats with their differences to neighbours added) are not evaluated again when M
- * doubles but keep their value.  A custom joint prior has no quantiles: cells are then equidistant in
- * the parameter, whose bounds must be finite (else NRE_ENOTSUP), and the prior enters the weights. */
+ * or n would exceed 2^18: `cells` says what was reached.  Where at most half of the cells along
+ * an axis can hold mass (all others lie below the maximum by more than 15 nats, with their
+ * differences to neighbours added) the grid is laid anew over the box of those, and cells inside it that
+ * cannot are not evaluated again.  A custom joint prior has no quantiles: cells are then equidistant
+ * in the parameter, whose bounds must be finite (else NRE_ENOTSUP), and the prior enters the
+ * weights. */
 enum { GRID_MIN_CELLS = 30 };
 /* Zeroed before its first use; grid_of takes over the memory of an earlier one. */
 typedef struct grid {
     uint32_t dim;
     size_t m, n;                 /* cells a parameter; m^dim in all, last parameter fastest */
     double *axis;                /* [dim][m] points */
-    double *edge;                /* [dim][m + 1] quantiles; ends are the support's */
+    double *edge;                /* [dim][m + 1] quantiles; ends are the box's */
     double *log_ratio;           /* [n] */
     double *weight;              /* [n] posterior mass, sums to 1 */
     double *log_density;         /* [n] of the posterior, at the points */
     double log_area;             /* log of the mean of r: log integral of p(theta) r */
     double cells;                /* exp(entropy) */
+    double box[3][2];            /* prior mass below the ends of each axis; 0 and 1: the support's */
     const target *target;        /* borrowed */
     room memory;
 } grid;
@@ -92,7 +95,7 @@ int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, 
 void grid_release(grid *g);
 /* HPD rank of a point: the posterior mass of denser cells plus V times the mass of its own (and of
  * cells exactly as dense: a flat posterior has a uniform rank), V uniform in (0, 1); 1 outside the
- * support.  theta lies in the credible region of level L when the rank is below L.
+ * box.  theta lies in the credible region of level L when the rank is below L.
  * SNAP: the paper's rule, density at the nearest grid point, whose cell belongs to the region as a
  * whole: the mass of denser cells alone. */
 double grid_rank(const grid *g, const double *theta, double v, bool snap);
@@ -128,7 +131,7 @@ enum { CLOUD_MIN_EFFECTIVE = 100 };      /* below it a result is missing, not be
 typedef struct cloud_plan {
     size_t n_prior, n_round, max_rounds;     /* 0: defaults; rounds of both stages */
     double enough;                           /* effective size to stop at; 0: default */
-} cloud_plan;                                /* defaults: 500, 300, 10; 200 */
+} cloud_plan;                                /* defaults: 500, 300, 14; 200 */
 int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
              const cloud_plan *plan, rng *r, cloud *out);
 void cloud_release(cloud *c);
@@ -233,8 +236,7 @@ struct observed {
 
 /* Who uses which scratch memory of a worker: a function and its callee never share one. */
 enum { SCRATCH_JOINT, SCRATCH_GRID, SCRATCH_PARENT, SCRATCH_CLOUD, SCRATCH_USES };
-enum { AXES_LEVELS = 20 };
-/* Cells of every parameter at one m; quantiles are costly, so a worker keeps them. */
+/* Cells of every parameter; quantiles are costly, so a worker keeps those of the first grid. */
 typedef struct grid_axes {
     double *point, *edge;        /* [dim][m], [dim][m + 1] */
     double *log_prior;           /* [dim][m] of the marginals at the points */
@@ -243,7 +245,7 @@ struct ratio_worker {
     const ratio *ratio;
     void *own;
     room scratch[SCRATCH_USES];
-    grid_axes axes[AXES_LEVELS]; /* by number of doublings */
+    grid_axes axes;
 };
 
 /* Log ratio at theta [n][dim] summed over rows ROW .. ROW + N_ROWS - 1; gradient [n][dim] or NULL. */
@@ -274,11 +276,12 @@ typedef struct mixture {
     double *factor;              /* [n][dim][dim] lower Cholesky factor of the scale matrix */
     double *inverse;             /* [n][dim][dim] of the factors */
     double *log_norm;            /* [n] log of share times the density's constant */
+    double *work;                /* [dim] scratch: a mixture serves one thread */
 } mixture;
 /* Doubles behind the pointers of a mixture, and of scratch for its fit to M points. */
 size_t mixture_size(uint32_t dim);
 size_t mixture_fit_size(uint32_t dim, size_t m);
-/* Fit 1, 2 or 4 components, by their BIC, to M equally weighted points z [m][dim] that are worth
+/* Fit 1, 2 or 4 components, as long as their BIC gains, to M equally weighted points z [m][dim] that are worth
  * EFFECTIVE independent ones: k-means, shrunk covariances.  AT [mixture_size] stays with Q. */
 void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective, rng *r,
                  double *at, double *scratch);

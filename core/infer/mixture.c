@@ -5,12 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { DOF = 5, KMEANS_ROUNDS = 6 };
+enum { DOF = 5, KMEANS_ROUNDS = 5 };
 static const double FLOOR = 1e-6; /* of a variance, relative to that of all points */
 
 size_t mixture_size(uint32_t dim)
 {
-    return (size_t)MIXTURE_MOST * (2 + dim + 2 * (size_t)dim * dim);
+    return (size_t)MIXTURE_MOST * (2 + dim + 2 * (size_t)dim * dim) + dim;
 }
 
 size_t mixture_fit_size(uint32_t dim, size_t m)
@@ -26,6 +26,7 @@ static void lay(mixture *q, uint32_t dim, double *at)
     q->mean = at + 2 * MIXTURE_MOST;
     q->factor = q->mean + (size_t)MIXTURE_MOST * dim;
     q->inverse = q->factor + (size_t)MIXTURE_MOST * dim * dim;
+    q->work = q->inverse + (size_t)MIXTURE_MOST * dim * dim;
 }
 
 /* What a fit works with. */
@@ -247,11 +248,11 @@ void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double eff
             break;
         fit_some(&f, &trial, n, r);
         double now = score(&f, &trial);
-        if (n == 1 || now > best) {
-            best = now;
-            q->n = n;
-            memcpy(at, trial.share, mixture_size(dim) * sizeof *at);
-        }
+        if (n > 1 && !(now > best))
+            break;
+        best = now;
+        q->n = n;
+        memcpy(at, trial.share, mixture_size(dim) * sizeof *at);
     }
 }
 
@@ -261,11 +262,13 @@ double mixture_density(const mixture *q, const double *z, double log_unit)
     double sum = 0;
     for (uint32_t c = 0; c < q->n; c++) {
         const double *mean = q->mean + c * d, *inverse = q->inverse + c * d * d;
-        double square = 0;
+        double square = 0, *off = q->work;
+        for (size_t a = 0; a < d; a++)
+            off[a] = z[a] - mean[a];
         for (size_t a = 0; a < d; a++, inverse += d) {
             double y = 0;
             for (size_t b = 0; b <= a; b++)
-                y += inverse[b] * (z[b] - mean[b]);
+                y += inverse[b] * off[b];
             square += y * y;
         }
         double root = sqrt(1 + square / DOF), power = 1;
@@ -279,14 +282,12 @@ double mixture_density(const mixture *q, const double *z, double log_unit)
 void mixture_sample(const mixture *q, rng *r, double *z)
 {
     size_t d = q->dim;
-    double left = rng_uniform(r), chi = 0;
+    double left = rng_uniform(r), two = rng_uniform(r) * rng_uniform(r),
+           one = rng_normal(r);
+    double chi = one * one - 2 * log(two); /* 5 degrees of freedom: 1 + 2 + 2 */
     uint32_t c = 0;
     for (; c + 1 < q->n && left > q->share[c]; c++)
         left -= q->share[c];
-    for (int i = 0; i < DOF; i++) {
-        double one = rng_normal(r);
-        chi += one * one;
-    }
     double stretch = sqrt(DOF / chi);
     for (size_t k = 0; k < d; k++)
         z[k] = rng_normal(r);

@@ -76,8 +76,7 @@ void ratio_worker_free(ratio_worker *w)
         w->ratio->kind->worker_free(w->own);
     for (size_t i = 0; i < SCRATCH_USES; i++)
         room_release(&w->scratch[i]);
-    for (size_t i = 0; i < AXES_LEVELS; i++)
-        free(w->axes[i].point);
+    free(w->axes.point);
     free(w);
 }
 
