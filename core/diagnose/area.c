@@ -15,9 +15,8 @@ typedef struct area_job {
     atomic_ullong done;
 } area_job;
 
-/* Adaptive importance sampling has a bias of about minus the inverse effective size,
- * which is all that the area of a right ratio would show: 1% here for 6 parameters, 4% by
- * default. */
+/* The noise of importance sampling, 1 / sqrt(enough) at most, adds to the spread of the
+ * areas: 1% for a right ratio here, 3% by default, as much as that of a good network. */
 static const cloud_plan PLAN = {.n_prior = 1000, .n_round = 1000, .enough = 1000};
 
 static int measure(const subject *s, station *t, const observed *o, size_t row,

@@ -45,9 +45,7 @@ typedef struct coverage_cell {
 typedef struct coverage_result {
     size_t n_cells;
     coverage_cell *cells;                /* regions outer, levels inner */
-    /* Mean of log p(theta*|x) - log p(theta*), its standard error.  The evidence of a cloud is low
-     * by a few percent, which makes the gain of four and more parameters as much too high (0.02
-     * nats at 4 parameters, 0.04 at 6, for the exact ratio of a Gaussian). */
+    /* Mean of log p(theta*|x) - log p(theta*), its standard error; the prior is p(theta | valid). */
     double gain, gain_error;
     /* Mean of log r(x|theta*): what the gain would be were the ratio normalised; NAN for a ratio
      * that is known up to a function of x. */

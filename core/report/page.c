@@ -277,6 +277,17 @@ static void put_long(const coverage_table *t, sheet *p)
     fputs("</tbody></table></div>\n</details>\n", p->out);
 }
 
+/* What is not known is neither good nor bad. */
+static const char *row_class(const coverage_row *r)
+{
+    if (coverage_fails(r) || gain_is_none(r))
+        return "verdict bad";
+    for (size_t i = 0; i < r->n_cells; i++)
+        if (!isfinite(r->cells[i].coverage))
+            return "verdict";
+    return isfinite(r->gain) ? "verdict good" : "verdict";
+}
+
 static int put_coverage(const coverage_table *t, sheet *p)
 {
     coverage_column *column;
@@ -287,8 +298,7 @@ static int put_coverage(const coverage_table *t, sheet *p)
         return status;
     fputs("<section>\n<h2>Coverage</h2>\n", p->out);
     for (size_t i = 0; i < t->n_rows; i++) {
-        put_tag(p->out, "p", coverage_fails(&t->rows[i]) ? "verdict bad" : "verdict good",
-                coverage_words(p->a, &t->rows[i]));
+        put_tag(p->out, "p", row_class(&t->rows[i]), coverage_words(p->a, &t->rows[i]));
         fputc('\n', p->out);
     }
     put_wide(t, p, n, column);

@@ -210,5 +210,6 @@ const char *belief_words(arena *a, const posterior_block *b);
 const char *coverage_words(arena *a, const coverage_row *r);
 bool posterior_believed(const posterior_block *b);
 bool coverage_fails(const coverage_row *r);              /* is any verdict "under" */
+bool gain_is_none(const coverage_row *r);                /* known, and no more than the prior's */
 
 #endif

@@ -84,6 +84,11 @@ bool coverage_fails(const coverage_row *r)
     return false;
 }
 
+bool gain_is_none(const coverage_row *r)
+{
+    return isfinite(r->gain) && isfinite(r->gain_error) && r->gain <= 3 * r->gain_error;
+}
+
 static void cell_words(FILE *out, arena *a, const table_cell *c)
 {
     fprintf(out, "%s %s", level_text(a, c->level), number_text(a, c->coverage, 3));
@@ -117,7 +122,7 @@ static void gain_words(FILE *out, arena *a, const coverage_row *r)
     if (isfinite(r->gain_error))
         fprintf(out, " ±%.3f", r->gain_error);
     fputs(" nats", out);
-    if (isfinite(r->gain_error) && r->gain <= 3 * r->gain_error)
+    if (gain_is_none(r))
         fputs(": no more than the prior, which covers without knowing anything", out);
     fputs(".", out);
 }

@@ -36,6 +36,11 @@ static int simulate(const void *self, void *work, nre_batch *batch)
     return NRE_OK;
 }
 
+static double noise_of(uint32_t dim, const double *theta)
+{
+    return 1e8 * ((double)(hash_bytes(theta, dim * sizeof *theta).low >> 11) * 0x1p-53);
+}
+
 static int log_likelihood(const void *self, size_t n, const double *theta, const float *x,
                           double *out, double *gradient)
 {
@@ -50,6 +55,8 @@ static int log_likelihood(const void *self, size_t n, const double *theta, const
             if (gradient)
                 gradient[i * g->dim + k] = away / variance;
         }
+        if (g->rugged)
+            out[i] = noise_of(g->dim, theta + i * g->dim);
     }
     return NRE_OK;
 }

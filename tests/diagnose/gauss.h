@@ -12,6 +12,7 @@ typedef struct gauss {
     uint32_t dim;
     double sigma;     /* of the simulations */
     double believed;  /* by the likelihood */
+    bool rugged;      /* the likelihood is noise in theta: nothing can resolve it */
     bool no_evidence; /* known up to a function of x */
     nre_theta theta[GAUSS_MOST];
     nre_field field;
@@ -33,7 +34,7 @@ typedef struct gauss {
 } gauss;
 
 typedef enum gauss_ratio { GAUSS_EXACT, GAUSS_PRIOR } gauss_ratio;
-/* N test pairs from SEED; dim, sigma, believed and no_evidence are set before. */
+/* N test pairs from SEED; what stands above `theta` is set before. */
 void gauss_open(gauss *g, gauss_ratio kind, uint64_t n, uint64_t seed, unsigned threads);
 void gauss_close(gauss *g);
 /* N pairs of theta (or NULL) and x. */

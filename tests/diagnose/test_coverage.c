@@ -180,16 +180,18 @@ Test(coverage, spread_is_over_consecutive_blocks)
     gauss_close(&g);
 }
 
-/* A posterior narrower than the finest grid is missing, not believed. */
-Test(coverage, too_coarse_is_missing)
+/* A posterior that neither grid nor cloud resolves is missing, not believed. */
+static void too_coarse_is_missing(uint32_t dim)
 {
-    gauss g = {.dim = 1, .sigma = 1e-7, .believed = 1e-7};
-    coverage_request q = request_of(20, 1, COVERAGE_CREDIBLE | COVERAGE_CONFIDENCE);
+    gauss g = {
+        .dim = dim, .sigma = 0.5, .believed = 0.5, .rugged = true, .no_evidence = true};
+    coverage_request q = request_of(5, 1, COVERAGE_CREDIBLE | COVERAGE_CONFIDENCE);
     coverage_result c;
+    area_result a;
 
-    gauss_open(&g, GAUSS_EXACT, 20, 6, 1);
+    gauss_open(&g, GAUSS_EXACT, 5, 6, 1);
     cr_assert_eq(coverage_of(&g.subject, &q, &c), 0, "%s", error_message());
-    cr_assert_eq(c.missing, 20);
+    cr_assert_eq(c.missing, 5);
     cr_assert_eq(c.n, 0);
     cr_assert(isnan(c.gain) && isnan(c.cells[0].coverage));
     json_t *j = coverage_json(&c);
@@ -198,8 +200,18 @@ Test(coverage, too_coarse_is_missing)
     cr_assert(json_is_null(json_object_get(cell, "verdict")));
     cr_assert(json_is_string(json_object_get(cell, "reason")));
     json_decref(j);
+    cr_assert_eq(area_of(&g.subject, 5, &a), 0);
+    cr_assert_eq(a.missing, 5);
+    cr_assert(isnan(a.mean) && isnan(a.median));
     coverage_release(&c);
+    area_release(&a);
     gauss_close(&g);
+}
+
+Test(coverage, too_coarse_is_missing)
+{
+    too_coarse_is_missing(1);
+    too_coarse_is_missing(4);
 }
 
 Test(coverage, impossible_requests_are_refused)

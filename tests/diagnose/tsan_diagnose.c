@@ -1,0 +1,65 @@
+/* Diagnostics on several threads, as a plain program: Criterion cannot run under TSan.
+ * Its exit status says whether one and three threads gave the same bits. */
+#include "gauss.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct results {
+    json_t *coverage, *area, *predictive;
+} results;
+
+static results run(uint32_t dim, unsigned threads)
+{
+    gauss g = {.dim = dim, .sigma = 0.5, .believed = 0.5};
+    coverage_request q = {.n_levels = 1,
+                          .levels = (double[]){0.68},
+                          .regions = COVERAGE_CREDIBLE | COVERAGE_CONFIDENCE,
+                          .observables = 50,
+                          .repeats = 2};
+    coverage_result c = {0};
+    area_result a = {0};
+    predictive_result p = {0};
+    scaling *s = NULL;
+
+    gauss_open(&g, GAUSS_EXACT, 100, 41, threads);
+    int status = coverage_of(&g.subject, &q, &c);
+    if (!status)
+        status = area_of(&g.subject, 100, &a);
+    if (!status)
+        status = scaling_fit(g.simulator, g.test, true, g.pool, &s);
+    if (!status)
+        status = predictive_of(&g.subject, g.test, s, 100, 1, g.x, &p);
+    if (status)
+        exit(EXIT_FAILURE);
+    results r = {coverage_json(&c), area_json(&a), predictive_json(&p)};
+    coverage_release(&c);
+    area_release(&a);
+    predictive_release(&p);
+    scaling_free(s);
+    gauss_close(&g);
+    return r;
+}
+
+static bool same(json_t *a, json_t *b)
+{
+    bool equal = json_equal(a, b);
+
+    json_decref(a);
+    json_decref(b);
+    return equal;
+}
+
+int main(void)
+{
+    bool all = true;
+
+    for (uint32_t dim = 2; dim <= 4; dim += 2) {
+        results one = run(dim, 1), three = run(dim, 3);
+        all = same(one.coverage, three.coverage) && all;
+        all = same(one.area, three.area) && all;
+        all = same(one.predictive, three.predictive) && all;
+    }
+    return all ? EXIT_SUCCESS : EXIT_FAILURE;
+}
