@@ -187,10 +187,9 @@ static int read_store(const simulator *s, const char *file, size_t *n, float **x
 static bool is_ours(const simulator *s, const char *file)
 {
     table t;
-    bool ours = ends_with(file, ".csv") && load_table(file, &t) == NRE_OK;
     if (!ends_with(file, ".csv"))
         return false;
-    ours = ours && has_our_header(s, &t);
+    bool ours = load_table(file, &t) == NRE_OK && has_our_header(s, &t);
     free_table(&t);
     return ours;
 }
