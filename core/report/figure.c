@@ -314,9 +314,9 @@ static void marginal_put(sheet *p, const density_figure *f, unsigned k)
     range_put(out, k == 0 ? 'x' : 'y', &f->axis[k]);
     fprintf(out, "set %crange [0:*]\n", k == 0 ? 'y' : 'x');
     if (k == 0)
-        margins_put(out, 0.12, 0.80, 0.785, 0.93);
+        margins_put(out, 0.13, 0.80, 0.785, 0.93);
     else
-        margins_put(out, 0.81, 0.97, 0.11, 0.775);
+        margins_put(out, 0.81, 0.97, 0.12, 0.775);
     fprintf(out,
             "plot $marginal%u using %s with filledcurves %s=0 lc rgb '#b9d7ee', \\\n"
             "  $marginal%u using %s with lines lc rgb '%s'\n",
@@ -340,11 +340,11 @@ static void plane_script(sheet *p, const density_figure *f, const double *densit
     fputs("unset contour\nset surface\nset multiplot\nset label 1 ", out);
     text_put(p, f->title);
     fputs(
-        " at screen 0.12,0.965 font ',16' textcolor rgb '#1a1a1a'\n"
+        " at screen 0.13,0.965 font ',16' textcolor rgb '#1a1a1a'\n"
         "set palette defined (0 '#ffffff', 0.2 '#dbe9f6', 0.5 '#9ecae8', 0.8 '#5ba3d4', "
-        "1 '#2f7fbc')\nunset colorbox\nset grid front\n",
+        "1 '#2f7fbc')\nunset colorbox\nunset grid\n",
         out);
-    margins_put(out, 0.12, 0.80, 0.11, 0.775);
+    margins_put(out, 0.13, 0.80, 0.12, 0.775);
     range_put(out, 'x', &f->axis[0]);
     range_put(out, 'y', &f->axis[1]);
     fputs("set xlabel ", out);
@@ -353,7 +353,7 @@ static void plane_script(sheet *p, const density_figure *f, const double *densit
     axis_label_put(p, &f->axis[1]);
     fputs(" offset 1,0\n", out);
     image_put(p, f);
-    fputs("unset label 1\n", out);
+    fputs("unset label 1\nset xlabel ' '\nset ylabel ' '\n", out);
     lines_put(out, f);
     marginal_put(p, f, 0);
     fputs("unset logscale x\n", out);
@@ -474,17 +474,19 @@ static void coverage_axes(sheet *p, const coverage_table *t, size_t n,
             most = fmax(most, fmax(c->level, c->interval[1]));
         }
     fputs("set xtics (", out);
-    for (size_t k = 0; k < n; k++)
-        fprintf(out, "%s'%s' z(%.8g)", k ? ", " : "", level_text(p->a, column[k].level),
+    for (size_t k = 0; k < n && (k == 0 || column[k].level > column[k - 1].level); k++)
+        fprintf(out, "%s'%g%%%%' z(%.8g)", k ? ", " : "", 100 * column[k].level,
                 column[k].level);
-    fprintf(
-        out,
-        ")\nset ytics ('10%%' z(0.1), '30%%' z(0.3), '50%%' z(0.5), '60%%' z(0.6), "
-        "'70%%' z(0.7), '80%%' z(0.8), '90%%' z(0.9), '95%%' z(0.95), '98%%' z(0.98), "
-        "'99%%' z(0.99), '99.7%%' z(0.997), '99.9%%' z(0.999), '99.99%%' z(0.9999))\n"
-        "low = z(%.8g) - 0.25\nhigh = z(%.8g) + 0.25\n"
-        "set xrange [low:high]\nset yrange [low:high]\n",
-        least, most);
+    fprintf(out,
+            ")\nset ytics ('10%%%%' z(0.1), '30%%%%' z(0.3), '50%%%%' z(0.5), '60%%%%' "
+            "z(0.6), "
+            "'70%%%%' z(0.7), '80%%%%' z(0.8), '90%%%%' z(0.9), '95%%%%' z(0.95), "
+            "'98%%%%' z(0.98), "
+            "'99%%%%' z(0.99), '99.7%%%%' z(0.997), '99.9%%%%' z(0.999), '99.99%%%%' "
+            "z(0.9999))\n"
+            "low = z(%.8g) - 0.25\nhigh = z(%.8g) + 0.25\n"
+            "set xrange [low:high]\nset yrange [low:high]\n",
+            least, most);
 }
 
 static void coverage_panel(sheet *p, const coverage_table *t, const char *region,
@@ -530,9 +532,10 @@ static int coverage_script(sheet *p, const coverage_table *t, const char *name)
           "cut(p) = p < 0.001 ? 0.001 : p > 0.99995 ? 0.99995 : p\n"
           "z(p) = invnorm((1 + cut(p)) / 2)\n"
           "set key bottom right\n"
-          "set bars small\n"
-          "set label 1 'too wide' at graph 0.04,0.94 textcolor rgb '#777777'\n"
-          "set label 2 'too narrow' at graph 0.96,0.45 right textcolor rgb '#777777'\n",
+          "set bars small\nset lmargin 10\nset rmargin 2\n"
+          "set label 1 'too wide' at graph 0.04,0.94 front textcolor rgb '#777777'\n"
+          "set label 2 'too narrow' at graph 0.96,0.45 right front textcolor rgb "
+          "'#777777'\n",
           p->out);
     coverage_axes(p, t, n, column);
     fprintf(p->out, "set multiplot layout 1,%zu\n", panels);
@@ -607,6 +610,15 @@ static size_t loss_panel(sheet *p, size_t first, size_t n, const loss_curve *cur
     return i;
 }
 
+static size_t longest_of(size_t n, const loss_curve *curve)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        longest = curve[i].n > longest ? curve[i].n : longest;
+    return longest;
+}
+
 static void loss_script(sheet *p, size_t n, const loss_curve *curve, const char *name)
 {
     size_t panels = 0;
@@ -616,9 +628,9 @@ static void loss_script(sheet *p, size_t n, const loss_curve *curve, const char 
     size_t across = panels < 2 ? 1 : 2, down = (panels + across - 1) / across;
     script_start(p, name, across == 2 ? 960 : 560, (int)(down < 20 ? down : 20) * 400);
     fprintf(p->out,
-            "set key top right\nset xlabel 'epoch'\nset ylabel 'loss [nats]'\n"
+            "set key top right\nset xlabel 'epoch'\nset ylabel 'loss [nats]'\n%s"
             "set multiplot layout %zu,%zu\n",
-            down, across);
+            longest_of(n, curve) <= 16 ? "set xtics 1\n" : "", down, across);
     for (size_t i = 0; i < n;)
         i = loss_panel(p, i, n, curve);
     fputs("unset multiplot\n", p->out);

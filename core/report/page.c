@@ -43,6 +43,8 @@ static const char style[] =
     "pre{overflow:auto;max-height:32rem;font-size:.84rem;line-height:1.45;background:"
     "var(--paper);border:1px solid var(--line);border-radius:6px;padding:.8rem}\n"
     ".legend{color:var(--soft);font-size:.88rem;max-width:none}\n"
+    "figure{margin:1rem 0}figure img{max-width:100%;height:auto;border-radius:6px;"
+    "background:#fff}figcaption{color:var(--soft);font-size:.88rem}\n"
     "svg{display:block}.axis{stroke:var(--soft);stroke-dasharray:2 "
     "2}.bar{stroke:var(--accent);"
     "stroke-width:3}.dot{fill:var(--accent)}.bar.under{stroke:var(--bad)}"
@@ -64,7 +66,7 @@ static void put_head(const run_summary *s, sheet *p)
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-          "style-src 'unsafe-inline'\">\n",
+          "style-src 'unsafe-inline'; img-src data:\">\n",
           p->out);
     put_tag(p->out, "title", NULL, s->name);
     fprintf(p->out, "\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style);
@@ -309,6 +311,47 @@ static int put_coverage(const coverage_table *t, sheet *p)
     return NRE_OK;
 }
 
+/* ---- figures ---- */
+
+/* An SVG in an image of its own: its names and styles stay apart from the page's. */
+static void put_image(sheet *p, const char *path, const char *text, size_t n)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+    fputs("<figure><img src=\"data:image/svg+xml,", p->out);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c <= ' ' || c >= 0x7F || strchr("%#<>\"'&", c))
+            fprintf(p->out, "%%%02X", c);
+        else
+            fputc(c, p->out);
+    }
+    fputs("\" alt=\"", p->out);
+    html_put(p->out, name);
+    fputs("\"><figcaption>", p->out);
+    html_put(p->out, name);
+    fputs("</figcaption></figure>\n", p->out);
+}
+
+static int put_figures(const run_summary *s, sheet *p)
+{
+    int status = NRE_OK;
+
+    if (s->n_figures == 0)
+        return NRE_OK;
+    fputs("<section>\n<h2>Figures</h2>\n", p->out);
+    for (size_t i = 0; i < s->n_figures && !status; i++) {
+        char *text = NULL;
+        size_t n = 0;
+        status = file_read(s->figures[i], 32 << 20, &text, &n);
+        if (!status)
+            put_image(p, s->figures[i], text, n);
+        free(text);
+    }
+    fputs("</section>\n", p->out);
+    return status;
+}
+
 /* ---- the rest ---- */
 
 static void put_details(FILE *out, const char *title, const char *text)
@@ -346,6 +389,8 @@ static int put_body(const run_summary *s, const char *config, const char *enviro
         put_block(p, &s->posterior->blocks[i]);
     if (s->coverage && s->coverage->n_rows > 0)
         status = put_coverage(s->coverage, p);
+    if (!status)
+        status = put_figures(s, p);
     if (status)
         return status;
     fputs("<section>\n<h2>How it was made</h2>\n", p->out);

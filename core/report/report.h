@@ -84,6 +84,8 @@ typedef struct run_summary {
     size_t n_notes;                      /* missed gates first */
     const char *const *notes;
     double seconds;
+    size_t n_figures;
+    const char *const *figures;          /* paths of SVG files, for the page */
 } run_summary;
 /* About ten lines on OUT: the answer with its units, whether it may be believed and why, the
  * observation's place among the simulations, coverage and gain, where the tables are. */

@@ -360,6 +360,8 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
         rc = posterior_table_write(all.posterior, tables);
     if (!rc && r->n_timings)
         rc = timing_table_write(r->n_timings, r->timings, tables);
+    if (!rc)
+        rc = figures_write(r, all.coverage, d->arena, &all.n_figures, &all.figures);
     if (!rc && r->session->experiment->report.html)
         rc = write_page(d, &all);
     return rc || !out ? rc : summary_print(&all, out);
