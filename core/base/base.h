@@ -36,6 +36,10 @@ int fail(int status, const char *format, ...) NRE_PRINTF(2, 3);
 int fail_v(int status, const char *format, va_list arguments);
 /* Put "WHERE: " before the recorded sentence and return STATUS. */
 int fail_within(int status, const char *where, ...) NRE_PRINTF(2, 3);
+#ifdef __clang_analyzer__ /* cannot see across files that a status comes back as it went in */
+#define fail(status, ...) ((void)fail(status, __VA_ARGS__), (status))
+#define fail_within(status, ...) ((void)fail_within(status, __VA_ARGS__), (status))
+#endif
 /* The sentence of this thread's last failure; "" when there was none.  Owned by the thread. */
 const char *error_message(void);
 void error_set(const char *message);

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#undef fail
+#undef fail_within
+
 static _Thread_local char sentence[ERROR_LENGTH];
 
 int fail_v(int status, const char *format, va_list arguments)
