@@ -151,6 +151,10 @@ int units_diagnose(run *r, arena *a, size_t *n, unit **out);
 /* Tables, page and summary from what the other stages left; the summary goes to OUT (NULL:
  * nowhere).  NRE_EGATE when a gated diagnostic missed its threshold. */
 int report_run(run *r, double seconds, FILE *out);
+/* figures/NAME.{svg,csv,gp} of posteriors, coverage (may be NULL) and loss; the paths of those that
+ * gnuplot drew, in A. */
+int figures_write(const run *r, const coverage_table *coverage, arena *a, size_t *n,
+                  const char *const **paths);
 /* r->result with folder, exit code and message of RC, on stdout; nothing without --json. */
 void result_print(const run *r, int rc);
 
