@@ -47,8 +47,9 @@ static void assert_balanced(const char *text)
 Test(page, holds_everything)
 {
     const char *notes[] = {"gate missed"};
-    run_summary s = {"flu-1978", "runs/flu", &example_coverage, &example_posterior, 1,
-                     notes,      72.3};
+    run_summary s = {
+        "flu-1978", "runs/flu", &example_coverage, &example_posterior, 1, notes, 72.3,
+        0,          NULL};
     char *text = page(&s, "schema: nereid/1\nname: flu-1978\n");
 
     assert_balanced(text);
@@ -70,8 +71,8 @@ Test(page, holds_everything)
 
 Test(page, hostile_names_stay_text)
 {
-    run_summary s = {hostile,  hostile, &hostile_coverage, &hostile_posterior, 1,
-                     &hostile, 1};
+    run_summary s = {
+        hostile, hostile, &hostile_coverage, &hostile_posterior, 1, &hostile, 1, 0, NULL};
     char *text = page(&s, "</pre><script>alert(1)</script>");
 
     assert_balanced(text);
@@ -81,7 +82,7 @@ Test(page, hostile_names_stay_text)
 
 Test(page, of_a_run_without_results)
 {
-    run_summary s = {"empty", "runs/empty", NULL, NULL, 0, NULL, NAN};
+    run_summary s = {"empty", "runs/empty", NULL, NULL, 0, NULL, NAN, 0, NULL};
     char *text = page(&s, NULL);
 
     assert_balanced(text);

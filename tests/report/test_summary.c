@@ -34,8 +34,9 @@ static bool has_colour(const char *text)
 Test(summary, says_what_was_found)
 {
     const char *notes[] = {"gate missed: under nominal at 68%"};
-    run_summary s = {"flu-1978", "/tmp/none", &example_coverage, &example_posterior, 1,
-                     notes,      72.3};
+    run_summary s = {
+        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 1, notes, 72.3,
+        0,          NULL};
     char *text = unwrapped(&s);
 
     cr_assert(strstr(text, "flu-1978: done in 1 min 12 s."));
@@ -60,8 +61,9 @@ Test(summary, says_what_was_found)
 
 Test(summary, lines_fit_a_terminal)
 {
-    run_summary s = {"flu-1978", "/tmp/none", &example_coverage, &example_posterior, 0,
-                     NULL,       NAN};
+    run_summary s = {
+        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 0, NULL, NAN,
+        0,          NULL};
     char *text = printed(&s);
 
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
@@ -75,7 +77,7 @@ Test(summary, gain_of_nothing)
     table_cell c = {"credible", 0.68, 0.68, NAN, NAN, 1000, {0.64, 0.72}, "ok", NULL};
     coverage_row r = {"all", "prior", 0, 0, 1000, 0, 1, &c};
     coverage_table t = {"floor", 1, &r};
-    run_summary s = {"floor", "/tmp/none", &t, NULL, 0, NULL, 1};
+    run_summary s = {"floor", "/tmp/none", &t, NULL, 0, NULL, 1, 0, NULL};
     char *text = unwrapped(&s);
 
     cr_assert(strstr(text, "no more than the prior"));
@@ -109,7 +111,7 @@ Test(summary, many_results_are_counted)
     static coverage_row rows[N];
     posterior_table p = {"many", N, blocks};
     coverage_table c = {"many", N, rows};
-    run_summary s = {"many", "/tmp/none", &c, &p, 0, NULL, 1};
+    run_summary s = {"many", "/tmp/none", &c, &p, 0, NULL, 1, 0, NULL};
 
     for (size_t i = 0; i < N; i++) {
         blocks[i] = example_posterior.blocks[i % 2];
@@ -124,8 +126,8 @@ Test(summary, many_results_are_counted)
 
 Test(summary, hostile_names_stay_on_their_lines)
 {
-    run_summary s = {hostile,  hostile, &hostile_coverage, &hostile_posterior, 1,
-                     &hostile, 1};
+    run_summary s = {
+        hostile, hostile, &hostile_coverage, &hostile_posterior, 1, &hostile, 1, 0, NULL};
     char *text = printed(&s);
 
     cr_assert(!strstr(text, "\xff") && !has_colour(text));
