@@ -33,11 +33,11 @@ static inline const char *scratch_path(scratch *s, const char *name)
 static inline int scratch_entries(const scratch *s)
 {
     int n = 0;
-    DIR *folder = opendir(s->folder);
+    DIR *list = opendir(s->folder);
 
-    for (struct dirent *e; (e = readdir(folder));)
+    for (struct dirent *e; (e = readdir(list));)
         n += e->d_name[0] != '.';
-    closedir(folder);
+    closedir(list);
     return n;
 }
 
