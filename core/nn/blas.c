@@ -80,10 +80,10 @@ const kernels *kernels_named(const char *name)
 #ifdef NEREID_X86
         &kernels_avx512, &kernels_avx2,
 #endif
-        &kernels_baseline};
-    for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++)
-        if (strcmp(ALL[i]->name, name) == 0 && cpu_has(name))
-            return ALL[i];
+        &kernels_baseline, NULL};
+    for (const kernels *const *k = ALL; *k; k++)
+        if (strcmp((*k)->name, name) == 0 && cpu_has(name))
+            return *k;
     return NULL;
 }
 

@@ -30,7 +30,9 @@ struct model_worker {
 /* Memory that ops only read. */
 static float *readable(const float *p)
 {
-    return (float *)(uintptr_t)p;
+    float *q;
+    memcpy(&q, &p, sizeof q);
+    return q;
 }
 
 /* Make V another name of its input. */

@@ -40,10 +40,10 @@ void adamw_step(const adamw *o, uint64_t step, double scale, pool *p, size_t n,
                   .eps = (float)o->eps},
         .n = n,
         .gradient = gradient,
-        .weights = weights,
-        .m = m,
-        .v = v,
     };
+    j.weights = weights;
+    j.m = m;
+    j.v = v;
     size_t pieces = (n + PIECE - 1) / PIECE;
     pool_run_all(p, pieces, adamw_piece, &j);
 }

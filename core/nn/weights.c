@@ -34,14 +34,22 @@ static bool shape_fits(const net_tensor *t, const store_shape *shape)
     return fits;
 }
 
-static const char *dims_text(arena *a, const net_tensor *t, const store_shape *shape)
+static const char *dims_text(arena *a, uint32_t rank, const uint64_t *dim)
 {
     const char *text = "";
-    uint32_t rank = t ? t->rank : shape->rank;
     for (uint32_t i = 0; text && i < rank; i++)
-        text = arena_print(a, "%s[%llu]", text,
-                           (unsigned long long)(t ? t->dim[i] : shape->dim[i]));
+        text = arena_print(a, "%s[%llu]", text, (unsigned long long)dim[i]);
     return text ? text : "";
+}
+
+static int shape_differs(arena *a, const char *name, const net_tensor *t,
+                         const store_shape *shape)
+{
+    uint64_t dim[4] = {t->dim[0], t->dim[1], t->dim[2], t->dim[3]};
+    return fail(NRE_EDATA,
+                "'%s' has shape %s in the file but %s in the network: it is of another "
+                "architecture",
+                name, dims_text(a, shape->rank, shape->dim), dims_text(a, t->rank, dim));
 }
 
 static int tensor_get(store *s, arena *a, const char *prefix, const net_tensor *t,
@@ -58,11 +66,7 @@ static int tensor_get(store *s, arena *a, const char *prefix, const net_tensor *
     if (status)
         return status;
     if (!shape_fits(t, &shape))
-        return fail(
-            NRE_EDATA,
-            "'%s' has shape %s in the file but %s in the network: it is of another "
-            "architecture",
-            name, dims_text(a, NULL, &shape), dims_text(a, t, NULL));
+        return shape_differs(a, name, t, &shape);
     return store_get(s, name, STORE_F32, t->n, values + t->at);
 }
 
