@@ -11,7 +11,8 @@ enum {
     BLOCK = 4096 /* cells a call of the ratio */
 };
 static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
-static const double ROUGH = 0.75; /* mean squared half difference to refine at */
+static const double ROUGH = 0.75;      /* mean squared half difference to refine at */
+static const double ROUGH_END = 0.02; /* the same of the ends of infinite supports */
 static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
 static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
 static const double DEPTH = 15;          /* nats below the maximum that may be left out */
@@ -320,6 +321,36 @@ static double roughness(const grid *g)
     return most;
 }
 
+/* Mean square difference of the end cells of infinite supports to their neighbours, over
+ * all of the posterior's mass: their points stand for a tail without end. */
+static double end_roughness(const grid *g)
+{
+    double sum = 0, lo, hi;
+    for (uint32_t k = 0; k < g->dim; k++) {
+        size_t stride = stride_of(g, k);
+        marginal_support(target_marginal(g->target, k), &lo, &hi);
+        bool low_end = g->box[k][0] <= 0 && isinf(lo),
+             high_end = g->box[k][1] >= 1 && isinf(hi);
+        for (size_t i = 0; (low_end || high_end) && i < g->n; i++) {
+            size_t at = i / stride % g->m;
+            bool low = low_end && at == 0, high = high_end && at + 1 == g->m;
+            if (!low && !high)
+                continue;
+            double step =
+                gap(g->log_density[i], g->log_density[low ? i + stride : i - stride]);
+            step = fmin(step, STEEPEST);
+            sum += g->weight[i] * step * step;
+        }
+    }
+    return sum;
+}
+
+static bool is_resolved(const grid *g)
+{
+    return g->cells > GRID_MIN_CELLS && roughness(g) < ROUGH &&
+           end_roughness(g) < ROUGH_END;
+}
+
 /* ---- refinement
  * --------------------------------------------------------------------------------------
  */
@@ -475,7 +506,8 @@ static int refine(filling *f, grid *g)
     int status = first_grid(f, g);
     while (status == NRE_OK) {
         log_mean = weigh(g);
-        done = done || (g->cells > GRID_MIN_CELLS && roughness(g) < ROUGH);
+        g->resolved = is_resolved(g);
+        done = done || g->resolved;
         if (!done)
             status = next_grid(f, g, &done);
         else if (log_mean == -INFINITY)

@@ -67,7 +67,8 @@ int posterior_log_prior(const posterior *p, size_t n, const double *theta, doubl
  * wide as a deviation makes regions too small.  M is doubled until exp(entropy of the weights)
  * exceeds 30 and neighbours along every axis differ little (RMS of half the difference across a
  * cell and its neighbours below 0.87 nats: a Gaussian ridge narrower than its cells fails this),
- * or n would exceed 2^18: `cells` says what was reached.  Where at most half of the cells along
+ * and the open-ended cells of infinite supports hold little mass where r still varies, or n would
+ * exceed 2^18: `cells` and `resolved` say what was reached.  Where at most half of the cells along
  * an axis can hold mass (all others lie below the maximum by more than 15 nats, with their
  * differences to neighbours added) the grid is laid anew over the box of those, and cells inside it that
  * cannot are not evaluated again.  A custom joint prior has no quantiles: cells are then equidistant
@@ -85,6 +86,7 @@ typedef struct grid {
     double *log_density;         /* [n] of the posterior, at the points */
     double log_area;             /* log of the mean of r: log integral of p(theta) r */
     double cells;                /* exp(entropy) */
+    bool resolved;               /* false: n reached its limit first */
     double box[3][2];            /* prior mass below the ends of each axis; 0 and 1: the support's */
     const target *target;        /* borrowed */
     room memory;
