@@ -114,8 +114,9 @@ static void script_start(sheet *p, const char *name, int width, int height)
             "set key textcolor rgb '#333333' samplen 2 spacing 1.15\n"
             "data = ",
             name, name, width, height);
-    text_put(p, name);
-    fputs(".'.csv'\n", p->out);
+    fputc('\'', p->out);
+    quoted_put(p->out, name, "_^{}@&~\\");
+    fputs(".csv'\n", p->out);
 }
 
 /* ---- a density ---- */

@@ -94,10 +94,11 @@ static void write_all(const scratch *s)
     static const double loss[] = {1.2, 0.9, 0.8};
     loss_curve curve[] = {
         {"a,b", 0, 3, loss, loss}, {"a,b", 1, 3, loss, loss}, {"all", 0, 3, loss, loss}};
-    const char *name[] = {"plane", "line", "coverage", "loss"};
+    const char *name[] = {"plane-a,b_1", "line", "coverage", "loss"};
     density_figure f = gauss(2), g = gauss(1);
 
-    cr_assert_eq(density_figure_write(&f, s->folder, "plane"), 0, "%s", error_message());
+    cr_assert_eq(density_figure_write(&f, s->folder, "plane-a,b_1"), 0, "%s",
+                 error_message());
     cr_assert_eq(density_figure_write(&g, s->folder, "line"), 0, "%s", error_message());
     cr_assert_eq(coverage_figure_write(&example_coverage, s->folder, "coverage"), 0, "%s",
                  error_message());
@@ -108,9 +109,9 @@ static void write_all(const scratch *s)
 
 Test(figure, same_bytes_again)
 {
-    static const char *const file[] = {"plane.svg",    "plane.csv", "plane.gp",
-                                       "line.svg",     "line.csv",  "coverage.svg",
-                                       "coverage.csv", "loss.svg",  "loss.gp"};
+    static const char *const file[] = {
+        "plane-a,b_1.svg", "plane-a,b_1.csv", "plane-a,b_1.gp", "line.svg", "line.csv",
+        "coverage.svg",    "coverage.csv",    "loss.svg",       "loss.gp"};
     scratch first = scratch_new(), second = scratch_new();
 
     if (!gnuplot_here())
@@ -124,7 +125,7 @@ Test(figure, same_bytes_again)
         free(a);
         free(b);
     }
-    char *svg = text_of(&first, "plane.svg");
+    char *svg = text_of(&first, "plane-a,b_1.svg");
     cr_assert(strstr(svg, "θ"), "the label is Greek");
     cr_assert(strstr(svg, "<image"), "the density is there");
     cr_assert(strstr(svg, "`echo a`"), "a title is only text");
