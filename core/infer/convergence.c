@@ -194,7 +194,8 @@ static double *autocovariance(const halves *h)
     return out;
 }
 
-/* Autocorrelations (eq. 10) from autocovariances, in place. */
+/* Autocorrelations (eq. 10) from autocovariances, in place; these keep their 1 / n, as in
+ * Stan and ArviZ, so that numbers agree with theirs. */
 static bool autocorrelation(const halves *h, double *rho)
 {
     double within, of_means, n = (double)h->n;
@@ -202,7 +203,7 @@ static bool autocorrelation(const halves *h, double *rho)
         return false;
     double all = (n - 1) / n * within + of_means;
     for (size_t t = 1; t < h->n; t++)
-        rho[t] = 1 - (within - rho[t] * n / (n - 1)) / all;
+        rho[t] = 1 - (within - rho[t]) / all;
     rho[0] = 1;
     return true;
 }
@@ -216,7 +217,7 @@ static double autocorrelation_time(size_t n, const double *rho)
     size_t t = 0;
     for (; t + 1 < n; t += 2) {
         double pair = rho[t] + rho[t + 1];
-        if (pair < 0 || t + 4 > n)
+        if (pair < 0 || t + 4 >= n)
             break;
         least = fmin(least, pair);
         sum += least;
