@@ -85,8 +85,8 @@ static int check_theta(const source *from, uint64_t row, const double *theta)
         arena *a = arena_new();
         status =
             fail(NRE_EDATA, "%s: row %" PRIu64 ": %s = %.6g lies outside its prior %s",
-                 from->name, row, p->of[k].name, theta[k],
-                 a ? marginal_text(&p->of[k], a) : "");
+                 from->r->theta ? from->r->theta : from->name, row, p->of[k].name,
+                 theta[k], a ? marginal_text(&p->of[k], a) : "");
         arena_free(a);
     }
     return status;
