@@ -5,7 +5,7 @@
 # Every stage takes long enough to be hit.
 options="run smoke.yaml -j 1 --set datasets.test.n=400000 --set datasets.test.shard=20000
     --set datasets.train.n=16000 --set train.epochs=20 --set infer.sampler.draws=12000
-    --set diagnose.coverage.observables=2500"
+    --set diagnose.coverage.observables=1000"
 
 # hit SIGNAL EXIT UNIT COMMAND...: start or resume ./killed, send SIGNAL once COMMAND succeeds.
 hit() {

@@ -42,6 +42,15 @@ exits 2 "no row" "$NEREID" simulate gaussian_linear -n 0 -o x.npy
 exits 1 "more rows than memory" "$NEREID" simulate gaussian_linear -n 9000000000000000000 -o x.npy
 exits 5 "no such folder" "$NEREID" simulate gaussian_linear -n 3 -o nowhere/x.npy
 
+"$NEREID" -q simulate boarding_school -n 2000000 -o long.npy 2>err &
+pid=$!
+sleep 0.5
+kill -TERM $pid
+wait $pid
+ok "$(($? != 75))" "interrupted: exit 75"
+[ ! -e long.npy ]
+ok $? "no half a file"
+
 # The same simulations from files train the same networks as if they had been drawn.
 exits 0 "validation, npy" "$NEREID" simulate smoke.yaml -n 1000 --seed 5 -o v.npy
 exits 0 "test, npy" "$NEREID" simulate smoke.yaml -n 1000 --seed 6 -o t.npy
@@ -67,6 +76,11 @@ exits 5 "a truncated file" "$NEREID" run smoke.yaml -o cut --set "datasets.train
 has err "cut.h5"
 exits 5 "rows of another width" "$NEREID" run smoke.yaml -o wide \
     --set "datasets.train={theta: $work/s.theta.npy, x: $work/a.npy}"
+exits 5 "theta outside the prior" "$NEREID" run smoke.yaml -o outside \
+    --set "datasets.train={theta: $work/s.theta.npy, x: $work/s.npy}" \
+    --set 'parameters={theta_1: {prior: {uniform: [-0.5, 0.5]}}}'
+has err "s.theta.npy: row "
+has err "lies outside its prior"
 exits 3 "fewer test pairs than coverage takes" "$NEREID" run smoke.yaml -o few "$test" \
     --set diagnose.coverage.repeats=5
 finish
