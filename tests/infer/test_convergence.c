@@ -56,15 +56,20 @@ Test(convergence, chains_apart_are_flagged)
     free(wide);
 }
 
-/* Numbers of an independent implementation of the paper in Python for these 2 x 10 values. */
+/* Numbers of an independent implementation of the paper in Python for these 2 x 10
+ * values. */
 Test(convergence, reference_numbers)
 {
     const double v[] = {0.10, 0.40, 0.35, 0.80, 0.60, 0.20, 0.90, 0.50, 0.70, 0.30,
                         0.55, 0.45, 0.15, 0.95, 0.65, 0.25, 0.75, 0.05, 0.85, 0.33};
-    cr_assert_float_eq(rhat_of(2, 10, v), 0.9286318082746997, 1e-9, "%.15g", rhat_of(2, 10, v));
-    cr_assert_float_eq(ess_bulk_of(2, 10, v), 26.020599913279625, 1e-6, "%.15g", ess_bulk_of(2, 10, v));
-    cr_assert_float_eq(ess_tail_of(2, 10, v), 26.020599913279625, 1e-6, "%.15g", ess_tail_of(2, 10, v));
-    cr_assert_float_eq(ess_mean_of(2, 10, v), 26.020599913279625, 1e-6, "%.15g", ess_mean_of(2, 10, v));
+    cr_assert_float_eq(rhat_of(2, 10, v), 0.9286318082746997, 1e-9, "%.15g",
+                       rhat_of(2, 10, v));
+    cr_assert_float_eq(ess_bulk_of(2, 10, v), 26.020599913279625, 1e-6, "%.15g",
+                       ess_bulk_of(2, 10, v));
+    cr_assert_float_eq(ess_tail_of(2, 10, v), 26.020599913279625, 1e-6, "%.15g",
+                       ess_tail_of(2, 10, v));
+    cr_assert_float_eq(ess_mean_of(2, 10, v), 26.020599913279625, 1e-6, "%.15g",
+                       ess_mean_of(2, 10, v));
 }
 
 Test(convergence, nothing_to_say)

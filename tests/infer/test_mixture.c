@@ -1,4 +1,5 @@
-/* mixture.c: densities that integrate to 1, draws that follow them, fits that find modes. */
+/* mixture.c: densities that integrate to 1, draws that follow them, fits that find modes.
+ */
 #include "infer/infer.h"
 
 #include <criterion/criterion.h>
@@ -22,7 +23,7 @@ static void fit(mixture *q, uint32_t dim, const double *z, double **at)
 Test(mixture, one_mode)
 {
     static double z[M * 2];
-    double *at, draw[2], sum[2] = {0}, integral = 0;
+    double *at, one[2], sum[2] = {0}, integral = 0;
     mixture q;
     rng r;
     rng_start(&r, rng_purpose(2, "mixture"), 0, 0);
@@ -37,17 +38,19 @@ Test(mixture, one_mode)
     cr_assert_float_eq(q.factor[2], 1, 0.2);
     for (int i = -400; i < 400; i++)
         for (int j = -400; j < 400; j++)
-            integral += 0.0025 * 4 * mixture_density(&q, (double[]){1 + 0.05 * (i + 0.5),
-                                                                   2 + 0.2 * (j + 0.5)}, 0);
+            integral += 0.0025 * 4 *
+                        mixture_density(
+                            &q, (double[]){1 + 0.05 * (i + 0.5), 2 + 0.2 * (j + 0.5)}, 0);
     cr_assert_float_eq(integral, 1, 0.01);
     for (int i = 0; i < 20000; i++) {
-        mixture_sample(&q, &r, draw);
-        sum[0] += draw[0] / 20000;
-        sum[1] += (draw[0] - q.mean[0]) * (draw[0] - q.mean[0]) / 20000;
+        mixture_sample(&q, &r, one);
+        sum[0] += one[0] / 20000;
+        sum[1] += (one[0] - q.mean[0]) * (one[0] - q.mean[0]) / 20000;
     }
     cr_assert_float_eq(sum[0], q.mean[0], 4.5 * 0.65 / sqrt(20000));
     cr_assert_float_eq(sum[1], 5.0 / 3 * q.factor[0] * q.factor[0], 0.06);
-    cr_assert_float_eq(mixture_density(&q, draw, 3) * exp(3), mixture_density(&q, draw, 0), 1e-9);
+    cr_assert_float_eq(mixture_density(&q, one, 3) * exp(3), mixture_density(&q, one, 0),
+                       1e-9);
     free(at);
 }
 

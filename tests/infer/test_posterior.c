@@ -59,8 +59,9 @@ Test(posterior, validity_enters)
     double a = 0, b = 0;
     fixture_observe(&f, 1, (float[]){0.8f});
     cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &g), NRE_OK);
-    cloud_plan plan = {.n_prior = 40000};
-    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, &plan, &r, &c), NRE_OK);
+    cloud_plan how = {.n_prior = 40000};
+    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, &how, &r, &c),
+                 NRE_OK);
     for (size_t i = 0; i < g.n; i++)
         a += g.weight[i] * g.axis[i];
     for (size_t i = 0; i < c.n; i++)
@@ -78,7 +79,8 @@ Test(posterior, unbounded_space_and_back)
 {
     toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 3, .sigma = 0.5};
     static fixture f;
-    double theta[] = {-0.99, 2.5, 0.1, 1}, z[4], back[4], jacobian[2], derivative[4], slope[4];
+    double theta[] = {-0.99, 2.5, 0.1, 1}, z[4], back[4], jacobian[2], derivative[4],
+           slope[4];
     fixture_open(&f, &t);
     unbounded_of(&f.target, 2, theta, z);
     unbounded_back(&f.target, 2, z, back, jacobian, derivative, slope);

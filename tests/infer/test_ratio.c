@@ -36,27 +36,30 @@ Test(ratio, joint_rows_add_up)
     for (size_t i = 0; i < 2 * N; i++)
         theta[i] = rng_normal(&r);
     fixture_observe(&f, ROWS, x);
-    cr_assert_eq(ratio_joint(f.ratio, f.worker, f.observed, 5, ROWS - 5, N, theta, value, slope),
-                 NRE_OK);
+    cr_assert_eq(
+        ratio_joint(f.ratio, f.worker, f.observed, 5, ROWS - 5, N, theta, value, slope),
+        NRE_OK);
     for (size_t i = 0; i < N; i++) {
         double sum = 0;
         for (size_t k = 5; k < ROWS; k++)
-            sum += toy_log_likelihood(&t, theta + 2 * i, x + 2 * k)
-                   - toy_log_evidence(&t, x + 2 * k);
+            sum += toy_log_likelihood(&t, theta + 2 * i, x + 2 * k) -
+                   toy_log_evidence(&t, x + 2 * k);
         cr_assert_float_eq(value[i], sum, 1e-9 * fabs(sum));
     }
     double sum = 0;
     for (size_t k = 5; k < ROWS; k++) {
-        cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, k, 1, N, theta, part, one),
-                     NRE_OK);
+        cr_assert_eq(
+            ratio_evaluate(f.ratio, f.worker, f.observed, k, 1, N, theta, part, one),
+            NRE_OK);
         sum += one[3];
     }
     cr_assert_float_eq(slope[3], sum, 1e-9 * fabs(sum));
     fixture_close(&f);
 }
 
-static int evaluate_bad(const ratio *r, void *own, const observed *o, size_t first, size_t n,
-                        size_t per_x, const double *theta, double *log_ratio, double *gradient)
+static int evaluate_bad(const ratio *r, void *own, const observed *o, size_t first,
+                        size_t n, size_t per_x, const double *theta, double *log_ratio,
+                        double *gradient)
 {
     (void)r, (void)own, (void)o, (void)first, (void)gradient;
     for (size_t i = 0; i < n * per_x; i++)
@@ -75,8 +78,10 @@ Test(ratio, nan_is_refused_with_its_point)
     fixture_observe(&f, 1, (float[]){0});
     ratio_worker *w = NULL;
     cr_assert_eq(ratio_worker_new(&bad, &w), NRE_OK);
-    cr_assert_eq(ratio_evaluate(&bad, w, f.observed, 0, 1, 2, theta, value, NULL), NRE_OK);
-    cr_assert_eq(ratio_evaluate(&bad, w, f.observed, 0, 1, 4, theta, value, NULL), NRE_ENUMERIC);
+    cr_assert_eq(ratio_evaluate(&bad, w, f.observed, 0, 1, 2, theta, value, NULL),
+                 NRE_OK);
+    cr_assert_eq(ratio_evaluate(&bad, w, f.observed, 0, 1, 4, theta, value, NULL),
+                 NRE_ENUMERIC);
     cr_assert_not_null(strstr(error_message(), "t0 = 1.5"), "%s", error_message());
     ratio_worker_free(w);
     fixture_close(&f);

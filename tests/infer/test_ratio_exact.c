@@ -23,10 +23,13 @@ Test(ratio_exact, equals_the_closed_form)
     for (size_t i = 0; i < ROWS * 3; i++)
         x[i] = (float)rng_normal(&r);
     fixture_observe(&f, ROWS, x);
-    cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 1, 2, N, theta, value, NULL), NRE_OK);
+    cr_assert_eq(
+        ratio_evaluate(f.ratio, f.worker, f.observed, 1, 2, N, theta, value, NULL),
+        NRE_OK);
     for (size_t i = 0; i < 2 * N; i++) {
         const float *row = x + 3 * (1 + i / N);
-        double right = toy_log_likelihood(&t, theta + 3 * i, row) - toy_log_evidence(&t, row);
+        double right =
+            toy_log_likelihood(&t, theta + 3 * i, row) - toy_log_evidence(&t, row);
         cr_assert_float_eq(value[i], right, 1e-12 * (1 + fabs(right)));
     }
     fixture_close(&f);
@@ -38,15 +41,18 @@ static void gradient_agrees(const toy *t, double tolerance)
     double theta[] = {0.2, -0.4}, slope[2], value, up, down;
     fixture_open(&f, t);
     fixture_observe(&f, 1, (float[]){0.5f, -0.1f});
-    cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, theta, &value, slope),
-                 NRE_OK, "%s", error_message());
+    cr_assert_eq(
+        ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, theta, &value, slope),
+        NRE_OK, "%s", error_message());
     for (int k = 0; k < 2; k++) {
         double high[] = {0.2, -0.4}, low[] = {0.2, -0.4};
         high[k] += 1e-4, low[k] -= 1e-4;
-        cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, high, &up, NULL),
-                     NRE_OK);
-        cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, low, &down, NULL),
-                     NRE_OK);
+        cr_assert_eq(
+            ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, high, &up, NULL),
+            NRE_OK);
+        cr_assert_eq(
+            ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, low, &down, NULL),
+            NRE_OK);
         cr_assert_float_eq(slope[k], (up - down) / 2e-4, tolerance);
     }
     fixture_close(&f);
@@ -76,10 +82,13 @@ Test(ratio_exact, target_in_another_order)
     cr_assert_eq(ratio_exact(f.simulator, &swapped, &r), NRE_OK);
     fixture_use(&f, r);
     fixture_observe(&f, 1, x);
-    cr_assert_eq(ratio_evaluate(r, f.worker, f.observed, 0, 1, 1, theta, &value, slope), NRE_OK);
-    cr_assert_float_eq(value, toy_log_likelihood(&t, natural, x) - toy_log_evidence(&t, x), 1e-12);
+    cr_assert_eq(ratio_evaluate(r, f.worker, f.observed, 0, 1, 1, theta, &value, slope),
+                 NRE_OK);
+    cr_assert_float_eq(
+        value, toy_log_likelihood(&t, natural, x) - toy_log_evidence(&t, x), 1e-12);
     double sum = ((double)x[0] - natural[0]) + ((double)x[1] - natural[1]);
-    cr_assert_float_eq(slope[0], ((double)x[1] - natural[1] - 0.5 / 1.5 * sum) / 0.125, 1e-9);
+    cr_assert_float_eq(slope[0], ((double)x[1] - natural[1] - 0.5 / 1.5 * sum) / 0.125,
+                       1e-9);
     fixture_close(&f);
 }
 
@@ -110,7 +119,8 @@ Test(ratio_exact, another_prior_has_another_evidence)
     ratio *r = NULL;
     marginal wide = {.name = "t0", .family = NRE_NORMAL, .a = 0, .b = 3};
     fixture_open(&f, &t);
-    cr_assert_eq(simulator_open(&f.instance, 1, &wide, &s), NRE_OK, "%s", error_message());
+    cr_assert_eq(simulator_open(&f.instance, 1, &wide, &s), NRE_OK, "%s",
+                 error_message());
     cr_assert_eq(target_of(s, f.arena, true, 0, NULL, &all), NRE_OK);
     cr_assert_eq(ratio_exact(s, &all, &r), NRE_OK);
     cr_assert_not(ratio_is_normalised(r));

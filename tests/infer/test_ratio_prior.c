@@ -17,17 +17,18 @@ Test(ratio_prior, is_one_everywhere)
     fixture_use(&f, r);
     fixture_observe(&f, 1, (float[]){0, 0});
     cr_assert(ratio_is_normalised(r) && ratio_has_gradient(r) && ratio_n_x(r) == 2);
-    cr_assert_eq(ratio_evaluate(r, f.worker, f.observed, 0, 1, 2, theta, value, slope), NRE_OK);
+    cr_assert_eq(ratio_evaluate(r, f.worker, f.observed, 0, 1, 2, theta, value, slope),
+                 NRE_OK);
     for (int i = 0; i < 4; i++)
         cr_assert(slope[i] == 0 && value[i / 2] == 0);
     fixture_close(&f);
 }
 
-/* Its posterior is the prior, whose coverage is perfect: ranks are uniform although every cell and
- * every draw is as dense as any other. */
+/* Its posterior is the prior, whose coverage is perfect: ranks are uniform although every
+ * cell and every draw is as dense as any other. */
 Test(ratio_prior, ranks_are_uniform)
 {
-    enum { N = 3000 };
+    enum { N = 2000 };
     toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.5};
     static fixture f;
     ratio *r = NULL;
@@ -46,8 +47,10 @@ Test(ratio_prior, ranks_are_uniform)
         toy_pair(&t, &s, theta, x);
         cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &g), NRE_OK);
         on_grid += grid_rank(&g, theta, rng_uniform(&s), false);
-        cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &s, &c), NRE_OK);
-        cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL), NRE_OK);
+        cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &s, &c),
+                     NRE_OK);
+        cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL),
+                     NRE_OK);
         in_cloud += cloud_rank(&c, log_prior);
     }
     cr_assert_float_eq(g.log_area, 0, 1e-12);

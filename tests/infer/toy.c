@@ -23,7 +23,8 @@ static double log_normal(uint32_t d, double variance, double rho, const double *
     return -0.5 * (square_norm(d, variance, rho, v) + log_det + d * log(2 * M_PI));
 }
 
-static double log_one(const toy *t, double sign, const double *theta, const float *x, double *v)
+static double log_one(const toy *t, double sign, const double *theta, const float *x,
+                      double *v)
 {
     for (uint32_t k = 0; k < t->dim; k++)
         v[k] = (double)x[k] - sign * theta[k];
@@ -46,8 +47,8 @@ static void slope(const toy *t, const double *theta, const float *x, double *out
     for (uint32_t k = 0; k < t->dim; k++)
         sum += (double)x[k] - theta[k];
     for (uint32_t k = 0; k < t->dim; k++)
-        out[k] = ((double)x[k] - theta[k] - t->rho / (1 + (t->dim - 1) * t->rho) * sum)
-                 / (variance * (1 - t->rho));
+        out[k] = ((double)x[k] - theta[k] - t->rho / (1 + (t->dim - 1) * t->rho) * sum) /
+                 (variance * (1 - t->rho));
 }
 
 double toy_log_evidence(const toy *t, const float *x)
@@ -61,7 +62,8 @@ double toy_log_evidence(const toy *t, const float *x)
     }
     cr_assert(t->rho == 0);
     for (uint32_t k = 0; k < t->dim; k++) {
-        double low = ((double)x[k] - t->b) / t->sigma, high = ((double)x[k] - t->a) / t->sigma;
+        double low = ((double)x[k] - t->b) / t->sigma,
+               high = ((double)x[k] - t->a) / t->sigma;
         double mass = low > 0 ? gsl_cdf_ugaussian_Q(low) - gsl_cdf_ugaussian_Q(high)
                               : gsl_cdf_ugaussian_P(high) - gsl_cdf_ugaussian_P(low);
         sum += log(mass / (t->b - t->a));
@@ -73,8 +75,8 @@ void toy_simulate(const toy *t, rng *r, const double *theta, float *x)
 {
     double sign = t->mirrored && rng_uniform(r) < 0.5 ? -1 : 1, common = rng_normal(r);
     for (uint32_t k = 0; k < t->dim; k++)
-        x[k] = (float)(sign * theta[k]
-                       + t->sigma * (sqrt(t->rho) * common + sqrt(1 - t->rho) * rng_normal(r)));
+        x[k] = (float)(sign * theta[k] + t->sigma * (sqrt(t->rho) * common +
+                                                     sqrt(1 - t->rho) * rng_normal(r)));
 }
 
 void toy_pair(const toy *t, rng *r, double *theta, float *x)
@@ -85,7 +87,8 @@ void toy_pair(const toy *t, rng *r, double *theta, float *x)
     toy_simulate(t, r, theta, x);
 }
 
-/* ---- the plugin -------------------------------------------------------------------------------- */
+/* ---- the plugin
+ * -------------------------------------------------------------------------------- */
 
 static int info(const void *self, nre_simulator_info *out)
 {
@@ -128,23 +131,31 @@ static int log_evidence(const void *self, size_t n, const float *x, double *out)
     return NRE_OK;
 }
 
-static const char *const NAME[16] = {"t0", "t1", "t2",  "t3",  "t4",  "t5",  "t6",  "t7",
-                                     "t8", "t9", "t10", "t11", "t12", "t13", "t14", "t15"};
+static const char *const NAME[16] = {"t0",  "t1",  "t2",  "t3", "t4",  "t5",
+                                     "t6",  "t7",  "t8",  "t9", "t10", "t11",
+                                     "t12", "t13", "t14", "t15"};
 
 static void lay_plugin(fixture *f)
 {
     const toy *t = &f->toy;
     for (uint32_t k = 0; k < t->dim; k++)
-        f->theta[k] = (nre_theta){.name = NAME[k], .label = "theta", .unit = "m", .a = t->a,
-                                  .b = t->b, .nominal = t->prior == TOY_NORMAL ? t->a
-                                                                     : 0.5 * (t->a + t->b),
-                                  .prior = t->prior == TOY_NORMAL ? NRE_NORMAL : NRE_UNIFORM};
+        f->theta[k] =
+            (nre_theta){.name = NAME[k],
+                        .label = "theta",
+                        .unit = "m",
+                        .a = t->a,
+                        .b = t->b,
+                        .nominal = t->prior == TOY_NORMAL ? t->a : 0.5 * (t->a + t->b),
+                        .prior = t->prior == TOY_NORMAL ? NRE_NORMAL : NRE_UNIFORM};
     f->field = (nre_field){.name = "x", .label = "x", .shape = {1, {t->dim}}};
-    f->ops = (nre_simulator_ops){.struct_size = sizeof f->ops, .info = info, .simulate = simulate,
+    f->ops = (nre_simulator_ops){.struct_size = sizeof f->ops,
+                                 .info = info,
+                                 .simulate = simulate,
                                  .log_likelihood = log_likelihood,
                                  .log_evidence = t->no_evidence ? NULL : log_evidence};
-    f->table = (nre_plugin){NRE_PLUGIN_HEAD(NRE_SIMULATOR), .name = "toy", .version = "1.0.0",
-                            .summary = "Gaussian toy.", .ops.simulator = &f->ops};
+    f->table =
+        (nre_plugin){NRE_PLUGIN_HEAD(NRE_SIMULATOR), .name = "toy", .version = "1.0.0",
+                     .summary = "Gaussian toy.", .ops.simulator = &f->ops};
     f->plugin = (plugin){.table = &f->table, .path = "toy"};
     f->instance = (instance){.plugin = &f->plugin, .self = f};
 }
@@ -159,7 +170,8 @@ void fixture_open(fixture *f, const toy *t)
                  error_message());
     cr_assert_eq(target_of(f->simulator, f->arena, true, 0, NULL, &f->target), NRE_OK);
     ratio *r = NULL;
-    cr_assert_eq(ratio_exact(f->simulator, &f->target, &r), NRE_OK, "%s", error_message());
+    cr_assert_eq(ratio_exact(f->simulator, &f->target, &r), NRE_OK, "%s",
+                 error_message());
     fixture_use(f, r);
 }
 

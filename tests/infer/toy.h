@@ -1,4 +1,5 @@
-/* Simulators with closed forms: x = theta + equicorrelated Gaussian noise, one field x [dim]. */
+/* Simulators with closed forms: x = theta + equicorrelated Gaussian noise, one field x
+ * [dim]. */
 #ifndef TOY_H
 #define TOY_H
 
@@ -9,10 +10,10 @@ typedef enum toy_prior { TOY_NORMAL, TOY_UNIFORM } toy_prior;
 typedef struct toy {
     uint32_t dim;
     toy_prior prior;
-    double a, b;                 /* mean and deviation, or bounds, of every parameter */
-    double sigma, rho;           /* of the noise: deviation, correlation of any two elements */
-    bool mirrored;               /* x is theta + noise or -theta + noise, by a fair coin */
-    bool no_gradient, no_evidence;       /* what the plugin leaves out */
+    double a, b;       /* mean and deviation, or bounds, of every parameter */
+    double sigma, rho; /* of the noise: deviation, correlation of any two elements */
+    bool mirrored;     /* x is theta + noise or -theta + noise, by a fair coin */
+    bool no_gradient, no_evidence; /* what the plugin leaves out */
 } toy;
 
 /* Everything up to a posterior of the exact ratio, all parameters in order. */

@@ -1,0 +1,313 @@
+/* chains.c and the samplers: moments, boundaries, modes, failures. */
+#include "toy.h"
+
+#include <criterion/criterion.h>
+#include <gsl/gsl_cdf.h>
+#include <gsl/gsl_randist.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(chains, .timeout = 120);
+
+extern const nre_plugin plugin_metropolis, plugin_grid;
+
+typedef struct sampler {
+    arena *arena;
+    plugin plugin;
+    nre_values *values;
+    instance *instance;
+} sampler;
+
+static void sampler_open(sampler *s, const nre_plugin *table)
+{
+    s->arena = arena_new();
+    s->plugin = (plugin){.table = table, .path = "sampler"};
+    cr_assert_eq(values_new(&s->plugin, s->arena, &s->values), NRE_OK, "%s",
+                 error_message());
+    cr_assert_eq(instance_new(&s->plugin, s->values, &(host_services){0}, &s->instance),
+                 NRE_OK, "%s", error_message());
+}
+
+static void sampler_close(sampler *s)
+{
+    instance_free(s->instance);
+    arena_free(s->arena);
+}
+
+static int sample(fixture *f, const sampler *s, size_t n, size_t warmup, size_t draws,
+                  chains *out)
+{
+    static const host_services none = {0};
+    chains_plan how = {.n_chains = n,
+                       .warmup = warmup,
+                       .draws = draws,
+                       .seed = 4,
+                       .purpose = "chain/all/0",
+                       .services = &none};
+    return chains_of(s->instance, &f->posterior, f->observed, 0, 1, &how, out);
+}
+
+static void column(const chains *c, uint32_t k, double power, double *out)
+{
+    for (size_t i = 0; i < c->n_chains * c->n_draws; i++)
+        out[i] = pow(c->theta[i * c->dim + k], power);
+}
+
+/* First and second moment of parameter K within 4.5 standard errors at their effective
+ * sizes. */
+static void moments_agree(const chains *c, uint32_t k, double mean, double square)
+{
+    size_t n = c->n_chains * c->n_draws;
+    double *v = memory_new(n, sizeof *v), right[] = {mean, square};
+    for (int power = 1; power <= 2; power++) {
+        double sum = 0, squares = 0;
+        column(c, k, power, v);
+        for (size_t i = 0; i < n; i++) {
+            sum += v[i] / (double)n;
+            squares += v[i] * v[i] / (double)n;
+        }
+        double error =
+            sqrt((squares - sum * sum) / ess_mean_of(c->n_chains, c->n_draws, v));
+        cr_assert_float_eq(sum, right[power - 1], 4.5 * error,
+                           "power %d of %u: %g, not %g +- %g", power, k, sum,
+                           right[power - 1], error);
+    }
+    free(v);
+}
+
+Test(chains, six_correlated_parameters)
+{
+    enum { D = 6 };
+    toy t = {.dim = D, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3, .rho = 0.7};
+    static fixture f;
+    sampler s;
+    chains c;
+    float x[] = {0.5f, -1, 0, 1, 0.2f, -0.5f};
+    double mean_x = 0, along = 1 / (1 + 1 / (0.09 * (0.3 + 0.7 * D))),
+           across = 1 / (1 + 1 / 0.027);
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, x);
+    sampler_open(&s, &plugin_metropolis);
+    cr_assert_eq(sample(&f, &s, 16, 500, 2000, &c), NRE_OK, "%s", error_message());
+    cr_assert(c.n_chains == 16 && c.n_draws == 2000 && !c.weight);
+    for (int k = 0; k < D; k++)
+        mean_x += (double)x[k] / D;
+    for (uint32_t k = 0; k < D; k++) {
+        /* Posterior covariance and mean share the noise's eigenvectors. */
+        double v = along / D + across * (D - 1) / D;
+        double mean = (1 - along) * mean_x + (1 - across) * ((double)x[k] - mean_x);
+        cr_assert_lt(c.r_hat[k], 1.01);
+        cr_assert_gt(c.ess_bulk[k], 1600);
+        moments_agree(&c, k, mean, v + mean * mean);
+    }
+    cr_assert(c.acceptance > 0.1 && c.acceptance < 0.9);
+    cr_assert_eq(c.evaluations, 16 * 2500);
+    /* lp is the density by theta, not by the unbounded coordinates. */
+    double log_prior, log_ratio;
+    cr_assert_eq(posterior_log_prior(&f.posterior, 1, c.theta, &log_prior, NULL), NRE_OK);
+    cr_assert_eq(
+        ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, c.theta, &log_ratio, NULL),
+        NRE_OK);
+    cr_assert_float_eq(c.log_posterior[0], log_prior + log_ratio, 1e-9);
+    chains_release(&c);
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+/* Truncated Gaussians: x beyond a bound of the box. */
+Test(chains, box)
+{
+    toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.5};
+    static fixture f;
+    sampler s;
+    chains c, again;
+    float x[] = {1.3f, 0.2f};
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, x);
+    sampler_open(&s, &plugin_metropolis);
+    cr_assert_eq(sample(&f, &s, 8, 300, 3000, &c), NRE_OK);
+    for (uint32_t k = 0; k < 2; k++) {
+        double m = (double)x[k], a = (-1 - m) / 0.5, b = (1 - m) / 0.5;
+        double mass = gsl_cdf_ugaussian_P(b) - gsl_cdf_ugaussian_P(a);
+        double pa = gsl_ran_ugaussian_pdf(a) / mass, pb = gsl_ran_ugaussian_pdf(b) / mass;
+        double mean = m + 0.5 * (pa - pb);
+        double v = 0.25 * (1 + a * pa - b * pb - (pa - pb) * (pa - pb));
+        cr_assert_lt(c.r_hat[k], 1.01);
+        moments_agree(&c, k, mean, v + mean * mean);
+    }
+    cr_assert_eq(sample(&f, &s, 8, 300, 3000, &again), NRE_OK);
+    cr_assert_arr_eq(c.theta, again.theta, 8 * 3000 * 2 * sizeof *c.theta);
+    chains_release(&c);
+    chains_release(&again);
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+/* Both mirrored modes, thirty deviations apart, hold half of the draws. */
+Test(chains, two_modes)
+{
+    toy t = {.dim = 3, .prior = TOY_NORMAL, .b = 1, .sigma = 0.1, .mirrored = true};
+    static fixture f;
+    sampler s;
+    chains c;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){0.8f, -0.9f, 1});
+    sampler_open(&s, &plugin_metropolis);
+    cr_assert_eq(sample(&f, &s, 16, 500, 2000, &c), NRE_OK);
+    double right = 0;
+    for (size_t i = 0; i < 16 * 2000; i++)
+        right += c.theta[3 * i] > 0;
+    cr_assert_lt(c.r_hat[0], 1.05);
+    cr_assert_float_eq(right / 32000, 0.5, 4.5 * 0.5 / sqrt(c.ess_bulk[0]));
+    chains_release(&c);
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+Test(chains, grid_of_weighted_points)
+{
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    sampler s;
+    chains c;
+    float x[] = {0.5f, -1};
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, x);
+    sampler_open(&s, &plugin_grid);
+    cr_assert_eq(sample(&f, &s, 3, 100, 50, &c), NRE_OK, "%s", error_message());
+    cr_assert(c.weight && isnan(c.r_hat[0]));
+    cr_assert_eq(c.n_draws, 3334);
+    for (uint32_t k = 0; k < 2; k++) {
+        double mean = 0, square = 0, right = (double)x[k] / 1.25;
+        for (size_t i = 0; i < c.n_chains * c.n_draws; i++) {
+            mean += c.weight[i] * c.theta[2 * i + k];
+            square += c.weight[i] * c.theta[2 * i + k] * c.theta[2 * i + k];
+        }
+        cr_assert_float_eq(mean, right, 2e-3);
+        cr_assert_float_eq(square - mean * mean, 0.2, 2e-3);
+    }
+    chains_release(&c);
+    fixture_close(&f);
+
+    toy four = {.dim = 4, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    fixture_open(&f, &four);
+    fixture_observe(&f, 1, (float[]){0, 0, 0, 0});
+    cr_assert_neq(sample(&f, &s, 3, 0, 50, &c), NRE_OK);
+    cr_assert_not_null(strstr(error_message(), "at most 3 parameters"), "%s",
+                       error_message());
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+/* ---- samplers that misbehave
+ * -------------------------------------------------------------------- */
+
+static int start(const void *self, const nre_host *host, const nre_target *seen, size_t n,
+                 const double *z0, nre_rng *const *stream, void **run)
+{
+    (void)self, (void)host, (void)n, (void)z0, (void)stream;
+    *run = (void *)(uintptr_t)seen;
+    return NRE_OK;
+}
+
+static int writes_past(void *run, uint32_t warmup, nre_draws *out)
+{
+    (void)run, (void)warmup;
+    out->logp[out->n_steps * 2] = 1;
+    return NRE_OK;
+}
+
+static int writes_nan(void *run, uint32_t warmup, nre_draws *out)
+{
+    (void)run, (void)warmup;
+    out->z[1] = NAN;
+    return NRE_OK;
+}
+
+static int never_draws(void *run, uint32_t warmup, nre_draws *out)
+{
+    (void)run, (void)warmup;
+    out->n_steps = 0;
+    return NRE_OK;
+}
+
+static int far_away(void *run, uint32_t warmup, nre_draws *out)
+{
+    const nre_target *t = run;
+    double z[] = {NAN}, log_prior, log_ratio;
+    (void)warmup, (void)out;
+    return t->logp(t, 1, (uint32_t[]){0}, z, &log_prior, &log_ratio, NULL, NULL);
+}
+
+static int misbehave(fixture *f, int (*step)(void *, uint32_t, nre_draws *),
+                     uint32_t flags)
+{
+    const nre_sampler_ops ops = {
+        .struct_size = sizeof ops, .flags = flags, .start = start, .step = step};
+    const nre_plugin table = {NRE_PLUGIN_HEAD(NRE_SAMPLER), .name = "bad", .version = "1",
+                              .summary = "Bad.", .ops.sampler = &ops};
+    sampler s;
+    chains c;
+    sampler_open(&s, &table);
+    int status = sample(f, &s, 2, 10, 10, &c);
+    sampler_close(&s);
+    return status;
+}
+
+Test(chains, what_samplers_may_not_do)
+{
+    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){0});
+    cr_assert_eq(misbehave(&f, writes_past, 0), NRE_EPLUGIN);
+    cr_assert_not_null(strstr(error_message(), "wrote past"), "%s", error_message());
+    cr_assert_eq(misbehave(&f, writes_nan, 0), NRE_ENUMERIC);
+    cr_assert_eq(misbehave(&f, never_draws, 0), NRE_EPLUGIN);
+    cr_assert_eq(misbehave(&f, far_away, 0), NRE_ENUMERIC);
+    cr_assert_not_null(strstr(error_message(), "t0 = "), "%s", error_message());
+    cr_assert_not_null(strstr(error_message(), "'bad'"), "%s", error_message());
+    fixture_close(&f);
+}
+
+/* Gradients offered to samplers against differences, Jacobian included. */
+static int checks_gradient(void *run, uint32_t warmup, nre_draws *out)
+{
+    const nre_target *t = run;
+    double z[] = {0.3, -1, 0.3001, -1, 0.2999, -1}, p[3], r[3], gp[6], gr[6];
+    uint32_t chain[] = {0, 0, 0};
+    (void)warmup;
+    int status = t->logp(t, 3, chain, z, p, r, gp, gr);
+    out->z[0] = gp[0] - (p[1] - p[2]) / 2e-4;
+    out->z[1] = gr[0] - (r[1] - r[2]) / 2e-4;
+    out->n_steps = 1;
+    out->finished = 1;
+    return status;
+}
+
+Test(chains, gradients)
+{
+    toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 3, .sigma = 0.5};
+    static fixture f;
+    const nre_sampler_ops ops = {.struct_size = sizeof ops,
+                                 .flags = NRE_NEEDS_GRADIENT | NRE_WEIGHTED,
+                                 .start = start,
+                                 .step = checks_gradient};
+    const nre_plugin table = {NRE_PLUGIN_HEAD(NRE_SAMPLER), .name = "gradient",
+                              .version = "1", .summary = "Looks at gradients.",
+                              .ops.sampler = &ops};
+    sampler s;
+    chains c;
+    double z[2];
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){0, 0});
+    sampler_open(&s, &table);
+    cr_assert_eq(sample(&f, &s, 1, 0, 1, &c), NRE_OK, "%s", error_message());
+    unbounded_of(&f.target, 1, c.theta, z);
+    cr_assert_float_eq(z[0], 0, 1e-6);
+    cr_assert_float_eq(z[1], 0, 1e-5);
+    chains_release(&c);
+    sampler_close(&s);
+    fixture_close(&f);
+}

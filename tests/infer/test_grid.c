@@ -1,0 +1,248 @@
+/* grid.c: against closed forms; ranks of truths are uniform. */
+#include "toy.h"
+
+#include <criterion/criterion.h>
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(grid, .timeout = 120);
+
+static void grid_at(fixture *f, const float *x, grid *g)
+{
+    fixture_observe(f, 1, x);
+    cr_assert_eq(grid_of(&f->posterior, f->worker, f->observed, 0, 1, g), NRE_OK, "%s",
+                 error_message());
+}
+
+/* Mass, density and area for posteriors from wide to a thousandth of the prior, also in
+ * its tail. */
+Test(grid, one_parameter)
+{
+    static fixture f;
+    grid g = {0};
+    for (double sigma = 2; sigma > 5e-4; sigma /= 5) {
+        toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = sigma};
+        fixture_open(&f, &t);
+        for (float x = -3.2f; x < 3.5f; x += 0.8f) {
+            double v = sigma * sigma / (1 + sigma * sigma),
+                   mean = (double)x / (1 + sigma * sigma);
+            double sum = 0, moment = 0, density;
+            grid_at(&f, &x, &g);
+            cr_assert(g.resolved && g.cells > GRID_MIN_CELLS);
+            cr_assert_float_eq(g.log_area, 0, 1e-2, "sigma %g x %g: %g", sigma, (double)x,
+                               g.log_area);
+            for (size_t i = 0; i < g.n; i++) {
+                sum += g.weight[i];
+                moment += g.weight[i] * g.axis[i];
+            }
+            cr_assert_float_eq(sum, 1, 1e-12);
+            cr_assert_float_eq(moment, mean, 0.03 * sqrt(v));
+            for (double z = -2; z < 2.5; z++) {
+                density = -0.5 * z * z - 0.5 * log(2 * M_PI * v);
+                double theta = mean + z * sqrt(v);
+                cr_assert_float_eq(grid_log_density(&g, &theta), density, 1e-2);
+            }
+        }
+        fixture_close(&f);
+    }
+    grid_release(&g);
+}
+
+static double area_error(const toy *t, const float *x)
+{
+    static fixture f;
+    grid g = {0};
+    fixture_open(&f, t);
+    grid_at(&f, x, &g);
+    cr_assert(g.resolved);
+    double error = fabs(g.log_area);
+    grid_release(&g);
+    fixture_close(&f);
+    return error;
+}
+
+Test(grid, area_is_one)
+{
+    toy wide = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.7};
+    toy ridge = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3, .rho = 0.95};
+    toy modes = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.03, .mirrored = true};
+    toy three = {.dim = 3, .prior = TOY_UNIFORM, .a = -2, .b = 2, .sigma = 0.4};
+    cr_assert_lt(area_error(&wide, (float[]){0.9f, -1.2f}), 1e-3);
+    cr_assert_lt(area_error(&ridge, (float[]){0.5f, 0.7f}), 1e-2);
+    cr_assert_lt(area_error(&modes, (float[]){0.8f, -0.4f}), 1e-3);
+    cr_assert_lt(area_error(&three, (float[]){0.1f, -0.5f, 1}), 3e-3);
+}
+
+typedef struct ranks {
+    double mean, square, below68, below95;
+    size_t n;
+} ranks;
+
+static void add_rank(ranks *r, double rank)
+{
+    r->n++;
+    r->mean += rank;
+    r->square += rank * rank;
+    r->below68 += rank < 0.68;
+    r->below95 += rank < 0.95;
+}
+
+/* |z| < 4.5 for the mean, the mean square and two coverages of uniform ranks. */
+static void assert_uniform(const ranks *r)
+{
+    double n = (double)r->n;
+    cr_assert_float_eq(r->mean / n, 0.5, 4.5 * sqrt(1 / 12.0 / n));
+    cr_assert_float_eq(r->square / n, 1 / 3.0, 4.5 * sqrt(4 / 45.0 / n));
+    cr_assert_float_eq(r->below68 / n, 0.68, 4.5 * sqrt(0.68 * 0.32 / n));
+    cr_assert_float_eq(r->below95 / n, 0.95, 4.5 * sqrt(0.95 * 0.05 / n));
+}
+
+static void ranks_of(const toy *t, size_t n, bool snap, ranks *out)
+{
+    static fixture f;
+    grid g = {0};
+    *out = (ranks){0};
+    fixture_open(&f, t);
+    for (size_t i = 0; i < n; i++) {
+        rng r;
+        double theta[3];
+        float x[3];
+        rng_start(&r, rng_purpose(11, "ranks"), i, 0);
+        toy_pair(t, &r, theta, x);
+        grid_at(&f, x, &g);
+        add_rank(out, grid_rank(&g, theta, rng_uniform(&r), snap));
+    }
+    grid_release(&g);
+    fixture_close(&f);
+}
+
+Test(grid, ranks_of_truths_are_uniform)
+{
+    ranks r;
+    ranks_of(&(toy){.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3}, 8000, false,
+             &r);
+    assert_uniform(&r);
+    ranks_of(&(toy){.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.3}, 20000,
+             false, &r);
+    assert_uniform(&r);
+    ranks_of(&(toy){.dim = 2,
+                    .prior = TOY_UNIFORM,
+                    .a = -1,
+                    .b = 1,
+                    .sigma = 0.05,
+                    .mirrored = true},
+             2000, false, &r);
+    assert_uniform(&r);
+}
+
+/* With the nearest point in the truth's own cell, as under a uniform prior, snapping
+ * counts nothing of that cell: on average half a cell too little, so that regions cover
+ * too much. */
+Test(grid, snapping_takes_whole_cells)
+{
+    toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.1};
+    static fixture f;
+    grid g = {0};
+    double below = 0;
+    fixture_open(&f, &t);
+    for (uint64_t i = 0; i < 200; i++) {
+        rng r;
+        double theta[2];
+        float x[2];
+        rng_start(&r, rng_purpose(12, "snap"), i, 0);
+        toy_pair(&t, &r, theta, x);
+        grid_at(&f, x, &g);
+        cr_assert_eq(grid_rank(&g, theta, 0.7, true), grid_rank(&g, theta, 0, false));
+        below += grid_rank(&g, theta, 0.5, false) - grid_rank(&g, theta, 0.5, true);
+    }
+    cr_assert(below / 200 > 0.003 && below / 200 < 0.05, "%g", below / 200);
+    grid_release(&g);
+    fixture_close(&f);
+}
+
+/* Row by row is the same as one row of the mean with less noise. */
+Test(grid, several_rows_are_a_product)
+{
+    enum { N = 40 };
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 1, .no_evidence = true};
+    static fixture f;
+    float x[2 * N];
+    double mean[2] = {0}, v = 1.0 / (1 + N);
+    grid g = {0};
+    rng r;
+    fixture_open(&f, &t);
+    rng_start(&r, rng_purpose(3, "rows"), 0, 0);
+    for (size_t i = 0; i < N; i++) {
+        toy_simulate(&t, &r, (double[]){0.5, -1}, x + 2 * i);
+        mean[0] += (double)x[2 * i] / (1 + N);
+        mean[1] += (double)x[2 * i + 1] / (1 + N);
+    }
+    fixture_observe(&f, N, x);
+    cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, N, &g), NRE_OK);
+    for (uint32_t k = 0; k < 2; k++) {
+        summary s;
+        cr_assert_eq(summary_of_grid(&g, k, &s), NRE_OK);
+        cr_assert_float_eq(s.mean, mean[k], 0.01 * sqrt(v));
+        cr_assert_float_eq(s.deviation, sqrt(v), 0.02 * sqrt(v));
+    }
+    grid_release(&g);
+    fixture_close(&f);
+}
+
+Test(grid, same_bits_whatever_came_before)
+{
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.1};
+    static fixture f;
+    grid a = {0}, b = {0};
+    fixture_open(&f, &t);
+    grid_at(&f, (float[]){0.3f, 1.7f}, &a);
+    grid_at(&f, (float[]){2.9f, -2}, &b);
+    grid_at(&f, (float[]){0.3f, 1.7f}, &b);
+    cr_assert_eq(a.n, b.n);
+    cr_assert_arr_eq(a.weight, b.weight, a.n * sizeof *a.weight);
+    cr_assert_arr_eq(a.log_density, b.log_density, a.n * sizeof *a.weight);
+    grid_release(&a);
+    grid_release(&b);
+    fixture_close(&f);
+}
+
+Test(grid, limits)
+{
+    static fixture f;
+    grid g = {0};
+    toy four = {.dim = 4, .prior = TOY_NORMAL, .b = 1, .sigma = 0.1};
+    fixture_open(&f, &four);
+    fixture_observe(&f, 1, (float[]){0, 0, 0, 0});
+    cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &g), NRE_ENOTSUP);
+    fixture_close(&f);
+
+    toy two = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.1};
+    fixture_open(&f, &two);
+    grid_at(&f, (float[]){0.2f, 0.1f}, &g);
+    cr_assert_eq(grid_rank(&g, (double[]){0, 1.5}, 0.5, false), 1);
+    cr_assert_eq(grid_log_density(&g, (double[]){0, 1.5}), -INFINITY);
+    cr_assert_lt(grid_log_density(&g, (double[]){-0.99, 0.99}), -10);
+
+    char folder[] = "/tmp/nereid-grid-XXXXXX", path[64];
+    store *s = NULL;
+    double cells, weight;
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/grid.h5", folder);
+    cr_assert_eq(grid_save(&g, &f.target, path), NRE_OK, "%s", error_message());
+    cr_assert_eq(store_open(path, &s), NRE_OK);
+    cr_assert_eq(store_get_real(s, "cells", &cells), NRE_OK);
+    cr_assert_eq(cells, g.cells);
+    double *all = memory_new(g.n, sizeof *all);
+    cr_assert_eq(store_get(s, "weight", STORE_F64, g.n, all), NRE_OK);
+    weight = all[g.n / 2];
+    cr_assert_eq(weight, g.weight[g.n / 2]);
+    free(all);
+    store_close(s);
+    unlink(path);
+    rmdir(folder);
+    grid_release(&g);
+    fixture_close(&f);
+}

@@ -1,0 +1,150 @@
+/* importance.c: areas, moments and ranks against closed forms. */
+#include "toy.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+TestSuite(importance, .timeout = 120);
+
+static const toy TOYS[] = {
+    {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3},
+    {.dim = 3, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.3},
+    {.dim = 6, .prior = TOY_NORMAL, .b = 1, .sigma = 0.2, .rho = 0.8},
+    {.dim = 10, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5},
+    {.dim = 4, .prior = TOY_NORMAL, .b = 1, .sigma = 0.2, .mirrored = true},
+    {.dim = 5, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 3},
+};
+enum { PAIRS = 1000 };
+
+/* Ranks of truths in their posteriors are uniform; the mean area is 1. */
+static void check(const toy *t)
+{
+    static fixture f;
+    cloud c = {0};
+    double mean = 0, square = 0, below68 = 0, below95 = 0, area = 0, areas = 0;
+    size_t missing = 0, evaluations = 0;
+    fixture_open(&f, t);
+    for (size_t i = 0; i < PAIRS; i++) {
+        rng r;
+        double theta[10], log_prior, log_ratio;
+        float x[10];
+        rng_start(&r, rng_purpose(5, "cloud/%u", t->dim), i, 0);
+        toy_pair(t, &r, theta, x);
+        fixture_observe(&f, 1, x);
+        cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &r, &c),
+                     NRE_OK);
+        cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL),
+                     NRE_OK);
+        cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, theta,
+                                    &log_ratio, NULL),
+                     NRE_OK);
+        double rank = cloud_rank(&c, log_prior + log_ratio);
+        mean += rank / PAIRS, square += rank * rank / PAIRS;
+        below68 += (rank < 0.68) / (double)PAIRS;
+        below95 += (rank < 0.95) / (double)PAIRS;
+        area += exp(c.log_area) / PAIRS;
+        areas += exp(2 * c.log_area) / PAIRS;
+        missing += c.effective < CLOUD_MIN_EFFECTIVE;
+        evaluations += c.evaluations;
+    }
+    cloud_release(&c);
+    fixture_close(&f);
+    cr_assert_float_eq(mean, 0.5, 4.5 * sqrt(1 / 12.0 / PAIRS));
+    cr_assert_float_eq(square, 1 / 3.0, 4.5 * sqrt(4 / 45.0 / PAIRS));
+    cr_assert_float_eq(below68, 0.68, 4.5 * sqrt(0.68 * 0.32 / PAIRS));
+    cr_assert_float_eq(below95, 0.95, 4.5 * sqrt(0.95 * 0.05 / PAIRS));
+    /* Rounds end when the effective size is enough, which leaves a bias of some
+     * thousandths. */
+    cr_assert_float_eq(area, 1, 0.005 + 4.5 * sqrt((areas - area * area) / PAIRS));
+    cr_assert_leq(missing, PAIRS / 100);
+    cr_assert_leq(evaluations, (size_t)PAIRS * 3200);
+}
+
+Test(importance, narrow_normal)
+{
+    check(&TOYS[0]);
+}
+
+Test(importance, at_the_bounds_of_a_box)
+{
+    check(&TOYS[1]);
+}
+
+Test(importance, correlated)
+{
+    check(&TOYS[2]);
+}
+
+Test(importance, ten_parameters)
+{
+    check(&TOYS[3]);
+}
+
+Test(importance, two_modes)
+{
+    check(&TOYS[4]);
+}
+
+Test(importance, as_wide_as_the_prior)
+{
+    check(&TOYS[5]);
+}
+
+/* Mean and variance of one posterior, within 4.5 standard errors at the effective size.
+ */
+Test(importance, moments)
+{
+    toy t = {.dim = 4, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3};
+    static fixture f;
+    cloud c = {0};
+    rng r;
+    float x[] = {0.5f, -1.5f, 2, 0};
+    double v = 0.09 / 1.09, sum = 0;
+    cloud_plan how = {.enough = 3000, .max_rounds = 60};
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, x);
+    rng_start(&r, rng_purpose(1, "moments"), 0, 0);
+    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, &how, &r, &c),
+                 NRE_OK);
+    cr_assert_geq(c.effective, 3000);
+    for (size_t i = 0; i < c.n; i++)
+        sum += c.weight[i];
+    cr_assert_float_eq(sum, 1, 1e-9);
+    for (size_t k = 0; k < 4; k++) {
+        double mean = 0, square = 0, right = (double)x[k] / 1.09;
+        for (size_t i = 0; i < c.n; i++) {
+            double off = c.theta[i * 4 + k] - right;
+            mean += c.weight[i] * off;
+            square += c.weight[i] * off * off;
+        }
+        cr_assert_float_eq(mean, 0, 4.5 * sqrt(v / c.effective));
+        cr_assert_float_eq(square, v, 4.5 * v * sqrt(2 / c.effective));
+    }
+    cloud_release(&c);
+    fixture_close(&f);
+}
+
+Test(importance, same_stream_same_bits)
+{
+    toy t = {.dim = 6, .prior = TOY_NORMAL, .b = 1, .sigma = 0.2};
+    static fixture f;
+    cloud a = {0}, b = {0};
+    rng r, s;
+    fixture_open(&f, &t);
+    rng_start(&r, rng_purpose(1, "bits"), 0, 0);
+    s = r;
+    fixture_observe(&f, 1, (float[]){1, 2, 0, -1, 0.5f, 0});
+    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &r, &a),
+                 NRE_OK);
+    rng_uniform(&r);
+    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &r, &b),
+                 NRE_OK);
+    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &s, &b),
+                 NRE_OK);
+    cr_assert_eq(a.n, b.n);
+    cr_assert_arr_eq(a.weight, b.weight, a.n * sizeof *a.weight);
+    cr_assert_arr_eq(a.theta, b.theta, a.n * 6 * sizeof *a.weight);
+    cloud_release(&a);
+    cloud_release(&b);
+    fixture_close(&f);
+}
