@@ -16,7 +16,7 @@ EOF
 }
 
 run() {
-    "$NEREID" run smoke.yaml -o run --set datasets.train.shard=1000 "$@"
+    "$NEREID" run small.yaml -o run --set datasets.train.shard=1000 "$@"
 }
 
 exits 0 "first run" run -q
@@ -74,28 +74,28 @@ same whole run "after half a list of stages"
 small="--set datasets.train.n=500 --set datasets.validation.n=500 --set datasets.test.n=500
     --set diagnose.coverage.observables=250 --set datasets.train.shard=0"
 # shellcheck disable=SC2086
-exits 0 "a small run" "$NEREID" -q run smoke.yaml -o small $small
+exits 0 "a small run" "$NEREID" -q run small.yaml -o small $small
 full() {
     # shellcheck disable=SC2086
-    (ulimit -f 80 && exec "$NEREID" run smoke.yaml -o full $small)
+    (ulimit -f 80 && exec "$NEREID" run small.yaml -o full $small)
 }
 exits 5 "no file beyond 40 KiB" full
 has err "train/all: done"
 has err "samples.nc"
 # shellcheck disable=SC2086
-exits 0 "space again" "$NEREID" run smoke.yaml -o full --resume $small
+exits 0 "space again" "$NEREID" run small.yaml -o full --resume $small
 has err "train/all: reused (same inputs)"
 same small full "after a full disk"
 
 mkdir disk
 if mount -t tmpfs -o size=160k none disk 2>/dev/null; then
     # shellcheck disable=SC2086
-    exits 5 "a full disk" "$NEREID" run smoke.yaml -o disk/run $small
+    exits 5 "a full disk" "$NEREID" run small.yaml -o disk/run $small
     has err "No space left on device"
     has err "simulate/test: done"
     mount -o remount,size=4m disk
     # shellcheck disable=SC2086
-    exits 0 "a larger disk" "$NEREID" run smoke.yaml -o disk/run --resume $small
+    exits 0 "a larger disk" "$NEREID" run small.yaml -o disk/run --resume $small
     has err "simulate/test: reused (same inputs)"
     same small disk/run "after a full disk"
     umount disk

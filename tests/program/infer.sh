@@ -6,7 +6,7 @@ npy() {
     python3 "$SOURCE/tests/program/npy.py" "$@"
 }
 
-exits 0 "a trained run" "$NEREID" -q run smoke.yaml -o run --set 'infer.target=[all, [theta_1]]'
+exits 0 "a trained run" "$NEREID" -q run small.yaml -o run --set 'infer.target=[all, [theta_1]]'
 cp -r run before
 printf '0.1,-0.2\n0.3,0.2\n-0.1,0\n' >day-9.csv
 
@@ -106,7 +106,7 @@ has err "has 3 rows for 5 thetas"
 exits 5 "theta of another width" "$NEREID" evaluate run --theta t1.npy --x x.npy -o o.npy
 exits 2 "no x" "$NEREID" evaluate run --theta t1.npy -o o.npy
 
-exits 0 "a run with bounds" "$NEREID" -q run smoke.yaml -o bounded --until train \
+exits 0 "a run with bounds" "$NEREID" -q run small.yaml -o bounded --until train \
     --set 'parameters={theta_1: {prior: {uniform: [-0.5, 0.5]}}}'
 npy write theta.npy f8 2 0.2 -0.1 0.4 0.9 0.6 0.1
 exits 5 "theta outside the prior" "$NEREID" evaluate bounded --theta theta.npy --x x.npy -o o.npy

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # Every stage takes long enough to be hit.
-options="run smoke.yaml -j 1 --set datasets.test.n=400000 --set datasets.test.shard=20000
+options="run small.yaml -j 1 --set datasets.test.n=400000 --set datasets.test.shard=20000
     --set datasets.train.n=16000 --set train.epochs=20 --set infer.sampler.draws=12000
     --set diagnose.coverage.observables=1000"
 

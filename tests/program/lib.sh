@@ -6,7 +6,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/nereid-program-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 cd "$work" || exit 1
-cp "$SOURCE/configs/smoke.yaml" smoke.yaml || exit 1
+cp "$SOURCE/tests/program/small.yaml" small.yaml || exit 1
 count=0
 
 # ok STATUS WHAT: one result; 0 is good.

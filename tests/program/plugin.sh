@@ -6,7 +6,7 @@
 run() {
     plugin=$1
     shift
-    "$NEREID" -q run smoke.yaml -o "$plugin" --plugin-path "$PLUGINS" \
+    "$NEREID" -q run small.yaml -o "$plugin" --plugin-path "$PLUGINS" \
         --set "simulator={plugin: $plugin}" "$@"
 }
 
@@ -32,9 +32,9 @@ exits 4 "another name" run wrong_name
 has err "calls itself 'another_name'"
 exits 4 "no such plugin" run god
 has err "there is no simulator 'god'; did you mean 'good'?"
-exits 4 "check finds it too" "$NEREID" check smoke.yaml --plugin-path "$PLUGINS" \
+exits 4 "check finds it too" "$NEREID" check small.yaml --plugin-path "$PLUGINS" \
     --set 'simulator={plugin: nan_output}'
-exits 4 "no such folder" "$NEREID" check smoke.yaml --plugin-path nowhere
+exits 4 "no such folder" "$NEREID" check small.yaml --plugin-path nowhere
 
 # Nothing finished is lost: the third dataset crashes, the others stay.
 exits 0 "a good one" run good --until simulate

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # An observation of the exact posterior's own making; more pairs, so that coverage means something.
-set -- smoke.yaml --set datasets.test.n=4000 --set diagnose.coverage.observables=2000
+set -- small.yaml --set datasets.test.n=4000 --set diagnose.coverage.observables=2000
 exits 0 "exact" "$NEREID" run "$@" -o exact --set estimator=exact
 has out "Tables: exact/tables"
 [ ! -e exact/model ] && [ ! -e exact/data/validation ]
@@ -70,35 +70,35 @@ sys.exit(not (row["simulations"] == 9000 and "<html" in text and not loads))
 EOF
 ok $? "the total of simulations is in the table, the page loads nothing"
 
-# Gates: the smoke network's confidence sets are far too small.
-exits 7 "a gate on coverage" "$NEREID" run smoke.yaml -o gate \
+# Gates: the small network's confidence sets are far too small.
+exits 7 "a gate on coverage" "$NEREID" run small.yaml -o gate \
     --set diagnose.coverage.gate.under=error
 has err "gate missed: the 68% confidence region of target all covers"
 has out "Coverage for all parameters"
 there gate/DONE
 has gate/DONE "gate missed"
-exits 7 "the same again" "$NEREID" run smoke.yaml -o gate --resume \
+exits 7 "the same again" "$NEREID" run small.yaml -o gate --resume \
     --set diagnose.coverage.gate.under=error
 printf '9,-9\n' >far.csv
-exits 7 "an observation like no simulation" "$NEREID" run smoke.yaml -o far \
+exits 7 "an observation like no simulation" "$NEREID" run small.yaml -o far \
     --set "infer.observation={file: $work/far.csv}" --set diagnose.predictive.gate.outside=error
 has err "gate missed: do not believe the posterior of target all, observation 0"
 has out "outside"
-exits 0 "without a gate" "$NEREID" run smoke.yaml -o far --resume \
+exits 0 "without a gate" "$NEREID" run small.yaml -o far --resume \
     --set "infer.observation={file: $work/far.csv}"
 has out "Note: do not believe the posterior"
 
-exits 0 "as JSON" "$NEREID" run smoke.yaml -o far --resume --json \
+exits 0 "as JSON" "$NEREID" run small.yaml -o far --resume --json \
     --set "infer.observation={file: $work/far.csv}"
 [ "$(value out "['folder']")" = far ] && [ "$(value out "['exit']")" = 0 ] \
     && [ -e "$(value out "['tables'][0]")" ]
 ok $? "folder, exit and tables"
 
-exits 0 "quiet" "$NEREID" -q run smoke.yaml -o quiet
+exits 0 "quiet" "$NEREID" -q run small.yaml -o quiet
 [ ! -s err ] && [ -s out ]
 ok $? "only the results"
-exits 0 "verbose" "$NEREID" -v run smoke.yaml -o verbose --progress none
-exits 0 "no diagnostics, no observation" "$NEREID" run smoke.yaml -o bare \
+exits 0 "verbose" "$NEREID" -v run small.yaml -o verbose --progress none
+exits 0 "no diagnostics, no observation" "$NEREID" run small.yaml -o bare \
     --set diagnose.coverage=false --set diagnose.area=false --set diagnose.predictive=false
 [ ! -e bare/tables/coverage.json ]
 ok $? "no coverage table"

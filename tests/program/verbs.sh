@@ -2,12 +2,12 @@
 # check, plugins, new, init, explain.
 . "$(dirname "$0")/lib.sh"
 
-exits 0 "check" "$NEREID" check smoke.yaml
+exits 0 "check" "$NEREID" check small.yaml
 has out "gaussian_linear: 2 parameters, 2 values"
-has out "smoke.yaml is fine"
-[ "$(find . -newer smoke.yaml -type f ! -name out ! -name err | wc -l)" -eq 0 ]
+has out "small.yaml is fine"
+[ "$(find . -newer small.yaml -type f ! -name out ! -name err | wc -l)" -eq 0 ]
 ok $? "it writes nothing"
-exits 0 "check as JSON" "$NEREID" check smoke.yaml --json
+exits 0 "check as JSON" "$NEREID" check small.yaml --json
 [ "$(value out "['simulator']['parameters']")" = 2 ]
 ok $? "as JSON"
 exits 0 "check the quickstart" "$NEREID" check "$SOURCE/configs/quickstart.yaml"
@@ -48,7 +48,7 @@ exits 2 "no such kind" "$NEREID" new thing mine
 exits 2 "no such name" "$NEREID" new simulator Mine-1
 exits 2 "no name" "$NEREID" new simulator
 if cc -shared -fPIC -I"$SOURCE/core/include" -o mine/mine.so mine/mine.c -lm 2>cc.err; then
-    exits 0 "a new simulator runs" "$NEREID" -q run smoke.yaml -o mine-run --plugin-path mine \
+    exits 0 "a new simulator runs" "$NEREID" -q run small.yaml -o mine-run --plugin-path mine \
         --set 'simulator={plugin: mine}' --set architecture.params.layers='[16]' \
         --set train.epochs=1
 else
@@ -68,13 +68,13 @@ exits 2 "two files" "$NEREID" init a b
 exits 0 "explain a key" "$NEREID" explain train.optimizer.lr
 has out "Learning rate"
 has out "0.001"
-exits 0 "its value" "$NEREID" explain train.epochs -c smoke.yaml
+exits 0 "its value" "$NEREID" explain train.epochs -c small.yaml
 has out "value            4"
-has out "smoke.yaml:15:"
-exits 0 "its value by --set" "$NEREID" explain train.epochs -c smoke.yaml --set train.epochs=9
+has out "small.yaml:15:"
+exits 0 "its value by --set" "$NEREID" explain train.epochs -c small.yaml --set train.epochs=9
 has out "value            9"
 has out "--set"
-exits 0 "a default" "$NEREID" explain train.clip -c smoke.yaml
+exits 0 "a default" "$NEREID" explain train.clip -c small.yaml
 has out "default"
 exits 2 "a misspelt key" "$NEREID" explain train.epoch
 has err "train.epochs"
@@ -85,7 +85,7 @@ exits 2 "no such code" "$NEREID" explain 11
 exits 0 "as JSON" "$NEREID" explain 7 --json
 [ "$(value out "['exit']")" = 7 ]
 ok $? "as JSON"
-exits 0 "a run" "$NEREID" -q run smoke.yaml -o run --until train
+exits 0 "a run" "$NEREID" -q run small.yaml -o run --until train
 exits 0 "explain a run" "$NEREID" explain run
 has out "train/all                done     same inputs"
 has out "infer/all                to do    never ran"
