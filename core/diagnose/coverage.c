@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { STARTS = 4 }; /* points of the posterior to climb from, beside the truth */
+enum { STARTS = 3 }; /* points of the posterior to climb from, beside the truth */
 static const double INTERVAL = 0.99;
 
 /* What became of one test pair. */
@@ -92,29 +92,22 @@ static size_t cloud_starts(const cloud *c, double *start)
     return n;
 }
 
-/* The truth is one of the starts, so the maximum is never below it. */
-static int deviance_of(const subject *s, station *t, size_t row, double *out)
+/* Where the maximum of one row is sought: its best points, and the truth in the slots
+ * that are left, so that the maximum is never below it.  start [STARTS + 1][dim]. */
+static void row_starts(const station *t, size_t dim, const double *truth, double *start)
 {
-    size_t d = ratio_target(s->posterior->ratio)->n;
-    double *start = memory_new((STARTS + 2) * d, sizeof *start), highest;
-
-    if (!start)
-        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
     size_t n = t->on_grid ? grid_starts(&t->grid, start) : cloud_starts(&t->cloud, start);
-    memcpy(start + n * d, t->theta + row * d, d * sizeof *start);
-    int status = maximum_of(s->posterior, t->worker, t->observed, row, 1, MAXIMUM_RATIO,
-                            n + 1, start, start + (STARTS + 1) * d, &highest);
-    free(start);
-    if (!status)
-        *out = t->log_ratio[row] > -INFINITY ? 2 * fmax(highest - t->log_ratio[row], 0)
-                                             : INFINITY;
-    return status;
+
+    for (; n <= STARTS; n++)
+        memcpy(start + n * dim, truth, dim * sizeof *start);
 }
 
 static int judge(const coverage_job *j, station *t, size_t row, uint64_t item,
-                 outcome *out)
+                 double *start, outcome *out)
 {
     const coverage_request *q = j->request;
+    size_t d = ratio_target(j->subject->posterior->ratio)->n;
+    const double *truth = t->theta + row * d;
     rng r;
 
     rng_start(&r, j->key, item, 0);
@@ -125,14 +118,47 @@ static int judge(const coverage_job *j, station *t, size_t row, uint64_t item,
     *out = (outcome){.missing = t->missing,
                      .log_ratio = t->log_ratio[row],
                      .gain = t->log_ratio[row] - t->log_area};
-    size_t d = ratio_target(j->subject->posterior->ratio)->n;
-    if (t->missing)
-        return NRE_OK;
-    if (q->regions & COVERAGE_CREDIBLE)
-        out->rank = t->on_grid ? grid_rank(&t->grid, t->theta + row * d, v, q->snap)
+    row_starts(t, d, truth, start);
+    if (!t->missing && q->regions & COVERAGE_CREDIBLE)
+        out->rank = t->on_grid ? grid_rank(&t->grid, truth, v, q->snap)
                                : cloud_rank(&t->cloud, t->log_density[row]);
-    if (q->regions & COVERAGE_CONFIDENCE)
-        status = deviance_of(j->subject, t, row, &out->deviance);
+    return NRE_OK;
+}
+
+/* Deviances of N rows at once.  start [n][STARTS + 1][dim]. */
+static int judge_maxima(const coverage_job *j, station *t, size_t n, const double *start,
+                        outcome *out)
+{
+    size_t d = ratio_target(j->subject->posterior->ratio)->n;
+    double *theta = memory_new(n * (d + 1), sizeof *theta), *highest = theta + n * d;
+
+    if (!theta)
+        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    int status = maxima_of(j->subject->posterior, t->worker, t->observed, 0, n,
+                           MAXIMUM_RATIO, STARTS + 1, start, theta, highest);
+    for (size_t i = 0; i < n && !status; i++)
+        out[i].deviance = t->log_ratio[i] > -INFINITY
+                              ? 2 * fmax(highest[i] - t->log_ratio[i], 0)
+                              : INFINITY;
+    free(theta);
+    return status;
+}
+
+static int judge_rows(const coverage_job *j, station *t, uint64_t first, size_t n)
+{
+    size_t d = ratio_target(j->subject->posterior->ratio)->n, each = (STARTS + 1) * d;
+    double *start = memory_new(n * each, sizeof *start);
+    int status = start ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a diagnostic");
+
+    for (size_t row = 0; row < n && !status; row++) {
+        status =
+            judge(j, t, row, first + row, start + row * each, &j->outcome[first + row]);
+        if (status)
+            fail_within(status, "test row %llu", (unsigned long long)(first + row));
+    }
+    if (!status && j->request->regions & COVERAGE_CONFIDENCE)
+        status = judge_maxima(j, t, n, start, &j->outcome[first]);
+    free(start);
     return status;
 }
 
@@ -144,11 +170,8 @@ static int judge_block(void *context, size_t i, unsigned worker)
     size_t n = j->n - first < STATION_ROWS ? (size_t)(j->n - first) : STATION_ROWS;
     int status = station_load(j->subject, t, worker, first, n);
 
-    for (size_t row = 0; row < n && !status; row++) {
-        status = judge(j, t, row, first + row, &j->outcome[first + row]);
-        if (status)
-            fail_within(status, "test row %llu", (unsigned long long)(first + row));
-    }
+    if (!status)
+        status = judge_rows(j, t, first, n);
     if (status)
         return status;
     uint64_t done = atomic_fetch_add(&j->done, n) + n;

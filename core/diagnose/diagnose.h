@@ -104,7 +104,7 @@ json_t *predictive_json(const predictive_result *p);
 /* ---- inside the folder ---------------------------------------------------------------------------------- */
 
 /* station.c: what one thread works with. */
-enum { STATION_ROWS = 16 };              /* test rows a task: no result depends on threads */
+enum { STATION_ROWS = 32 };              /* test rows a task: no result depends on threads */
 typedef struct station {
     ratio_worker *worker;
     observed *observed;

@@ -24,23 +24,37 @@ typedef struct climber {
     bool active, scaled;
 } climber;
 
+/* Of MANY rows at once, EACH climbers a row, so that the network sees them together; or
+ * of the sum over N_ROWS rows. */
 typedef struct ascent {
     const posterior *posterior;
     ratio_worker *worker;
     const observed *observed;
-    size_t row, n_rows, n, dim;
+    size_t row, n_rows, many, each;
+    size_t n, dim; /* climbers: many * each */
     maximum_kind kind;
     climber *climber;                                           /* [n] */
     double *z, *theta, *gradient, *derivative, *prior_gradient; /* [n][dim] */
     double *value, *prior;                                      /* [n] */
 } ascent;
 
-/* f at N natural points, and its gradient by them unless GRADIENT is NULL. */
-static int objective(const ascent *a, size_t n, const double *theta, double *value,
+static int log_ratio_at(const ascent *a, size_t each, const double *theta, double *value,
+                        double *gradient)
+{
+    if (a->n_rows == 1)
+        return ratio_evaluate(a->posterior->ratio, a->worker, a->observed, a->row,
+                              a->many, each, theta, value, gradient);
+    return ratio_joint(a->posterior->ratio, a->worker, a->observed, a->row, a->n_rows,
+                       each, theta, value, gradient);
+}
+
+/* f at EACH natural points a row, theta [many][each][dim], and its gradient by them
+ * unless GRADIENT is NULL. */
+static int objective(const ascent *a, size_t each, const double *theta, double *value,
                      double *gradient)
 {
-    int status = ratio_joint(a->posterior->ratio, a->worker, a->observed, a->row,
-                             a->n_rows, n, theta, value, gradient);
+    size_t n = a->many * each;
+    int status = log_ratio_at(a, each, theta, value, gradient);
     if (status != NRE_OK || a->kind == MAXIMUM_RATIO)
         return status;
     status = posterior_log_prior(a->posterior, n, theta, a->prior,
@@ -61,7 +75,7 @@ static int evaluate_trials(ascent *a)
         memcpy(a->z + i * d, a->climber[i].trial, d * sizeof *a->z);
     unbounded_back(a->posterior->ratio->target, a->n, a->z, a->theta, NULL, a->derivative,
                    NULL);
-    int status = objective(a, a->n, a->theta, a->value, a->gradient);
+    int status = objective(a, a->each, a->theta, a->value, a->gradient);
     for (size_t i = 0; status == NRE_OK && i < a->n; i++) {
         a->climber[i].trial_value = a->value[i];
         for (size_t k = 0; k < d; k++) {
@@ -177,32 +191,41 @@ static int climb(ascent *a, double *scratch)
     return status;
 }
 
+/* Where coordinate OLD is tried too: the end of the support within 5% of it, else OLD. */
+static double end_near(const marginal *m, double old)
+{
+    double lo, hi;
+    marginal_support(m, &lo, &hi);
+    double width = hi - lo;
+    if (isfinite(width) && old - lo < 0.05 * width)
+        return lo + NUDGE * width;
+    if (isfinite(width) && hi - old < 0.05 * width)
+        return hi - NUDGE * width;
+    return old;
+}
+
 /* The unbounded space never reaches an end of the support, where a maximum may sit: every
- * coordinate within 5% of one is also tried there, one after another. */
-static int try_ends(const ascent *a, double *theta, double *value)
+ * coordinate near one is also tried there, one after another, all rows together.  theta
+ * [many][dim], value [many]. */
+static int try_ends(ascent *a, double *theta, double *value)
 {
     const target *t = a->posterior->ratio->target;
     for (uint32_t k = 0; k < a->dim; k++) {
-        double lo, hi, old = theta[k], end;
-        marginal_support(target_marginal(t, k), &lo, &hi);
-        double width = hi - lo;
-        if (!isfinite(width))
-            continue;
-        if (old - lo < 0.05 * width)
-            end = lo + NUDGE * width;
-        else if (hi - old < 0.05 * width)
-            end = hi - NUDGE * width;
-        else
-            continue;
-        double there;
-        theta[k] = end;
-        int status = objective(a, 1, theta, &there, NULL);
-        if (status != NRE_OK && status != NRE_ENUMERIC)
-            return status;
-        if (status == NRE_OK && there > *value)
-            *value = there;
-        else
-            theta[k] = old;
+        bool any = false;
+        memcpy(a->theta, theta, a->many * a->dim * sizeof *theta);
+        for (size_t i = 0; i < a->many; i++) {
+            double *at = &a->theta[i * a->dim + k], old = *at;
+            *at = end_near(target_marginal(t, k), old);
+            any = any || *at != old;
+        }
+        int status = any ? objective(a, 1, a->theta, a->value, NULL) : NRE_OK;
+        if (status != NRE_OK)
+            return status == NRE_ENUMERIC ? NRE_OK : status;
+        for (size_t i = 0; any && i < a->many; i++)
+            if (a->value[i] > value[i]) {
+                value[i] = a->value[i];
+                theta[i * a->dim + k] = a->theta[i * a->dim + k];
+            }
     }
     return NRE_OK;
 }
@@ -234,26 +257,46 @@ static int lay_ascent(ascent *a, const double *start, double **memory)
     return NRE_OK;
 }
 
-/* The best of the starts as they were given (their z may have been rounded) and the
- * climbers. */
-static int pick(ascent *a, size_t n_start, const double *start, double *theta,
-                double *value)
+/* Of one row: the best of the starts as they were given (their z may have been rounded),
+ * whose values are in a->value, and of the climbers. */
+static void pick_row(const ascent *a, size_t row, const double *start, double *theta,
+                     double *value)
 {
-    size_t d = a->dim;
+    size_t d = a->dim, first = row * a->each;
     *value = -INFINITY;
-    int status = objective(a, n_start, start, a->value, NULL);
-    memcpy(theta, start, d * sizeof *theta);
-    for (size_t i = 0; status == NRE_OK && i < n_start; i++)
+    memcpy(theta, start + first * d, d * sizeof *theta);
+    for (size_t i = first; i < first + a->each; i++)
         if (a->value[i] > *value) {
             *value = a->value[i];
             memcpy(theta, start + i * d, d * sizeof *theta);
         }
-    for (size_t i = 0; status == NRE_OK && i < a->n; i++)
+    for (size_t i = first; i < first + a->each; i++)
         if (a->climber[i].value > *value) {
             *value = a->climber[i].value;
             unbounded_back(a->posterior->ratio->target, 1, a->climber[i].z, theta, NULL,
                            NULL, NULL);
         }
+}
+
+static int maximise(ascent *a, const double *start, double *theta, double *value)
+{
+    double *memory = NULL;
+    a->n = a->many * a->each;
+    a->dim = a->posterior->ratio->target->n;
+    int status = lay_ascent(a, start, &memory);
+    if (status == NRE_OK && a->posterior->ratio->has_gradient)
+        status = climb(a, a->prior + a->n);
+    else
+        for (size_t i = 0; a->climber && i < a->n; i++)
+            a->climber[i].value = -INFINITY;
+    if (status == NRE_OK)
+        status = objective(a, a->each, start, a->value, NULL);
+    for (size_t i = 0; status == NRE_OK && i < a->many; i++)
+        pick_row(a, i, start, theta + i * a->dim, &value[i]);
+    if (status == NRE_OK)
+        status = try_ends(a, theta, value);
+    free(memory);
+    free(a->climber);
     return status;
 }
 
@@ -261,30 +304,34 @@ int maximum_of(const posterior *p, ratio_worker *w, const observed *o, size_t ro
                size_t n_rows, maximum_kind kind, size_t n_start, const double *start,
                double *theta, double *value)
 {
-    if (n_start == 0)
-        return fail(NRE_EINVAL, "a maximum needs a point to start from");
     ascent a = {.posterior = p,
                 .worker = w,
                 .observed = o,
                 .row = row,
                 .n_rows = n_rows,
-                .n = n_start,
-                .dim = p->ratio->target->n,
+                .many = 1,
+                .each = n_start,
                 .kind = kind};
-    double *memory = NULL;
-    int status = lay_ascent(&a, start, &memory);
-    if (status == NRE_OK && p->ratio->has_gradient)
-        status = climb(&a, a.prior + a.n);
-    else
-        for (size_t i = 0; a.climber && i < a.n; i++)
-            a.climber[i].value = -INFINITY;
-    if (status == NRE_OK)
-        status = pick(&a, n_start, start, theta, value);
-    if (status == NRE_OK)
-        status = try_ends(&a, theta, value);
-    free(memory);
-    free(a.climber);
-    return status;
+    if (n_start == 0)
+        return fail(NRE_EINVAL, "a maximum needs a point to start from");
+    return maximise(&a, start, theta, value);
+}
+
+int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t first,
+              size_t n, maximum_kind kind, size_t n_start, const double *start,
+              double *theta, double *value)
+{
+    ascent a = {.posterior = p,
+                .worker = w,
+                .observed = o,
+                .row = first,
+                .n_rows = 1,
+                .many = n,
+                .each = n_start,
+                .kind = kind};
+    if (n_start == 0)
+        return fail(NRE_EINVAL, "a maximum needs a point to start from");
+    return n > 0 ? maximise(&a, start, theta, value) : NRE_OK;
 }
 
 /* ---- summaries

@@ -152,6 +152,12 @@ int maximum_of(const posterior *p, ratio_worker *w, const observed *o, size_t ro
                maximum_kind kind, size_t n_start, const double *start, double *theta,
                double *value);
 
+/* The same for N rows of O at once, each by itself: start [n][n_start][dim], theta [n][dim], value
+ * [n].  One call of the network a step for all of them. */
+int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t first, size_t n,
+              maximum_kind kind, size_t n_start, const double *start, double *theta,
+              double *value);
+
 /* Of one parameter, from weighted points. */
 typedef struct summary {
     double mean, deviation;
