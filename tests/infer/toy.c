@@ -33,7 +33,7 @@ static double log_one(const toy *t, double sign, const double *theta, const floa
 
 double toy_log_likelihood(const toy *t, const double *theta, const float *x)
 {
-    double v[16], plus = log_one(t, 1, theta, x, v);
+    double v[16] = {0}, plus = log_one(t, 1, theta, x, v);
     if (!t->mirrored)
         return plus;
     double minus = log_one(t, -1, theta, x, v), most = fmax(plus, minus);
