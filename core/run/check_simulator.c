@@ -355,7 +355,7 @@ static int check_slope(const checked *c, const prepared *s, size_t i, size_t k,
                        double slope, agreement *a)
 {
     enum { NARROW = 10000, WIDE = 3000 };
-    double lo, hi, wide, narrow, *theta = s->theta + i * s->d;
+    double lo, hi, wide = NAN, narrow = NAN, *theta = s->theta + i * s->d;
     const marginal *m = &simulator_prior(s->simulator)->of[k];
     const float *x = s->x + i * s->n_x;
     marginal_support(m, &lo, &hi);

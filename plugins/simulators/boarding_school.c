@@ -166,63 +166,110 @@ static int derived(const void *self, size_t n, const double *theta, double *out)
 
 /* ---- one outbreak ---- */
 
+/* When the infectious leave I, in buckets of equal width from the start to the last day;
+ * each is a list, soonest first.  Who leaves later is not entered. */
+typedef struct calendar {
+    uint32_t *first;         /* [n_buckets], an entry, 0: none */
+    uint32_t *next;          /* [population + 1], by entry */
+    double *leaving;         /* [population + 1] */
+    size_t n_buckets, today; /* the first bucket that may hold someone */
+    uint32_t n;              /* entries */
+} calendar;
+
+typedef struct stay {
+    unsigned phases;
+    double mean; /* of a phase */
+} stay;
+
 typedef struct outbreak {
     const school *school;
     const double *theta;
     nre_rng *rng;
-    double
-        *leaving; /* [population], a heap: when the infectious leave I, soonest first */
-    size_t infectious; /* length of the heap */
-    size_t susceptible;
-    int change[CHANNELS]
-              [DAYS]; /* of the number in bed, convalescent, against the day before */
+    calendar *calendar;
+    double start, buckets_per_day;
+    stay infectious_stay, bed, convalescence;
+    size_t infectious, susceptible;
+    int change[CHANNELS][DAYS]; /* of the numbers there, against the day before */
 } outbreak;
+
+static void worker_end(void *work)
+{
+    calendar *c = work;
+    if (!c)
+        return;
+    free(c->first);
+    free(c->next);
+    free(c->leaving);
+    free(c);
+}
 
 static int worker(const void *self, const nre_host *host, void **work)
 {
     const school *s = self;
-    double *leaving = malloc(s->population * sizeof *leaving);
-    *work = leaving;
-    return leaving
-               ? NRE_OK
-               : host->fail(host, NRE_ENOMEM, "no memory for %zu boys", s->population);
-}
-
-static void heap_push(outbreak *o, double t)
-{
-    double *heap = o->leaving;
-    size_t i = o->infectious++;
-    for (; i > 0 && heap[(i - 1) / 2] > t; i = (i - 1) / 2)
-        heap[i] = heap[(i - 1) / 2];
-    heap[i] = t;
-}
-
-static void heap_pop(outbreak *o)
-{
-    double *heap = o->leaving, last = heap[--o->infectious];
-    size_t i = 0, n = o->infectious;
-    for (size_t child = 1; child < n; child = 2 * i + 1) {
-        child += child + 1 < n && heap[child + 1] < heap[child];
-        if (heap[child] >= last)
-            break;
-        heap[i] = heap[child];
-        i = child;
+    calendar *c = calloc(1, sizeof *c);
+    if (c) {
+        c->n_buckets = 2 * s->population + 1;
+        c->first = malloc(c->n_buckets * sizeof *c->first);
+        c->next = malloc((s->population + 1) * sizeof *c->next);
+        c->leaving = malloc((s->population + 1) * sizeof *c->leaving);
     }
-    heap[i] = last;
+    *work = c;
+    if (c && c->first && c->next && c->leaving)
+        return NRE_OK;
+    worker_end(c);
+    return host->fail(host, NRE_ENOMEM, "no memory for %zu boys", s->population);
 }
 
-/* A sum of STAGES exponential variables, of the given mean.  Two 32-bit uniforms a word.
- */
-static double draw_stay(nre_rng *rng, unsigned stages, double mean)
+static void clear_calendar(outbreak *o)
+{
+    calendar *c = o->calendar;
+    o->buckets_per_day = ((double)c->n_buckets - 1) / fmax(LAST_DAY - o->start, 1e-9);
+    memset(c->first, 0, c->n_buckets * sizeof *c->first);
+    c->today = 0;
+    c->n = 0;
+}
+
+/* T is at most LAST_DAY. */
+static void enter(const outbreak *o, double t)
+{
+    calendar *c = o->calendar;
+    uint32_t entry = ++c->n;
+    size_t bucket = (size_t)((t - o->start) * o->buckets_per_day);
+    uint32_t *at = &c->first[bucket];
+    c->today = bucket < c->today ? bucket : c->today;
+    while (*at && c->leaving[*at] < t)
+        at = &c->next[*at];
+    c->leaving[entry] = t;
+    c->next[entry] = *at;
+    *at = entry;
+}
+
+/* When the next boy leaves I; INFINITY when nobody does until the last day. */
+static double next_departure(const outbreak *o)
+{
+    calendar *c = o->calendar;
+    while (c->today < c->n_buckets && !c->first[c->today])
+        c->today++;
+    return c->today < c->n_buckets ? c->leaving[c->first[c->today]] : INFINITY;
+}
+
+static void strike_out(const outbreak *o)
+{
+    uint32_t *first = &o->calendar->first[o->calendar->today];
+    *first = o->calendar->next[*first];
+}
+
+/* A sum of exponential variables.  Two 32-bit uniforms a word. */
+static double draw_stay(nre_rng *rng, stay s)
 {
     double product = 1;
-    for (unsigned k = 0; k < stages; k += 2) {
+    for (unsigned k = 0; k < s.phases; k += 2) {
         uint64_t word = rng->bits(rng);
         product *= ((double)(uint32_t)word + 0.5) * 0x1p-32;
-        if (k + 1 < stages)
+        if (k + 1 < s.phases)
             product *= ((double)(uint32_t)(word >> 32) + 0.5) * 0x1p-32;
     }
-    return -log(product) * mean / stages;
+    return -log(product) * s.mean;
 }
 
 /* The first day after T, which is at most LAST_DAY. */
@@ -240,53 +287,69 @@ static void record(outbreak *o, int channel, double from, double to)
         o->change[channel][day_after(to)]--;
 }
 
-/* All that becomes of a boy who is infected at T; what happens after the last day is not
- * drawn. */
+/* All that becomes of a boy who is infected at T; after the last day nothing is drawn. */
 static void infect(outbreak *o, double t)
 {
-    const school *s = o->school;
-    const double *theta = o->theta;
-    double bed = t + draw_stay(o->rng, s->stages_infectious, theta[D_INFECTIOUS]);
-    heap_push(o, bed);
+    double bed = t + draw_stay(o->rng, o->infectious_stay);
+    o->infectious++;
     if (bed > LAST_DAY)
         return;
-    double convalescent = bed + draw_stay(o->rng, s->stages_bed, theta[D_BED]);
+    enter(o, bed);
+    double convalescent = bed + draw_stay(o->rng, o->bed);
     record(o, IN_BED, bed, convalescent);
     if (convalescent > LAST_DAY)
         return;
-    double recovered =
-        convalescent + draw_stay(o->rng, s->stages_convalescent, theta[D_CONVALESCENT]);
-    record(o, CONVALESCENT, convalescent, recovered);
+    record(o, CONVALESCENT, convalescent,
+           convalescent + draw_stay(o->rng, o->convalescence));
+}
+
+static stay stay_of(unsigned phases, double mean)
+{
+    return (stay){phases, mean / phases};
+}
+
+static void begin_outbreak(outbreak *o)
+{
+    const school *s = o->school;
+    o->start = -o->theta[T_START];
+    o->infectious_stay = stay_of(s->stages_infectious, o->theta[D_INFECTIOUS]);
+    o->bed = stay_of(s->stages_bed, o->theta[D_BED]);
+    o->convalescence = stay_of(s->stages_convalescent, o->theta[D_CONVALESCENT]);
+    o->susceptible = s->population - s->initial;
+    o->infectious = 0;
+    memset(o->change, 0, sizeof o->change);
+    clear_calendar(o);
+    for (size_t k = 0; k < s->initial; k++)
+        infect(o, o->start);
 }
 
 /* From day -t_start to the last day; returns the number of boys ever infected. */
 static size_t run_outbreak(outbreak *o)
 {
-    const school *s = o->school;
-    double t = -o->theta[T_START], per_pair = o->theta[BETA] / (double)s->population;
-    double threshold = draw_stay(o->rng, 1, 1);
-    o->susceptible = s->population - s->initial;
-    o->infectious = 0;
-    memset(o->change, 0, sizeof o->change);
-    for (size_t k = 0; k < s->initial; k++)
-        infect(o, t);
+    static const stay unit = {1, 1};
+    double per_pair = o->theta[BETA] / (double)o->school->population;
+    begin_outbreak(o);
+    double t = o->start, threshold = draw_stay(o->rng, unit);
     while (o->infectious > 0 && o->susceptible > 0) {
         double force = per_pair * (double)o->susceptible * (double)o->infectious;
-        double infection = t + threshold / force, departure = o->leaving[0];
-        if (fmin(infection, departure) > LAST_DAY)
-            break;
-        if (infection < departure) {
-            t = infection;
+        double departure = next_departure(o), hazard = force * (departure - t);
+        if (threshold < hazard) {
+            t += threshold / force;
+            if (t > LAST_DAY)
+                break;
+            threshold = draw_stay(o->rng, unit);
             o->susceptible--;
             infect(o, t);
-            threshold = draw_stay(o->rng, 1, 1);
+        } else if (departure > LAST_DAY) {
+            break;
         } else {
-            threshold = fmax(threshold - force * (departure - t), 0);
+            threshold -= hazard;
             t = departure;
-            heap_pop(o);
+            strike_out(o);
+            o->infectious--;
         }
     }
-    return s->population - o->susceptible;
+    return o->school->population - o->susceptible;
 }
 
 /* Binomial(number on that day, rho), day by day. */
@@ -331,7 +394,7 @@ static uint8_t simulate_row(outbreak *o, float *x)
 
 static int simulate(const void *self, void *work, nre_batch *batch)
 {
-    outbreak o = {.school = self, .leaving = work};
+    outbreak o = {.school = self, .calendar = work};
     for (size_t i = 0; i < batch->n; i++) {
         o.theta = batch->theta + i * N_THETA;
         o.rng = batch->rng[i];
@@ -480,7 +543,7 @@ static const nre_simulator_ops OPS = {
     .struct_size = sizeof OPS,
     .info = info,
     .worker = worker,
-    .worker_end = free,
+    .worker_end = worker_end,
     .simulate = simulate,
     .observation = observation,
     .derived = derived,

@@ -27,7 +27,7 @@ static const nre_option OPTIONS[] = {
 typedef struct gaussian {
     size_t dim;
     nre_theta *theta;    /* [dim] */
-    char (*text)[2][24]; /* [dim], name and label */
+    char (*text)[2][40]; /* [dim], name and label */
     nre_field field;
 } gaussian;
 

@@ -92,8 +92,7 @@ Test(plugin_check, says_what_is_wrong)
         {"uses_neighbour_stream", "rows do not depend on the batch or its order",
          ", alone"},
         {"wrong_gradient", "its gradient agrees with differences", "gradient by 'mu'"},
-        {"ignores_theta", "the logit depends on theta and on x",
-         "does not depend on theta"},
+        {"ignores_theta", "it builds networks of one output", "does not depend on theta"},
         {"draws_prior", "it recovers mean and covariance of a Gaussian",
          "standard errors"},
     };
