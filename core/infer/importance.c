@@ -8,6 +8,7 @@ enum {
     N_PRIOR = 500,
     N_ROUND = 300,
     MAX_ROUNDS = 14,
+    ADAPT_ROUNDS = 12, /* what has not served by then will hardly: many draws must do */
     FIT_POINTS = 200,
     TEMPER_STEPS = 12
 };
@@ -281,7 +282,8 @@ static int mixture_stage(sampling *s)
         return fail(NRE_ENUMERIC,
                     "the posterior of row %zu is zero at all %zu draws from the prior",
                     s->row, s->n);
-    while (status == NRE_OK && !serves && s->used + 2 < s->plan.max_rounds)
+    while (status == NRE_OK && !serves && s->used < ADAPT_ROUNDS &&
+           s->used + 2 < s->plan.max_rounds)
         status = adapt(s, &serves);
     if (status != NRE_OK)
         return status;
