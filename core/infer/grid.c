@@ -12,7 +12,7 @@ enum {
 };
 static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
 static const double ROUGH = 0.75;      /* mean squared half difference to refine at */
-static const double ROUGH_END = 0.02; /* the same of the ends of infinite supports */
+static const double ROUGH_END = 0.1; /* the same of the ends of infinite supports */
 static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
 static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
 static const double DEPTH = 15;          /* nats below the maximum that may be left out */
