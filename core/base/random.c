@@ -54,15 +54,16 @@ void rng_start(rng *r, rng_key key, uint64_t item, uint64_t attempt)
     };
 }
 
+/* Word by word: through memcpy the compiler keeps the block in memory, half as fast again. */
 static void next_block(rng *r)
 {
-    philox4x64_ctr_t counter;
-    philox4x64_key_t key;
+    philox4x64_key_t key = {{r->key.word[0], r->key.word[1]}};
+    philox4x64_ctr_t block = {
+        {r->counter[0], r->counter[1], r->counter[2], r->counter[3]}};
 
-    memcpy(counter.v, r->counter, sizeof counter.v);
-    memcpy(key.v, r->key.word, sizeof key.v);
-    counter = philox4x64(counter, key);
-    memcpy(r->word, counter.v, sizeof r->word);
+    block = philox4x64(block, key);
+    for (size_t i = 0; i < 4; i++)
+        r->word[i] = block.v[i];
     r->counter[0]++;
     r->used = 0;
 }
