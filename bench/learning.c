@@ -88,8 +88,7 @@ static double real(const char *text)
     return text_to_real(text, &value) ? value : NAN;
 }
 
-/* ---- simulations
- * ----------------------------------------------------------------------------- */
+/* simulations */
 
 static int draw_loader(bench *b, const char *purpose, size_t n, double **theta, float **x,
                        loader **out)
@@ -110,8 +109,7 @@ static int draw_loader(bench *b, const char *purpose, size_t n, double **theta, 
     return loader_of_arrays(n, simulator_n_theta(s), simulator_n_x(s), *theta, *x, out);
 }
 
-/* ---- the exact ratio
- * ------------------------------------------------------------------------- */
+/* the exact ratio */
 
 typedef struct exact {
     bench *b;
@@ -177,8 +175,7 @@ static int know_exact(bench *b, const train_job *job)
     return status;
 }
 
-/* ---- the network's gain
- * ---------------------------------------------------------------------- */
+/* the network's gain */
 
 static int gain_of(const bench *b, const model *m, const scaling *c, double *gain)
 {
@@ -222,8 +219,7 @@ static int trained_gain(const bench *b, const char *folder, double *gain)
     return status;
 }
 
-/* ---- one line of the table
- * ------------------------------------------------------------------- */
+/* one line of the table */
 
 static void remove_folder(const char *folder)
 {
@@ -319,8 +315,7 @@ static int train_on(bench *b, train_job *job, uint64_t n)
     return status;
 }
 
-/* ---- a simulator
- * ----------------------------------------------------------------------------- */
+/* a simulator */
 
 static int open_plugin(bench *b, nre_kind kind, const char *name, instance **out)
 {
@@ -427,8 +422,7 @@ static int run_simulator(bench *b, const char *name)
     return status;
 }
 
-/* ---- the command line
- * ------------------------------------------------------------------------ */
+/* the command line */
 
 static int parse(int argc, char **argv, settings *s)
 {

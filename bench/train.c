@@ -66,7 +66,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- the sgemm calls of a slice ---- */
+/* the sgemm calls of a slice */
 
 static void product_add(products *p, product q)
 {
@@ -133,7 +133,7 @@ static int products_new(products *p, const net *g, size_t batch, unsigned thread
     return p->memory ? NRE_OK : fail(NRE_ENOMEM, "no memory for the matrices");
 }
 
-/* ---- the training step ---- */
+/* the training step */
 
 static int fill(void *context, unsigned worker, size_t first, size_t n, float *x,
                 float *theta)
@@ -196,7 +196,7 @@ static int measure(bench *b, double seconds, double *t_step, double *t_products)
     return NRE_OK;
 }
 
-/* ---- set-up ---- */
+/* set-up */
 
 static int values_fill(nre_values *v, const bench_case *c)
 {

@@ -18,17 +18,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* ---- status.c: status and message ------------------------------------------------------- */
+/* status.c: status and message */
 
 /* Reasons that only the core has; each has an exit code of its own (exit_code_of). */
 enum core_status {
-    NRE_EUSAGE = -20,   /* command line                    exit 2  */
-    NRE_ECONFIG = -21,  /* the config is invalid           exit 3  */
-    NRE_EPLUGIN = -22,  /* missing, refused or failed      exit 4  */
-    NRE_EDATA = -23,    /* missing, corrupt, incompatible  exit 5  */
-    NRE_EGATE = -24,    /* finished, a gate was missed     exit 7  */
-    NRE_EEXISTS = -25,  /* output exists                   exit 9  */
-    NRE_ELOCKED = -26   /* locked by a live process        exit 10 */
+    NRE_EUSAGE = -20,  /* command line                    exit 2  */
+    NRE_ECONFIG = -21, /* the config is invalid           exit 3  */
+    NRE_EPLUGIN = -22, /* missing, refused or failed      exit 4  */
+    NRE_EDATA = -23,   /* missing, corrupt, incompatible  exit 5  */
+    NRE_EGATE = -24,   /* finished, a gate was missed     exit 7  */
+    NRE_EEXISTS = -25, /* output exists                   exit 9  */
+    NRE_ELOCKED = -26  /* locked by a live process        exit 10 */
 };
 
 /* Record a sentence for this thread and return STATUS: return fail(NRE_EIO, "...").  */
@@ -49,10 +49,11 @@ const char *status_text(int status);
 int exit_code_of(int status);
 
 /* Invariants of our own code, always on: prints file and line, aborts.  Never for user input. */
-#define bug_if(condition) ((condition) ? bug_found(#condition, __FILE__, __LINE__) : (void)0)
+#define bug_if(condition)                                                                \
+    ((condition) ? bug_found(#condition, __FILE__, __LINE__) : (void)0)
 _Noreturn void bug_found(const char *condition, const char *file, int line);
 
-/* ---- log.c: one line a message, on stderr and in a file ------------------------------------ */
+/* log.c: one line a message, on stderr and in a file */
 
 /* Least level shown on stderr (default NRE_INFO); the file gets everything.  [main] */
 void log_level(nre_level least);
@@ -64,10 +65,10 @@ void log_say_v(nre_level level, const char *format, va_list arguments);
  * not log.  [main] */
 void log_around(void (*before)(void), void (*after)(void));
 
-/* ---- arena.c: memory that is freed together ------------------------------------------------ */
+/* arena.c: memory that is freed together */
 
 typedef struct arena arena;
-arena *arena_new(void);      /* NULL when out of memory */
+arena *arena_new(void); /* NULL when out of memory */
 void arena_free(arena *a);
 /* N items of SIZE bytes, zeroed, 64-byte aligned; NULL when out of memory or N * SIZE overflows.
  * An arena serves one thread at a time. */
@@ -77,7 +78,7 @@ char *arena_print(arena *a, const char *format, ...) NRE_PRINTF(2, 3);
 /* Outside arenas: zeroed, 64-byte aligned, overflow-checked, NULL when out of memory; free(). */
 void *memory_new(size_t n, size_t size);
 
-/* ---- random.c: reproducible streams --------------------------------------------------------- */
+/* random.c: reproducible streams */
 
 /* Philox 4x64-10 (Salmon et al. 2011) by Random123: key = { root seed, hash of the purpose },
  * counter = { block, item, attempt or epoch, 0 }.  Number of items, threads and shards never
@@ -88,28 +89,29 @@ typedef struct rng_key {
 rng_key rng_purpose(uint64_t seed, const char *purpose, ...) NRE_PRINTF(2, 3);
 
 typedef struct rng {
-    nre_rng api;        /* first, so that &r->api is an nre_rng for plugins */
+    nre_rng api; /* first, so that &r->api is an nre_rng for plugins */
     rng_key key;
     uint64_t counter[4];
-    uint64_t word[4];   /* of the current block */
-    unsigned used;      /* words of it that are spent, 4: none left */
-    double spare;       /* the second normal of a pair */
+    uint64_t word[4]; /* of the current block */
+    unsigned used;    /* words of it that are spent, 4: none left */
+    double spare;     /* the second normal of a pair */
     bool has_spare;
 } rng;
 /* No clean-up needed; a stream is a value and may be copied or stored. */
 void rng_start(rng *r, rng_key key, uint64_t item, uint64_t attempt);
 uint64_t rng_bits(rng *r);
-double rng_uniform(rng *r);                      /* in the open (0, 1), 52 bits */
+double rng_uniform(rng *r); /* in the open (0, 1), 52 bits */
 double rng_normal(rng *r);
-uint64_t rng_below(rng *r, uint64_t n);          /* uniform in 0..n-1, unbiased; n > 0 */
-void rng_permutation(rng *r, size_t n, uint64_t *out);      /* of 0..n-1 */
+uint64_t rng_below(rng *r, uint64_t n); /* uniform in 0..n-1, unbiased; n > 0 */
+void rng_permutation(rng *r, size_t n, uint64_t *out); /* of 0..n-1 */
 
-/* ---- pool.c: worker threads ------------------------------------------------------------------ */
+/* pool.c: worker threads */
 
 typedef struct pool pool;
 /* Item I of a job on behalf of thread WORKER (0 .. threads - 1), for scratch memory by thread. */
 typedef int pool_task(void *context, size_t i, unsigned worker);
-int pool_new(unsigned n_threads, pool **out);    /* n_threads >= 1, the caller's among them */
+/* n_threads >= 1, the caller's among them */
+int pool_new(unsigned n_threads, pool **out);
 void pool_free(pool *p);
 unsigned pool_threads(const pool *p);
 /* Run task(context, i) for i < n; items are handed out in order.  After a failure or a wish to
@@ -121,13 +123,13 @@ int pool_run(pool *p, size_t n, pool_task *task, void *context);
  * update of weights in place. */
 int pool_run_all(pool *p, size_t n, pool_task *task, void *context);
 
-/* ---- stop.c: the wish to stop; progress ---------------------------------------------------------- */
+/* stop.c: the wish to stop; progress */
 
 /* Async-signal-safe; also what the handlers of SIGINT, SIGTERM and SIGUSR1 call.  0 takes the
  * wish back. */
 void stop_request(int signal_number);
-int stop_signal(void);          /* 0 while nobody asked */
-int stop_check(void);           /* 0, or NRE_ECANCELLED with a message */
+int stop_signal(void); /* 0 while nobody asked */
+int stop_check(void);  /* 0, or NRE_ECANCELLED with a message */
 /* Install them; SIGXFSZ is ignored, so that a file at its size limit is an error.  [main] */
 void stop_handlers(void);
 
@@ -142,7 +144,7 @@ struct progress {
 int progress_report(progress *p, const char *what, uint64_t done, uint64_t total,
                     const char *unit, const char *detail);
 
-/* ---- hash.c: XXH3 128 --------------------------------------------------------------------------- */
+/* hash.c: XXH3 128 */
 
 typedef struct hash {
     uint64_t high, low;
@@ -152,11 +154,11 @@ typedef struct hash_text {
 } hash_text;
 hash hash_bytes(const void *data, size_t n);
 hash hash_string(const char *text);
-int hash_file(const char *path, uint64_t from, hash *out);   /* of all bytes after FROM */
+int hash_file(const char *path, uint64_t from, hash *out); /* of all bytes after FROM */
 hash_text hash_hex(hash h);
 bool hash_equal(hash a, hash b);
 
-/* ---- file.c: files and folders ------------------------------------------------------------------- */
+/* file.c: files and folders */
 
 /* All of a file, with a 0 behind it; more than LIMIT bytes is NRE_EFORMAT, no file NRE_EDATA.
  * free(*text). */
@@ -168,34 +170,40 @@ int file_print(const char *path, const char *format, ...) NRE_PRINTF(2, 3);
  * is what it writes; publish fsyncs and renames it, and removes it when that fails. */
 int file_publish(const char *temporary, const char *path);
 bool file_exists(const char *path);
-int folder_make(const char *path);               /* with parents; an existing one is fine */
-char *path_join(arena *a, const char *folder, const char *name);   /* absolute NAME: as it is */
-char *path_folder(arena *a, const char *path);   /* "a/b.c" -> "a", "b.c" -> "." */
+int folder_make(const char *path); /* with parents; an existing one is fine */
+/* absolute NAME: as it is */
+char *path_join(arena *a, const char *folder, const char *name);
+char *path_folder(arena *a, const char *path); /* "a/b.c" -> "a", "b.c" -> "." */
 
-/* ---- text.c: numbers and words as users write them ---------------------------------------------- */
+/* text.c: numbers and words as users write them */
 
 /* The whole string, C locale, finite; also 1e-4, .5, 1_000 is refused.  False when it is not. */
 bool text_to_real(const char *text, double *out);
-bool text_to_int(const char *text, int64_t *out);       /* 200000, also 2e5 when integral */
+bool text_to_int(const char *text, int64_t *out); /* 200000, also 2e5 when integral */
 /* The candidate within Damerau-Levenshtein distance 2 (and less than half of WORD), else NULL. */
 const char *text_nearest(const char *word, size_t n, const char *const *candidates);
 
-/* ---- json.c: JSON by jansson --------------------------------------------------------------------- */
+/* json.c: JSON by jansson */
 
 /* Atomic, indented, keys as inserted, 17 significant digits.  Borrows VALUE. */
 int json_save(const char *path, const json_t *value);
 /* At most LIMIT bytes; duplicate keys refused; position in the message.  json_decref(*out). */
 int json_load_path(const char *path, size_t limit, json_t **out);
-json_t *json_number(double value);       /* null when not finite; jansson would drop the key */
+json_t *json_number(double value); /* null when not finite; jansson would drop the key */
 
-/* ---- store.c: arrays on disk (HDF5) -------------------------------------------------------------- */
+/* store.c: arrays on disk (HDF5) */
 
 /* An HDF5 file whose first 512 bytes (HDF5's user block) hold a magic word, the length and the
  * XXH3-128 of the rest: open verifies it before the library sees a byte, so a damaged file is
  * refused (NRE_EDATA) and not a crash.  Datasets are contiguous and carry no times: same content,
  * same bytes.  One thread at a time over all stores.  [main] */
 typedef struct store store;
-typedef enum store_type { STORE_F32 = 1, STORE_F64 = 2, STORE_U8 = 3, STORE_I64 = 4 } store_type;
+typedef enum store_type {
+    STORE_F32 = 1,
+    STORE_F64 = 2,
+    STORE_U8 = 3,
+    STORE_I64 = 4
+} store_type;
 enum { STORE_RANK = 5 };
 typedef struct store_shape {
     store_type type;
@@ -205,13 +213,14 @@ typedef struct store_shape {
 /* Held in memory until committed: for a dataset that is large, make several (shards). */
 int store_create(const char *path, store **out);
 /* NAME may hold groups, "optimiser/m": made as needed.  n items = product of dims. */
-int store_put(store *s, const char *name, store_type type, unsigned rank, const uint64_t *dim,
-              const void *data);
+int store_put(store *s, const char *name, store_type type, unsigned rank,
+              const uint64_t *dim, const void *data);
 /* Root attributes; a text of at most 64000 bytes. */
 int store_put_text(store *s, const char *name, const char *text);
 int store_put_real(store *s, const char *name, double value);
 int store_put_int(store *s, const char *name, int64_t value);
-int store_commit(store *s);      /* publish and free S, also on failure; the old file or the new */
+/* publish and free S, also on failure; the old file or the new */
+int store_commit(store *s);
 int store_open(const char *path, store **out);
 bool store_has(const store *s, const char *name);
 int store_shape_of(store *s, const char *name, store_shape *out);
@@ -224,13 +233,13 @@ int store_get_int(store *s, const char *name, int64_t *out);
 typedef struct store_map {
     void *base;
     size_t length;
-    const void *data;    /* [product of dims] */
+    const void *data; /* [product of dims] */
 } store_map;
 int store_map_of(store *s, const char *name, store_type type, uint64_t n, store_map *out);
 void store_unmap(store_map *map);
-void store_close(store *s);              /* of a created one: abandons it */
+void store_close(store *s); /* of a created one: abandons it */
 
-/* ---- inside the folder --------------------------------------------------------------------------- */
+/* inside the folder */
 
 enum { ERROR_LENGTH = 16384 }; /* of a sentence, with its 0; longer ones are cut */
 /* A name beside PATH that no other process or thread uses; NULL when out of memory.  free(). */

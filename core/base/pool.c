@@ -53,7 +53,7 @@ static void relax(void)
 #endif
 }
 
-/* ---- one job, in any number of threads ---- */
+/* one job, in any number of threads */
 
 static void job_failed(job *j, size_t item, int status)
 {
@@ -114,7 +114,7 @@ static int job_end(const job *j)
     return NRE_OK;
 }
 
-/* ---- workers ---- */
+/* workers */
 
 static bool gate_enter(pool *p)
 {

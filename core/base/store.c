@@ -25,7 +25,7 @@ struct store {
     bool failed;    /* something could not be put: nothing will be published */
 };
 
-/* ---- handles and types ---- */
+/* handles and types */
 
 /* Of any kind; negative ones are those that could not be made. */
 static void drop(hid_t id)
@@ -118,7 +118,7 @@ void store_close(store *s)
     free(s);
 }
 
-/* ---- writing ---- */
+/* writing */
 
 static int fail_put(store *s, const char *name)
 {
@@ -273,7 +273,7 @@ int store_commit(store *s)
     return status;
 }
 
-/* ---- reading ---- */
+/* reading */
 
 static int fail_damaged(const char *path, const char *how)
 {
@@ -477,7 +477,7 @@ int store_get_text(store *s, const char *name, arena *a, char **out)
     return status;
 }
 
-/* ---- mapping ---- */
+/* mapping */
 
 /* Through the library's own descriptor, so that it is the file that was verified even
  * when another has taken its name since. */

@@ -8,7 +8,7 @@
 
 #include "plugin/plugin.h"
 
-/* ---- tree.c: YAML events -> tree ------------------------------------------------------------ */
+/* tree.c: YAML events -> tree */
 
 typedef enum node_kind { NODE_MAP = 1, NODE_LIST = 2, NODE_SCALAR = 3 } node_kind;
 
@@ -17,11 +17,11 @@ typedef enum node_kind { NODE_MAP = 1, NODE_LIST = 2, NODE_SCALAR = 3 } node_kin
 typedef struct node node;
 struct node {
     node_kind kind;
-    const char *text;            /* scalar: its text */
-    bool quoted;                 /* scalar: a string for sure */
-    const char *key;             /* in a map: its key */
+    const char *text; /* scalar: its text */
+    bool quoted;      /* scalar: a string for sure */
+    const char *key;  /* in a map: its key */
     size_t key_line, key_column, key_width;
-    size_t line, column, width;  /* of the value; width of its first line */
+    size_t line, column, width; /* of the value; width of its first line */
     const char *origin;
     node *parent, *first, *next; /* children in order */
     size_t n;                    /* of children */
@@ -31,28 +31,30 @@ struct node {
  * are refused.  Mistakes go to MISTAKES; the tree lives in A.  NRE_ECONFIG when a mistake left no
  * tree to go on with.  Nothing but comments is an empty scalar. */
 typedef struct mistakes mistakes;
-int tree_parse(arena *a, const char *origin, const char *text, size_t n, mistakes *m, node **out);
+int tree_parse(arena *a, const char *origin, const char *text, size_t n, mistakes *m,
+               node **out);
 /* Child of a map by key, NULL when absent; M may be NULL or no map. */
 node *node_child(const node *m, const char *key);
 /* "diagnose.coverage.levels[1]"; "" for a root; in A. */
 const char *node_path(const node *n, arena *a);
 
-/* ---- mistakes.c: collected errors ----------------------------------------------------------------- */
+/* mistakes.c: collected errors */
 
 mistakes *mistakes_new(arena *a);
 /* Lines of ORIGIN for the carets; TEXT is borrowed.  Origins are reported in this order. */
 void mistakes_source(mistakes *m, const char *origin, const char *text, size_t n);
 /* HINT ("did you mean 'x'?  (known: a, b)") may be NULL.  WIDTH 0: no caret; the caret ends where
  * the line does.  LINE 0, and origins that begin with "--": no position. */
-void mistake_add(mistakes *m, const char *origin, size_t line, size_t column, size_t width,
-                 const char *hint, const char *sentence, ...) NRE_PRINTF(7, 8);
+void mistake_add(mistakes *m, const char *origin, size_t line, size_t column,
+                 size_t width, const char *hint, const char *sentence, ...)
+    NRE_PRINTF(7, 8);
 size_t mistakes_count(const mistakes *m);
 /* NRE_OK when there are none, else NRE_ECONFIG with the report as message. */
 int mistakes_fail(const mistakes *m);
 /* As many of the first 20 as fit in a message, and how many more there are. */
 const char *mistakes_report(const mistakes *m);
 
-/* ---- experiment.c: what a config says ------------------------------------------------------------- */
+/* experiment.c: what a config says */
 
 /* Where a value was said, for messages of later stages. */
 typedef struct place {
@@ -60,44 +62,51 @@ typedef struct place {
     size_t line, column;
 } place;
 
-typedef struct component {       /* plugin: + params: */
+typedef struct component { /* plugin: + params: */
     const char *name;
-    const plugin *plugin;        /* loaded and vetted */
-    nre_values *values;          /* complete */
+    const plugin *plugin; /* loaded and vetted */
+    nre_values *values;   /* complete */
     place where;
 } component;
 
 typedef struct parameter_override {
     const char *name;
-    uint32_t prior;              /* nre_prior */
-    double a, b, lo, hi;         /* as in nre_theta */
+    uint32_t prior;      /* nre_prior */
+    double a, b, lo, hi; /* as in nre_theta */
     place where;
 } parameter_override;
 
 typedef struct dataset_request {
     bool wanted;
     uint64_t n;
-    uint64_t shard;              /* rows of a file; 0: chosen by the core */
-    const char *file;            /* {file:}: HDF5 of ours or of others; absolute; or NULL */
-    const char *theta, *x;       /* {theta:, x:}: .npy; absolute; or NULL */
-    bool noise_included;         /* of files: noise: included | add */
+    uint64_t shard;        /* rows of a file; 0: chosen by the core */
+    const char *file;      /* {file:}: HDF5 of ours or of others; absolute; or NULL */
+    const char *theta, *x; /* {theta:, x:}: .npy; absolute; or NULL */
+    bool noise_included;   /* of files: noise: included | add */
     place where;
 } dataset_request;
 
 typedef enum invalid_policy {
-    INVALID_ERROR = 0, INVALID_REDRAW_X = 1, INVALID_REDRAW_THETA = 2
+    INVALID_ERROR = 0,
+    INVALID_REDRAW_X = 1,
+    INVALID_REDRAW_THETA = 2
 } invalid_policy;
 
 typedef enum schedule_kind {
-    SCHEDULE_CONSTANT = 0, SCHEDULE_COSINE = 1, SCHEDULE_PLATEAU = 2, SCHEDULE_ONE_CYCLE = 3
+    SCHEDULE_CONSTANT = 0,
+    SCHEDULE_COSINE = 1,
+    SCHEDULE_PLATEAU = 2,
+    SCHEDULE_ONE_CYCLE = 3
 } schedule_kind;
 
-typedef enum estimator_kind {    /* what answers log r */
-    ESTIMATOR_NETWORK = 0, ESTIMATOR_EXACT = 1, ESTIMATOR_PRIOR = 2
+typedef enum estimator_kind { /* what answers log r */
+                              ESTIMATOR_NETWORK = 0,
+                              ESTIMATOR_EXACT = 1,
+                              ESTIMATOR_PRIOR = 2
 } estimator_kind;
 
 typedef struct target_request {
-    bool all;                    /* `all`: every parameter */
+    bool all; /* `all`: every parameter */
     size_t n;
     const char *const *names;
     place where;
@@ -106,14 +115,14 @@ typedef struct target_request {
 enum { REGION_CREDIBLE = 1u, REGION_CONFIDENCE = 2u };
 
 typedef struct experiment {
-    const char *path;            /* of the file; "-" for stdin */
+    const char *path; /* of the file; "-" for stdin */
     const char *name;
     uint64_t seed;
     estimator_kind estimator;
     struct {
         component component;
         invalid_policy on_invalid;
-        double max_fraction;     /* of invalid rows, default 0.01 */
+        double max_fraction; /* of invalid rows, default 0.01 */
     } simulator;
     size_t n_overrides;
     const parameter_override *overrides;
@@ -122,38 +131,48 @@ typedef struct experiment {
     } datasets;
     component architecture;
     struct {
-        struct { const char *name; uint64_t marginals; } loss;   /* marginals: shifts a row */
-        struct { const char *name; double lr, beta1, beta2, eps, weight_decay; } optimizer;
+        struct {
+            const char *name;
+            uint64_t marginals;
+        } loss; /* marginals: shifts a row */
+        struct {
+            const char *name;
+            double lr, beta1, beta2, eps, weight_decay;
+        } optimizer;
         struct {
             schedule_kind kind;
-            uint64_t warmup;             /* epochs of linear warm-up */
-            double factor;               /* plateau: of each reduction */
-            uint64_t patience;           /* plateau: epochs without gain */
+            uint64_t warmup;   /* epochs of linear warm-up */
+            double factor;     /* plateau: of each reduction */
+            uint64_t patience; /* plateau: epochs without gain */
             double min_lr;
         } schedule;
         uint64_t batch_size, epochs;
-        uint64_t patience;               /* epochs without a better validation loss; 0: all */
+        uint64_t patience; /* epochs without a better validation loss; 0: all */
         uint64_t ensemble;
-        double clip;                     /* norm of the gradient; 0: none */
-        bool standardise;                /* `standardise: none` turns it off */
-        uint64_t checkpoint_every;       /* epochs */
+        double clip;               /* norm of the gradient; 0: none */
+        bool standardise;          /* `standardise: none` turns it off */
+        uint64_t checkpoint_every; /* epochs */
     } train;
     struct {
         size_t n_targets;
         const target_request *targets;
         struct {
-            const char *file;            /* absolute or a name the plugin's data folder has */
+            const char *file; /* absolute or a name the plugin's data folder has */
             bool wanted;
             struct {
                 bool wanted;
-                size_t n_at;             /* theta by name; the others at nominal */
+                size_t n_at; /* theta by name; the others at nominal */
                 const char *const *names;
                 const double *values;
                 uint64_t n, seed;
             } simulate;
             place where;
         } observation;
-        enum { NUISANCE_UNSAID = 0, NUISANCE_PER_OBSERVATION = 1, NUISANCE_SHARED = 2 } nuisance;
+        enum {
+            NUISANCE_UNSAID = 0,
+            NUISANCE_PER_OBSERVATION = 1,
+            NUISANCE_SHARED = 2
+        } nuisance;
         struct {
             component component;
             uint64_t chains, warmup, draws;
@@ -163,32 +182,34 @@ typedef struct experiment {
         struct {
             bool wanted;
             size_t n_levels;
-            const double *levels;        /* in (0, 1) */
-            unsigned regions;            /* REGION_... */
+            const double *levels; /* in (0, 1) */
+            unsigned regions;     /* REGION_... */
             uint64_t observables, repeats;
-            bool gate_under;             /* gate: {under: error} */
-            bool snap;                   /* the paper's snapping to the nearest grid point */
+            bool gate_under; /* gate: {under: error} */
+            bool snap;       /* the paper's snapping to the nearest grid point */
         } coverage;
         struct {
             bool wanted;
             uint64_t observables;
-            bool gate_outside;           /* gate: {outside: error}: of the observation's area */
+            bool gate_outside; /* gate: {outside: error}: of the observation's area */
         } area;
-        struct {                         /* the observation among prior predictions */
+        struct { /* the observation among prior predictions */
             bool wanted;
-            uint64_t observables;        /* test rows it is ranked among */
+            uint64_t observables; /* test rows it is ranked among */
             bool gate_outside;
         } predictive;
     } diagnose;
-    struct { bool html; } report;
-    const node *tree;                    /* as resolved: every key with its value and origin */
+    struct {
+        bool html;
+    } report;
+    const node *tree; /* as resolved: every key with its value and origin */
 } experiment;
 
 typedef struct config_request {
-    const char *path;            /* of the YAML file, "-": stdin */
-    size_t n_set;                /* PATH=VALUE, in order */
+    const char *path; /* of the YAML file, "-": stdin */
+    size_t n_set;     /* PATH=VALUE, in order */
     const char *const *set;
-    const uint64_t *seed;        /* --seed, or NULL */
+    const uint64_t *seed; /* --seed, or NULL */
     plugins *plugins;
 } config_request;
 
@@ -204,7 +225,7 @@ const char *experiment_text(const experiment *e, arena *a);
 /* {"train.epochs": {"value": 30, "from": "configs/x.yaml:12:3"}, ...} */
 int experiment_write_origins(const experiment *e, const char *path);
 
-/* ---- stage inputs, for reuse --------------------------------------------------------------------- */
+/* stage inputs, for reuse */
 
 /* Values that a stage depends on, as sorted "path = value" lines below the given prefixes
  * ("simulator", "datasets.train"), without those that change no result (labels, reports,
@@ -213,7 +234,7 @@ int experiment_write_origins(const experiment *e, const char *path);
 const char *experiment_inputs(const experiment *e, arena *a, size_t n_prefixes,
                               const char *const *prefixes);
 
-/* ---- schema.c: all keys ------------------------------------------------------------------------------ */
+/* schema.c: all keys */
 
 /* `nereid explain KEY`: what it means, type, range, default; NRE_EUSAGE with a suggestion when
  * unknown.  Text in A. */
@@ -223,50 +244,51 @@ const char *schema_starter(arena *a);
 /* Value in E and where it was set, for `nereid explain KEY -c CONFIG`; NULL when it has none. */
 const node *experiment_find(const experiment *e, const char *key);
 
-/* ---- inside the folder ---------------------------------------------------------------------------- */
+/* inside the folder */
 
 typedef enum key_type {
-    KEY_MAP = 1,     /* keys below it are those of the schema; a bool field is true when it is there */
-    KEY_SWITCH,      /* a map, or false */
-    KEY_NAMES,       /* a map whose keys the user names: "*" in paths of the schema */
-    KEY_STRING,      /* const char * */
-    KEY_WORD,        /* one of the choices, const char * */
-    KEY_CHOICE,      /* one of the choices, an enum: its index */
-    KEY_FLAG,        /* one of two choices, a bool: true for the second */
+    /* keys below it are those of the schema; a bool field is true when it is there */
+    KEY_MAP = 1,
+    KEY_SWITCH, /* a map, or false */
+    KEY_NAMES,  /* a map whose keys the user names: "*" in paths of the schema */
+    KEY_STRING, /* const char * */
+    KEY_WORD,   /* one of the choices, const char * */
+    KEY_CHOICE, /* one of the choices, an enum: its index */
+    KEY_FLAG,   /* one of two choices, a bool: true for the second */
     KEY_BOOL,
-    KEY_INT,         /* uint64_t */
+    KEY_INT, /* uint64_t */
     KEY_REAL,
-    KEY_REALS,       /* list of numbers */
-    KEY_WORDS,       /* list of choices, unsigned: a bit each */
-    KEY_FILE,        /* const char *, absolute */
-    KEY_DATA_FILE,   /* the same, or a name that the plugin's data folder has */
-    KEY_PLUGIN,      /* name of a plugin */
-    KEY_PARAMS,      /* its options, checked by their table */
-    KEY_PRIOR,       /* {FAMILY: [..]} */
+    KEY_REALS,     /* list of numbers */
+    KEY_WORDS,     /* list of choices, unsigned: a bit each */
+    KEY_FILE,      /* const char *, absolute */
+    KEY_DATA_FILE, /* the same, or a name that the plugin's data folder has */
+    KEY_PLUGIN,    /* name of a plugin */
+    KEY_PARAMS,    /* its options, checked by their table */
+    KEY_PRIOR,     /* {FAMILY: [..]} */
     KEY_TARGETS
 } key_type;
 
 enum {
     KEY_REQUIRED = 1u,
-    KEY_OPTIONAL = 2u,   /* a map that is absent unless said */
-    KEY_QUIET = 4u,      /* changes no result */
+    KEY_OPTIONAL = 2u, /* a map that is absent unless said */
+    KEY_QUIET = 4u,    /* changes no result */
     KEY_OPEN_LO = 8u,
     KEY_OPEN_HI = 16u
 };
 
 typedef struct schema_key {
-    const char *path;        /* "train.optimizer.lr", "parameters.*.prior" */
+    const char *path; /* "train.optimizer.lr", "parameters.*.prior" */
     key_type type;
-    const char *fallback;    /* default as in YAML; NULL: none */
-    const char *help;        /* one sentence */
-    double lo, hi;           /* of numbers; used when lo < hi */
+    const char *fallback; /* default as in YAML; NULL: none */
+    const char *help;     /* one sentence */
+    double lo, hi;        /* of numbers; used when lo < hi */
     unsigned flags;
-    const char *choices;     /* "a|b" */
-    const char *excludes;    /* siblings that it cannot stand beside, "file|theta" */
-    const char *needs;       /* siblings of which one must stand beside it */
-    const char *example;     /* shown in the starter file */
-    nre_kind kind;           /* KEY_PLUGIN */
-    size_t at;               /* 1 + offset of its field in an experiment; 0: none */
+    const char *choices;  /* "a|b" */
+    const char *excludes; /* siblings that it cannot stand beside, "file|theta" */
+    const char *needs;    /* siblings of which one must stand beside it */
+    const char *example;  /* shown in the starter file */
+    nre_kind kind;        /* KEY_PLUGIN */
+    size_t at;            /* 1 + offset of its field in an experiment; 0: none */
 } schema_key;
 
 /* The schema in the order of resolved.yaml: a key, then those below it. */
@@ -282,7 +304,8 @@ const char *key_name(const schema_key *k);
 const char *key_expects(const schema_key *k, arena *a);
 /* Hint for an unknown NAME below PARENT: "did you mean 'x'?  (known: x, y)"; *NEAR gets the full
  * path of the suggestion, or NULL. */
-const char *schema_hint(const schema_key *parent, const char *name, arena *a, const char **near);
+const char *schema_hint(const schema_key *parent, const char *name, arena *a,
+                        const char **near);
 /* "a, b, c" of "a|b|c". */
 const char *choices_text(const char *choices, arena *a);
 /* Items of "a|b|c" in A. */
@@ -291,22 +314,22 @@ bool choices_have(const char *choices, const char *word);
 
 typedef struct prior_family {
     const char *name;
-    uint32_t prior;              /* nre_prior */
-    const char *arguments;       /* "mean|sd|lo|hi" */
-    size_t n_least;              /* arguments that must be given */
+    uint32_t prior;        /* nre_prior */
+    const char *arguments; /* "mean|sd|lo|hi" */
+    size_t n_least;        /* arguments that must be given */
 } prior_family;
 const prior_family *prior_families(size_t *n);
-const char *prior_usage(const prior_family *f, arena *a);   /* "[a, b] or [a, b, lo, hi]" */
+const char *prior_usage(const prior_family *f, arena *a); /* "[a, b] or [a, b, lo, hi]" */
 
 /* Origin of a node whose mistake has been told: what replaces it is not to be checked further. */
 extern const char NODE_WRONG[];
-node *node_new(arena *a, node_kind kind, const node *like);   /* no children, no parent */
-node *node_copy(arena *a, const node *from);                  /* deep; without parent */
-void node_append(node *parent, node *child);                  /* key is the child's own */
+node *node_new(arena *a, node_kind kind, const node *like); /* no children, no parent */
+node *node_copy(arena *a, const node *from);                /* deep; without parent */
+void node_append(node *parent, node *child);                /* key is the child's own */
 void node_remove(node *parent, node *child);
-size_t text_mark(const char *text, size_t n);                 /* bytes of a byte order mark */
-const char *text_shown(arena *a, const char *text);           /* one short printable line */
-const char *real_text(arena *a, double value);                /* shortest that reads back */
+size_t text_mark(const char *text, size_t n);       /* bytes of a byte order mark */
+const char *text_shown(arena *a, const char *text); /* one short printable line */
+const char *real_text(arena *a, double value);      /* shortest that reads back */
 
 /* CHILD over BASE, by the rules of `extends:`; both are used up. */
 node *tree_merge(const schema_key *k, node *base, node *child, const node *replace);
@@ -315,11 +338,12 @@ int tree_set(arena *a, mistakes *m, const char *assignment, node **root);
 
 /* Check SAID against the schema and give every key its value. */
 int tree_resolve(arena *a, mistakes *m, const node *said, node **out);
-bool node_usable(const node *n);     /* there, and no mistake in it */
+bool node_usable(const node *n); /* there, and no mistake in it */
 /* Absolute when it lies beside the file ORIGIN that says it, else as it is. */
 const char *path_beside(arena *a, const char *origin, const char *path);
 /* Load the plugin that MAP names and check its params, which become all options. */
-int component_load(arena *a, mistakes *m, plugins *p, nre_kind kind, node *map, component *out);
+int component_load(arena *a, mistakes *m, plugins *p, nre_kind kind, node *map,
+                   component *out);
 /* experiment_load of TEXT as the content of the request's path.  PLUGINS may be NULL: components
  * keep their names only. */
 int experiment_from_text(const config_request *r, const char *text, size_t n, arena *a,

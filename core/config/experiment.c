@@ -14,7 +14,7 @@ typedef struct loader {
     const char *chain[MAX_CHAIN]; /* real paths, from the file to its ancestors */
 } loader;
 
-/* ---- reading files ---- */
+/* reading files */
 
 static int read_stdin(char **text, size_t *n)
 {
@@ -146,7 +146,7 @@ static int set_seed(loader *l, node **root)
     return seed->text ? NRE_OK : fail(NRE_ENOMEM, "no memory for the config");
 }
 
-/* ---- from the tree to the struct ---- */
+/* from the tree to the struct */
 
 static const node *find(const node *root, const char *path)
 {
@@ -349,7 +349,7 @@ static int fill(experiment *e, arena *a)
     return status == NRE_OK ? fill_at(e, a) : status;
 }
 
-/* ---- checks between keys ---- */
+/* checks between keys */
 
 /* Of the nodes that a check is about, the first that somebody wrote; false when one of
  * them is missing or wrong anyway. */
@@ -414,7 +414,7 @@ static void check_across(const experiment *e, mistakes *m, arena *a)
                     "train.loss.marginals must be below train.batch_size");
 }
 
-/* ---- the whole ---- */
+/* the whole */
 
 static const char *stem(arena *a, const char *path)
 {
@@ -522,7 +522,7 @@ int experiment_load(const config_request *r, arena *a, experiment **out)
     return load(&l, text, n, out);
 }
 
-/* ---- once the simulator's parameters are known ---- */
+/* once the simulator's parameters are known */
 
 typedef struct name_checker {
     mistakes *m;

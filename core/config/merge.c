@@ -59,7 +59,7 @@ node *tree_merge(const schema_key *k, node *base, node *child, const node *repla
     return base;
 }
 
-/* ---- --set ---- */
+/* --set */
 
 static const char *value_of(const char *assignment)
 {

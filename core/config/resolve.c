@@ -37,7 +37,7 @@ bool node_usable(const node *n)
     return n && n->origin != NODE_WRONG;
 }
 
-/* ---- telling ---- */
+/* telling */
 
 static const char *found_text(const resolver *r, const node *n)
 {
@@ -71,7 +71,7 @@ static node *wrong_type(resolver *r, const schema_key *k, const node *n)
     return wrong(r, n, key_expects(k, r->a), NULL);
 }
 
-/* ---- scalars ---- */
+/* scalars */
 
 static node *scalar(resolver *r, const node *like, const char *text, bool is_string)
 {
@@ -154,7 +154,7 @@ static node *resolve_real(resolver *r, const schema_key *k, const node *said)
     return wrong(r, said, key_expects(&one, r->a), hint);
 }
 
-/* ---- lists ---- */
+/* lists */
 
 /* The same list with items resolved by ITEM; NULL when any of them is wrong. */
 static node *resolve_items(resolver *r, const schema_key *k, const node *said,
@@ -201,7 +201,7 @@ static node *resolve_words(resolver *r, const schema_key *k, const node *said)
     return refuse_twins(r, said, resolve_items(r, &one, said, resolve_choice));
 }
 
-/* ---- files ---- */
+/* files */
 
 /* Absolute: relative paths are relative to the file that says them, or to where a command
  * line was given. */
@@ -236,7 +236,7 @@ const char *path_beside(arena *a, const char *origin, const char *path)
     return file_exists(full) ? full : path;
 }
 
-/* ---- priors ---- */
+/* priors */
 
 static const prior_family *family_named(const char *name)
 {
@@ -369,7 +369,7 @@ static node *resolve_prior(resolver *r, const schema_key *k, const node *said)
     return map;
 }
 
-/* ---- targets ---- */
+/* targets */
 
 static node *target_name(resolver *r, const schema_key *k, const node *said)
 {
@@ -445,7 +445,7 @@ static node *resolve_targets(resolver *r, const schema_key *k, const node *said)
     return list;
 }
 
-/* ---- maps ---- */
+/* maps */
 
 static bool is_empty(const node *n)
 {
@@ -583,7 +583,7 @@ static node *resolve_switch(resolver *r, const schema_key *k, const node *said)
     return resolve_map(r, k, is_bool ? NULL : said);
 }
 
-/* ---- any key ---- */
+/* any key */
 
 static node *resolve_value(resolver *r, const schema_key *k, const node *said)
 {

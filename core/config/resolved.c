@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- YAML ---- */
+/* YAML */
 
 /* A string that reads back as itself without quotes. */
 static bool is_plain(const char *text)
@@ -128,7 +128,7 @@ int experiment_write_resolved(const experiment *e, const char *path)
     return status;
 }
 
-/* ---- leaves: whatever is no map with keys ---- */
+/* leaves: whatever is no map with keys */
 
 typedef int leaf_visitor(void *context, const node *leaf, const char *path);
 
@@ -145,7 +145,7 @@ static int visit_leaves(const node *map, arena *a, leaf_visitor *visit, void *co
     return status;
 }
 
-/* ---- origins.json ---- */
+/* origins.json */
 
 static json_t *json_of(const node *n)
 {
@@ -205,7 +205,7 @@ int experiment_write_origins(const experiment *e, const char *path)
     return status;
 }
 
-/* ---- inputs of stages ---- */
+/* inputs of stages */
 
 typedef struct inputs {
     arena *a;

@@ -261,7 +261,7 @@ const char *prior_usage(const prior_family *f, arena *a)
     return arena_print(a, "[%s, %s] or [%s]", names[0], names[1], all);
 }
 
-/* ---- looking up ---- */
+/* looking up */
 
 const schema_key *schema_keys(size_t *n)
 {
@@ -314,7 +314,7 @@ const schema_key *schema_below(const schema_key *parent, const char *name)
     return NULL;
 }
 
-/* ---- words ---- */
+/* words */
 
 const char *const *choices_list(const char *choices, arena *a, size_t *n)
 {
@@ -404,7 +404,7 @@ const char *key_expects(const schema_key *k, arena *a)
     return text ? text : "another value";
 }
 
-/* ---- suggestions ---- */
+/* suggestions */
 
 static const char *near_sibling(const schema_key *parent, const char *name)
 {
@@ -476,7 +476,7 @@ const char *schema_hint(const schema_key *parent, const char *name, arena *a,
     return arena_print(a, "not known to this version  (known: %s)", known);
 }
 
-/* ---- explain ---- */
+/* explain */
 
 static int unknown_key(const char *path, arena *a)
 {
@@ -557,7 +557,7 @@ int schema_explain(const char *path, arena *a, const char **text)
     return printed(out, &written, a, text);
 }
 
-/* ---- the starter file ---- */
+/* the starter file */
 
 static size_t depth_of(const schema_key *k)
 {

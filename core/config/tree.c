@@ -26,7 +26,7 @@ typedef struct reader {
     size_t depth, n_nodes, n_documents;
 } reader;
 
-/* ---- nodes ---- */
+/* nodes */
 
 node *node_child(const node *m, const char *key)
 {
@@ -126,7 +126,7 @@ const char *text_shown(arena *a, const char *text)
     return out;
 }
 
-/* ---- reading ---- */
+/* reading */
 
 static int refuse(reader *r, yaml_mark_t at, size_t width, const char *hint,
                   const char *sentence)
@@ -312,7 +312,7 @@ static int on_event(reader *r, const yaml_event_t *e)
     }
 }
 
-/* ---- libyaml's own errors ---- */
+/* libyaml's own errors */
 
 static yaml_mark_t mark_of_byte(const reader *r, size_t offset)
 {

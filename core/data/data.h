@@ -6,27 +6,30 @@
 
 #include "plugin/plugin.h"
 
-/* ---- prior.c: one-dimensional priors and their product ---------------------------------------- */
+/* prior.c: one-dimensional priors and their product */
 
 typedef struct marginal {
     const char *name;
-    uint32_t family;             /* nre_prior */
-    double a, b, lo, hi;         /* as in nre_theta; a beta prior with lo = hi lives on [0, 1] */
-    double centre, deviation;    /* of the natural scale; filled by marginal_settle, else 0 */
+    uint32_t family;     /* nre_prior */
+    double a, b, lo, hi; /* as in nre_theta; a beta prior with lo = hi lives on [0, 1] */
+    /* of the natural scale; filled by marginal_settle, else 0 */
+    double centre, deviation;
 } marginal;
 
 /* NRE_EINVAL with the reason when the numbers make no prior. */
 int marginal_check(const marginal *m);
-void marginal_support(const marginal *m, double *lo, double *hi);      /* may be infinite */
-double marginal_sample(const marginal *m, nre_rng *stream);    /* by inversion: one uniform */
+void marginal_support(const marginal *m, double *lo, double *hi); /* may be infinite */
+/* by inversion: one uniform */
+double marginal_sample(const marginal *m, nre_rng *stream);
 /* log density, -INFINITY outside the support; *slope (may be NULL) its derivative. */
 double marginal_log_density(const marginal *m, double t, double *slope);
 double marginal_cdf(const marginal *m, double t);
-double marginal_quantile(const marginal *m, double u);         /* u in (0, 1) */
+double marginal_quantile(const marginal *m, double u); /* u in (0, 1) */
 /* Bijection of the support to the real line (log, logit or identity) and back; *log_jacobian
  * (may be NULL) = log |dt/dz|, *slope (may be NULL) its derivative by z. */
 double marginal_to_unbounded(const marginal *m, double t);
-double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian, double *slope);
+double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian,
+                               double *slope);
 /* What a network sees: mean 0 and deviation 1 under the prior on the family's natural scale
  * (logarithm for log-uniform, log-normal, half-Cauchy; else the value itself); *derivative dz/dt. */
 double marginal_standardise(const marginal *m, double t, double *derivative);
@@ -39,19 +42,20 @@ const char *marginal_text(const marginal *m, arena *a);
  * then know names, bounds and standardisation, their densities and quantiles are NaN. */
 typedef struct prior {
     size_t n;
-    const marginal *of;          /* [n] */
-    const nre_simulator_ops *custom;     /* NULL for a product */
+    const marginal *of;              /* [n] */
+    const nre_simulator_ops *custom; /* NULL for a product */
     const void *self;
-    const instance *owner;       /* of CUSTOM, named in messages; may be NULL */
+    const instance *owner; /* of CUSTOM, named in messages; may be NULL */
 } prior;
+/* row i from stream (key, first + i, attempt) */
 int prior_sample(const prior *p, rng_key key, uint64_t first, uint64_t attempt, size_t n,
-                 double *theta);         /* row i from stream (key, first + i, attempt) */
+                 double *theta);
 /* log density of the parameters WHICH [k] alone (NULL: all) at theta [n][k]; gradient [n][k] or
  * NULL.  NRE_ENOTSUP for a subset where the simulator's joint prior has no marginals. */
 int prior_log_density(const prior *p, size_t k, const uint32_t *which, size_t n,
                       const double *theta, double *log_density, double *gradient);
 
-/* ---- simulator.c: a simulator plugin, guarded --------------------------------------------------- */
+/* simulator.c: a simulator plugin, guarded */
 
 typedef struct simulator simulator;
 /* OVERRIDES replace the priors of the parameters they name.  Calls create's info(), checks it.
@@ -60,16 +64,16 @@ int simulator_open(const instance *i, size_t n_overrides, const marginal *overri
                    simulator **out);
 void simulator_close(simulator *s);
 const nre_simulator_info *simulator_info(const simulator *s);
-const nre_theta *simulator_theta(const simulator *s, size_t i);        /* by stride */
+const nre_theta *simulator_theta(const simulator *s, size_t i); /* by stride */
 const nre_field *simulator_field(const simulator *s, size_t i);
 const nre_theta *simulator_derived(const simulator *s, size_t i);
 const nre_simulator_ops *simulator_ops(const simulator *s);
 const instance *simulator_instance(const simulator *s);
 size_t simulator_n_theta(const simulator *s);
-size_t simulator_n_x(const simulator *s);            /* floats of a row of x */
+size_t simulator_n_x(const simulator *s); /* floats of a row of x */
 const prior *simulator_prior(const simulator *s);
-const char *const *simulator_names(const simulator *s);        /* [n_theta] */
-bool simulator_has_noise(const simulator *s);        /* perturb */
+const char *const *simulator_names(const simulator *s); /* [n_theta] */
+bool simulator_has_noise(const simulator *s);           /* perturb */
 /* theta [n_theta] at nominal values: those of the table, else the prior's median. */
 void simulator_nominal(const simulator *s, double *theta);
 /* Costly tables, once.  [main] */
@@ -87,16 +91,16 @@ typedef struct draw {
     const char *purpose;
     uint64_t first;
     size_t n;
-    const double *at;            /* [n_theta] for every row, or NULL: from the prior */
-    int on_invalid;              /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
-    bool clean;                  /* leave the observation noise out */
+    const double *at; /* [n_theta] for every row, or NULL: from the prior */
+    int on_invalid;   /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
+    bool clean;       /* leave the observation noise out */
 } draw;
 /* In parallel over P; guard zones, finite values and status checked on every call (NRE_EPLUGIN).
  * theta, x, status [n]: any may be NULL.  Adds to *COUNT.  V (NULL: not wanted; it asks for theta)
  * is told of all attempts where thetas are redrawn.  10,000 attempts at a row are NRE_ENUMERIC. */
 typedef struct validity validity;
-int simulator_draw(const simulator *s, pool *p, progress *watch, const draw *d, double *theta,
-                   float *x, uint8_t *status, tally *count, validity *v);
+int simulator_draw(const simulator *s, pool *p, progress *watch, const draw *d,
+                   double *theta, float *x, uint8_t *status, tally *count, validity *v);
 /* Add fresh noise to clean rows x [n][n_x] of THETA, row i from stream (key, item[i], epoch).
  * One thread; WORKER as in pool_run. */
 int simulator_perturb(const simulator *s, rng_key key, size_t n, const uint64_t *item,
@@ -105,7 +109,7 @@ int simulator_perturb(const simulator *s, rng_key key, size_t n, const uint64_t 
 int simulator_run_rows(const simulator *s, size_t n, const double *theta, rng_key key,
                        uint64_t first, float *x, uint8_t *status);
 
-/* ---- validity.c: P(valid | theta) ------------------------------------------------------------------ */
+/* validity.c: P(valid | theta) */
 
 /* What became of the attempts of the training set. */
 validity *validity_new(const prior *p);
@@ -116,7 +120,8 @@ void validity_add(validity *v, size_t n, const double *theta, const uint8_t *val
  * quadratic in the standardised parameters WHICH [k] (a target; NULL: all), fitted to the attempts;
  * *OUT NULL while nothing was invalid: P is exactly 1 then.  [main] */
 typedef struct validity_model validity_model;
-int validity_fit(const validity *v, size_t k, const uint32_t *which, validity_model **out);
+int validity_fit(const validity *v, size_t k, const uint32_t *which,
+                 validity_model **out);
 void validity_model_free(validity_model *m);
 /* log P(valid | theta) for theta [n][k]; gradient [n][k] or NULL.  M NULL: log_p 0, and GRADIENT,
  * whose width it does not know, stays as it is. */
@@ -125,15 +130,15 @@ void validity_log(const validity_model *m, size_t n, const double *theta, double
 /* All attempts that a finished dataset recorded. */
 int validity_of_dataset(const char *folder, validity *v);
 
-/* ---- dataset.c: shards on disk ------------------------------------------------------------------------ */
+/* dataset.c: shards on disk */
 
 /* FOLDER/shard-00000.h5 ... with /theta f64 [n][n_theta], /x f32 [n][n_x], /status u8 [n], and
  * FOLDER/manifest.json, written last: rows, columns, clean or noisy, tally, checksum of each
  * shard, FINGERPRINT of what made it. */
 typedef struct dataset_plan {
     const char *folder;
-    draw draw;                   /* first = 0, n = all rows */
-    uint64_t shard_rows;         /* 0: about 64 MiB a shard */
+    draw draw;           /* first = 0, n = all rows */
+    uint64_t shard_rows; /* 0: about 64 MiB a shard */
     const char *fingerprint;
 } dataset_plan;
 /* Shards that are there, whole and of the same fingerprint are kept: what a killed run left is
@@ -163,41 +168,41 @@ size_t dataset_n_x(const dataset *d);
 bool dataset_is_clean(const dataset *d);
 const tally *dataset_tally(const dataset *d);
 const char *dataset_fingerprint(const dataset *d);
-hash dataset_hash(const dataset *d);                 /* of all shards' contents */
-const double *dataset_theta(const dataset *d, uint64_t i);     /* row i, mapped */
+hash dataset_hash(const dataset *d);                       /* of all shards' contents */
+const double *dataset_theta(const dataset *d, uint64_t i); /* row i, mapped */
 const float *dataset_x(const dataset *d, uint64_t i);
 /* True when a finished dataset of this fingerprint lies in FOLDER (manifest only). */
 bool dataset_is_there(const char *folder, const char *fingerprint);
 
-/* ---- export.c: `nereid simulate -o` ------------------------------------------------------------------- */
+/* export.c: `nereid simulate -o` */
 
 /* By ending: .h5, .npy (theta beside x as NAME.theta.npy), .csv (header, theta then x). */
 int simulations_save(const simulator *s, const char *path, size_t n, const double *theta,
                      const float *x, const uint8_t *status);
 
-/* ---- npy.c: NumPy files ---------------------------------------------------------------------------------- */
+/* npy.c: NumPy files */
 
 typedef struct npy {
-    char type;                   /* 'f' or 'i' */
-    unsigned width;              /* bytes of an item: 4 or 8 */
+    char type;      /* 'f' or 'i' */
+    unsigned width; /* bytes of an item: 4 or 8 */
     unsigned rank;
     uint64_t dim[4];
-    void *data;                  /* rank, dims product; npy_free */
+    void *data; /* rank, dims product; npy_free */
 } npy;
-int npy_read(const char *path, npy *out);            /* NRE_EDATA; sizes checked against the file */
-int npy_parse(const void *bytes, size_t n, npy *out);        /* data copied */
+int npy_read(const char *path, npy *out); /* NRE_EDATA; sizes checked against the file */
+int npy_parse(const void *bytes, size_t n, npy *out); /* data copied */
 void npy_free(npy *a);
-int npy_write(const char *path, char type, unsigned width, unsigned rank, const uint64_t *dim,
-              const void *data);
+int npy_write(const char *path, char type, unsigned width, unsigned rank,
+              const uint64_t *dim, const void *data);
 
-/* ---- csv.c ----------------------------------------------------------------------------------------------- */
+/* csv.c */
 
 /* Numbers of a CSV: an optional header line, '#' comments, comma or blank separated; all rows of
  * one width.  Errors name line and column.  free(*values), names in A (NULL without header). */
 int csv_parse(const char *path, const char *text, size_t n, arena *a, size_t *rows,
               size_t *columns, const char *const **names, double **values);
 
-/* ---- observation.c ----------------------------------------------------------------------------------------- */
+/* observation.c */
 
 /* Rows of x from FILE, looked for as given, then in the data folders: .npy, what simulations_save
  * wrote (.h5, or .csv with its header); other files by the plugin's reader if it has one, else as
@@ -205,7 +210,7 @@ int csv_parse(const char *path, const char *text, size_t n, arena *a, size_t *ro
  * row.  free(*x).  [main] */
 int observation_read(const simulator *s, const char *file, size_t *n, float **x);
 
-/* ---- loader.c: what training and diagnostics read ------------------------------------------------------------ */
+/* loader.c: what training and diagnostics read */
 
 /* Rows by index, with the observation noise of an epoch.  Simulations drawn on the fly can later
  * take the place of a file.  Any thread. */
@@ -220,38 +225,40 @@ struct loader {
 };
 /* Of a dataset; clean rows get noise from streams noise/PURPOSE: of the epoch when FRESH, else of
  * epoch 0 always.  D and S outlive it. */
-int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed, const char *purpose,
-                      bool fresh, loader **out);
+int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed,
+                      const char *purpose, bool fresh, loader **out);
 /* Of arrays, for tests: borrowed. */
-int loader_of_arrays(uint64_t n, size_t n_theta, size_t n_x, const double *theta, const float *x,
-                     loader **out);
+int loader_of_arrays(uint64_t n, size_t n_theta, size_t n_x, const double *theta,
+                     const float *x, loader **out);
 void loader_free(loader *l);
 
-/* ---- scaling.c: what a network sees of x ------------------------------------------------------------------------ */
+/* scaling.c: what a network sees of x */
 
-enum { SCALING_CLAMP = 10 };     /* deviations */
+enum { SCALING_CLAMP = 10 }; /* deviations */
 typedef struct scaling {
     size_t n_x;
-    uint8_t *scale;              /* [n_x] nre_scale */
-    float *mean, *inverse;       /* [n_x]; inverse deviation, 0 for a column without variance */
+    uint8_t *scale;        /* [n_x] nre_scale */
+    float *mean, *inverse; /* [n_x]; inverse deviation, 0 for a column without variance */
 } scaling;
 /* On the scale each field asks for; rank 1 per element, rank 2 and more per channel, exchangeable
  * rows pooled (per trailing element); moments in double along a fixed tree; at most the first
  * 1,000,000 rows.  Columns without variance are named in the log.  STANDARDISE false: identity. */
-int scaling_fit(const simulator *s, const loader *train, bool standardise, pool *p, scaling **out);
+int scaling_fit(const simulator *s, const loader *train, bool standardise, pool *p,
+                scaling **out);
 void scaling_free(scaling *c);
 /* z [n][n_x]; adds to *clamped (may be NULL) the number of clamped values. */
-void scaling_apply(const scaling *c, size_t n, const float *x, float *z, uint64_t *clamped);
+void scaling_apply(const scaling *c, size_t n, const float *x, float *z,
+                   uint64_t *clamped);
 int scaling_put(const scaling *c, store *s);
 int scaling_get(store *s, scaling **out);
 
-/* ---- target.c: the parameters that a ratio is about ----------------------------------------------------------------- */
+/* target.c: the parameters that a ratio is about */
 
 typedef struct target {
-    const char *name;            /* "beta,d_infectious", or "all" */
+    const char *name; /* "beta,d_infectious", or "all" */
     uint32_t n;
-    const uint32_t *which;       /* [n], indices into theta, in target order */
-    const prior *prior;          /* of all parameters */
+    const uint32_t *which; /* [n], indices into theta, in target order */
+    const prior *prior;    /* of all parameters */
 } target;
 /* Names to indices; ALL: every parameter.  In A. */
 int target_of(const simulator *s, arena *a, bool all, size_t n, const char *const *names,
@@ -262,7 +269,7 @@ void target_columns(const target *t, size_t n, const double *theta, double *out)
 void target_standardise(const target *t, size_t n, const double *theta, float *z,
                         double *derivative);
 
-/* ---- inside the folder ------------------------------------------------------------------------------ */
+/* inside the folder */
 
 /* prior.c: GSL's own handler of errors ends the process; turn it off, once for all. */
 void gsl_never_aborts(void);
@@ -274,42 +281,44 @@ double truncated_quantile(double a, double b, double u);
 void truncated_moments(double a, double b, double *mean, double *deviation);
 
 /* simulator.c: room of one worker for a block of rows. */
-enum { THETA_MOST = 1000 };      /* parameters of a simulator */
-enum { GUARD = 64 };             /* values behind a batch that must stay untouched */
+enum { THETA_MOST = 1000 }; /* parameters of a simulator */
+enum { GUARD = 64 };        /* values behind a batch that must stay untouched */
 typedef struct workspace {
-    void *work;                  /* the plugin's worker */
+    void *work; /* the plugin's worker */
     bool allocated, started;
-    rng *stream;                 /* [block] */
-    nre_rng **pointer;           /* [block], to the streams */
-    uint64_t *item;              /* [block], row numbers */
-    double *theta;               /* [block][n_theta], of the rows of one call */
-    float *x;                    /* [block + 1][n_x] and a guard zone */
-    uint8_t *status;             /* [block] and a guard zone */
-    double *row_theta;           /* [block][n_theta], of all rows of the block */
-    size_t *pending, *redo;      /* [block], rows without a valid x; those of the next attempt */
+    rng *stream;       /* [block] */
+    nre_rng **pointer; /* [block], to the streams */
+    uint64_t *item;    /* [block], row numbers */
+    double *theta;     /* [block][n_theta], of the rows of one call */
+    float *x;          /* [block + 1][n_x] and a guard zone */
+    uint8_t *status;   /* [block] and a guard zone */
+    double *row_theta; /* [block][n_theta], of all rows of the block */
+    /* [block], rows without a valid x; those of the next attempt */
+    size_t *pending, *redo;
 } workspace;
 /* Of WORKER, made when first asked for. */
 int simulator_workspace(const simulator *s, unsigned worker, workspace **out);
-int simulator_ready(const simulator *s);             /* prepare() has run.  [main] */
-size_t simulator_block(const simulator *s);          /* rows of one call */
-size_t field_size(const nre_field *f);               /* 0 when it overflows */
+int simulator_ready(const simulator *s);    /* prepare() has run.  [main] */
+size_t simulator_block(const simulator *s); /* rows of one call */
+size_t field_size(const nre_field *f);      /* 0 when it overflows */
 /* "density[3]" of value J of a row of x; "count" of a field of one value. */
 void x_name(const simulator *s, size_t j, size_t n, char *text);
 
 /* draw.c */
 typedef struct rows_drawn {
     tally tally;
-    double *invalid;             /* theta of invalid attempts [tally.invalid][n_theta]; free() */
+    double *invalid; /* theta of invalid attempts [tally.invalid][n_theta]; free() */
 } rows_drawn;
 void tally_add(tally *to, const tally *from);
 /* simulator_draw on behalf of a task of TOTAL rows, BEFORE of them done. */
-int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d, uint64_t before,
-              uint64_t total, double *theta, float *x, uint8_t *status, rows_drawn *out);
+int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d,
+              uint64_t before, uint64_t total, double *theta, float *x, uint8_t *status,
+              rows_drawn *out);
 /* True when invalid rows of D change the prior of theta to p(theta | valid). */
 bool rows_change_prior(const draw *d);
 /* Tell V (may be NULL) about rows of D where they do. */
-void rows_judged(validity *v, const draw *d, size_t n_theta, size_t n, const double *theta,
-                 const rows_drawn *r);
+void rows_judged(validity *v, const draw *d, size_t n_theta, size_t n,
+                 const double *theta, const rows_drawn *r);
 size_t validity_n_theta(const validity *v);
 
 /* dataset.c: shards being written, one after another. */
@@ -318,25 +327,26 @@ typedef struct shards {
     const dataset_plan *plan;
     bool clean;
     uint64_t n, shard_rows;
-    uint64_t index;              /* of the shard that is next */
-    double *theta;               /* [shard_rows][n_theta], of that shard */
-    float *x;                    /* [shard_rows][n_x] */
-    uint8_t *status;             /* [shard_rows] */
-    tally tally;                 /* of the shards before */
+    uint64_t index;  /* of the shard that is next */
+    double *theta;   /* [shard_rows][n_theta], of that shard */
+    float *x;        /* [shard_rows][n_x] */
+    uint8_t *status; /* [shard_rows] */
+    tally tally;     /* of the shards before */
     json_t *list;
     char draw[256];
 } shards;
-int shards_open(shards *w, const simulator *s, const dataset_plan *plan, uint64_t n, bool clean);
-uint64_t shards_rows_now(const shards *w);           /* of the next shard */
-int shards_write(shards *w, const rows_drawn *r);    /* it, and go on to the one after */
-int shards_finish(shards *w);                        /* the manifest */
-void shards_close(shards *w);                        /* also of one that failed to open */
+int shards_open(shards *w, const simulator *s, const dataset_plan *plan, uint64_t n,
+                bool clean);
+uint64_t shards_rows_now(const shards *w);        /* of the next shard */
+int shards_write(shards *w, const rows_drawn *r); /* it, and go on to the one after */
+int shards_finish(shards *w);                     /* the manifest */
+void shards_close(shards *w);                     /* also of one that failed to open */
 
 /* npy.c */
 /* The header of a whole file in memory, and where its items begin. */
 int npy_view(const void *bytes, size_t n, npy *out, const void **data);
 double npy_value(const npy *a, const void *data, uint64_t i);
-int file_map(const char *path, const void **bytes, size_t *n);     /* read-only; NRE_EDATA */
+int file_map(const char *path, const void **bytes, size_t *n); /* read-only; NRE_EDATA */
 void file_unmap(const void *bytes, size_t n);
 
 #endif

@@ -31,8 +31,7 @@ struct dataset {
     uint64_t *n_invalid;  /* [n_shards], of them */
 };
 
-/* ---- names and seals
- * ------------------------------------------------------------------------------ */
+/* names and seals */
 
 typedef struct path {
     char text[4096];
@@ -96,9 +95,7 @@ static void describe_draw(const dataset_plan *plan, bool clean, size_t n, char *
              clean ? "clean" : "noisy");
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------
- */
+/* writing */
 
 int shards_open(shards *w, const simulator *s, const dataset_plan *plan, uint64_t n,
                 bool clean)
@@ -237,8 +234,7 @@ int shards_finish(shards *w)
     return status;
 }
 
-/* ---- shards that are already there
- * ------------------------------------------------------------------------ */
+/* shards that are already there */
 
 static bool text_is(store *f, const char *name, const char *text)
 {
@@ -341,9 +337,7 @@ static bool shard_kept(shards *w, validity *v)
     return good && list_shard(w, &t) == NRE_OK;
 }
 
-/* ---- making
- * ---------------------------------------------------------------------------------------------------
- */
+/* making */
 
 static int make_shard(shards *w, pool *p, progress *watch, validity *v)
 {
@@ -390,9 +384,7 @@ int dataset_make(const simulator *s, const dataset_plan *plan, pool *p, progress
     return status;
 }
 
-/* ---- the manifest
- * ------------------------------------------------------------------------------------------------
- */
+/* the manifest */
 
 typedef struct manifest {
     json_t *json, *list;
@@ -444,9 +436,7 @@ bool dataset_is_there(const char *folder, const char *fingerprint)
     return there;
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------------------------
- */
+/* opening */
 
 static int advise(int status)
 {
@@ -560,9 +550,7 @@ void dataset_close(dataset *d)
     free(d);
 }
 
-/* ---- what others ask
- * ----------------------------------------------------------------------------------------------------
- */
+/* what others ask */
 
 uint64_t dataset_n(const dataset *d)
 {

@@ -14,8 +14,7 @@ enum { POLICY_ERROR = 0, POLICY_REDRAW_X = 1, POLICY_REDRAW_THETA = 2 };
 static const uint32_t CANARY = 0x7fc0deadu;
 enum { STATUS_CANARY = 0xa5 };
 
-/* ---- one guarded call
- * --------------------------------------------------------------------------- */
+/* one guarded call */
 
 /* The first N rows of a workspace: theta, item and, for noise, x are filled in. */
 typedef struct call {
@@ -195,8 +194,7 @@ static int guarded(const call *c)
     return status;
 }
 
-/* ---- a block of rows
- * ------------------------------------------------------------------------------ */
+/* a block of rows */
 
 typedef struct block_result {
     tally tally;
@@ -372,9 +370,7 @@ static int draw_block(void *context, size_t i, unsigned worker)
                            j->d->purpose);
 }
 
-/* ---- all rows
- * ------------------------------------------------------------------------------------------
- */
+/* all rows */
 
 void tally_add(tally *to, const tally *from)
 {
@@ -470,9 +466,7 @@ int simulator_draw(const simulator *s, pool *p, progress *watch, const draw *d,
     return result;
 }
 
-/* ---- single rows
- * ------------------------------------------------------------------------------------------
- */
+/* single rows */
 
 int simulator_perturb(const simulator *s, rng_key key, size_t n, const uint64_t *item,
                       uint64_t epoch, const double *theta, float *x, unsigned worker)

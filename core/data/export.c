@@ -13,9 +13,7 @@ static bool ends_with(const char *text, const char *end)
     return n > m && strcmp(text + n - m, end) == 0;
 }
 
-/* ---- HDF5
- * ----------------------------------------------------------------------------------------------
- */
+/* HDF5 */
 
 static int put_names(const simulator *s, store *f)
 {
@@ -55,9 +53,7 @@ static int save_hdf5(const simulator *s, const char *path, uint64_t n,
     return result;
 }
 
-/* ---- NumPy
- * ------------------------------------------------------------------------------------------------
- */
+/* NumPy */
 
 /* x in the shape of its only field, else flat. */
 static int save_npy(const simulator *s, const char *path, uint64_t n, const double *theta,
@@ -79,9 +75,7 @@ static int save_npy(const simulator *s, const char *path, uint64_t n, const doub
     return npy_write(beside, 'f', 8, 2, wide, theta);
 }
 
-/* ---- CSV
- * ----------------------------------------------------------------------------------------------------
- */
+/* CSV */
 
 static void print_rows(const simulator *s, FILE *file, size_t n, const double *theta,
                        const float *x)

@@ -39,9 +39,7 @@ struct source {
     struct report *report;
 };
 
-/* ---- checks
- * ---------------------------------------------------------------------------------------------
- */
+/* checks */
 
 /* Rows of the request, out of HELD. */
 static int choose_rows(const import_request *r, const char *name, uint64_t held,
@@ -111,9 +109,7 @@ static int check_rows(const source *from, uint64_t first, size_t n, const double
     return status;
 }
 
-/* ---- two .npy files
- * -----------------------------------------------------------------------------------------
- */
+/* two .npy files */
 
 static uint64_t width_of(const npy *a)
 {
@@ -168,9 +164,7 @@ static int open_npy(source *from)
     return status == NRE_OK ? choose_rows(r, r->x, from->x.dim[0], &from->n) : status;
 }
 
-/* ---- a file of ours
- * --------------------------------------------------------------------------------------------
- */
+/* a file of ours */
 
 static int store_rows(source *from, uint64_t first, size_t n, double *theta, float *x)
 {
@@ -221,8 +215,7 @@ static int open_own(source *from)
     return status;
 }
 
-/* ---- in the child: libhdf5 and a pipe
- * --------------------------------------------------------------------------- */
+/* in the child: libhdf5 and a pipe */
 
 /* On a page that parent and child share. */
 struct report {
@@ -358,9 +351,7 @@ static _Noreturn void child_run(const source *from, int pipe, struct report *rep
     _exit(good ? 0 : 1);
 }
 
-/* ---- in the parent
- * -------------------------------------------------------------------------------------------------
- */
+/* in the parent */
 
 /* What became of the child, as a sentence; it has ended or closed its pipe. */
 static int child_failed(source *from)
@@ -452,9 +443,7 @@ static int open_foreign(source *from)
     return receive(from, &from->n, sizeof from->n);
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------------------------------
- */
+/* all of it */
 
 /* Our files say so in their first bytes; HDF5 may begin further down. */
 static bool is_ours(const char *path)

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- of a dataset
- * ----------------------------------------------------------------------------------- */
+/* of a dataset */
 
 typedef struct dataset_loader {
     loader base;
@@ -87,9 +86,7 @@ int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed,
     return NRE_OK;
 }
 
-/* ---- of arrays
- * -----------------------------------------------------------------------------------------
- */
+/* of arrays */
 
 typedef struct array_loader {
     loader base;

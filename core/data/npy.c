@@ -13,8 +13,7 @@
 #define MAGIC "\x93NUMPY"
 enum { MAGIC_BYTES = 6, HEADER_MOST = 65536, RANK_MOST = 4 };
 
-/* ---- the header
- * ---------------------------------------------------------------------------------- */
+/* the header */
 
 /* A dictionary in Python's own words, such as
  * {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } */
@@ -175,9 +174,7 @@ int npy_view(const void *bytes, size_t n, npy *out, const void **data)
     return NRE_OK;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------
- */
+/* reading */
 
 int npy_parse(const void *bytes, size_t n, npy *out)
 {
@@ -261,9 +258,7 @@ double npy_value(const npy *a, const void *data, uint64_t i)
     return a->width == 4 ? (double)value.i4 : (double)value.i8;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------
- */
+/* writing */
 
 static int make_header(char type, unsigned width, unsigned rank, const uint64_t *dim,
                        char *out, size_t room)

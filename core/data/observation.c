@@ -15,8 +15,7 @@ static bool ends_with(const char *text, const char *end)
     return n > m && strcmp(text + n - m, end) == 0;
 }
 
-/* ---- what all readers end with
- * ------------------------------------------------------------------------ */
+/* what all readers end with */
 
 static int new_rows(const simulator *s, const char *file, uint64_t n, size_t *rows,
                     float **x)
@@ -54,8 +53,7 @@ static int wrong_width(const simulator *s, const char *file, uint64_t rows,
                 simulator_n_x(s), upright ? ": write its values in one row" : "");
 }
 
-/* ---- NumPy: [n][...], or one observation without the first dimension
- * ----------------------------------- */
+/* NumPy: [n][...], or one observation without the first dimension */
 
 static int rows_of_npy(const simulator *s, const char *file, const npy *a, size_t *n,
                        float **x)
@@ -85,9 +83,7 @@ static int read_npy(const simulator *s, const char *file, size_t *n, float **x)
     return status;
 }
 
-/* ---- CSV
- * ----------------------------------------------------------------------------------------------------
- */
+/* CSV */
 
 typedef struct table {
     arena *arena;
@@ -156,9 +152,7 @@ static int read_csv(const simulator *s, const char *file, size_t *n, float **x)
     return status;
 }
 
-/* ---- simulations of ours
- * --------------------------------------------------------------------------------------
- */
+/* simulations of ours */
 
 static int read_store(const simulator *s, const char *file, size_t *n, float **x)
 {
@@ -178,9 +172,7 @@ static int read_store(const simulator *s, const char *file, size_t *n, float **x
     return status;
 }
 
-/* ---- a plugin's reader
- * -------------------------------------------------------------------------------------------
- */
+/* a plugin's reader */
 
 /* A CSV with the header of our own simulations is read as such, also where the plugin has
  * a reader for data as the world has them. */

@@ -31,8 +31,7 @@ typedef struct family {
                     double *deviation); /* natural scale */
 } family;
 
-/* ---- supports
- * ---------------------------------------------------------------------------------- */
+/* supports */
 
 static void support_ab(const marginal *m, double *lo, double *hi)
 {
@@ -56,8 +55,7 @@ static void support_bounds(const marginal *m, double *lo, double *hi)
     *lo = m->lo, *hi = m->hi;
 }
 
-/* ---- uniform and log-uniform
- * ------------------------------------------------------------------- */
+/* uniform and log-uniform */
 
 static const char *wrong_uniform(const marginal *m)
 {
@@ -114,8 +112,7 @@ static void moments_log_uniform(const marginal *m, double *mean, double *deviati
     *deviation = log(m->b / m->a) / sqrt(12);
 }
 
-/* ---- normal, log-normal, truncated normal
- * ------------------------------------------------------- */
+/* normal, log-normal, truncated normal */
 
 static const char *wrong_normal(const marginal *m)
 {
@@ -205,8 +202,7 @@ static void moments_truncated(const marginal *m, double *mean, double *deviation
     *deviation *= m->b;
 }
 
-/* ---- half-normal and half-Cauchy
- * ---------------------------------------------------------------- */
+/* half-normal and half-Cauchy */
 
 static const char *wrong_scale(const marginal *m)
 {
@@ -263,8 +259,7 @@ static void moments_half_cauchy(const marginal *m, double *mean, double *deviati
     *mean = log(m->b), *deviation = M_PI_2;
 }
 
-/* ---- gamma and beta
- * ------------------------------------------------------------------------------ */
+/* gamma and beta */
 
 /* GSL's inverses stop early or give up for some shapes: Newton's method on F(t) = u from
  * START, kept inside a bracket that bisection shrinks. */
@@ -367,8 +362,7 @@ static void moments_beta(const marginal *m, double *mean, double *deviation)
     *deviation = beta_width(m) * sqrt(m->a * m->b / (sum + 1)) / sum;
 }
 
-/* ---- a simulator's own joint prior
- * ---------------------------------------------------------------- */
+/* a simulator's own joint prior */
 
 static const char *wrong_custom(const marginal *m)
 {
@@ -402,9 +396,7 @@ static void moments_custom(const marginal *m, double *mean, double *deviation)
     *deviation = m->b > 0 ? m->b : 1;
 }
 
-/* ---- the table
- * --------------------------------------------------------------------------------------
- */
+/* the table */
 
 static const family FAMILIES[] = {
     [NRE_UNIFORM] = {"uniform", 3, NATURAL_VALUE, wrong_uniform, support_ab,
@@ -478,9 +470,7 @@ static const family *family_of(const marginal *m)
     return &FAMILIES[m->family];
 }
 
-/* ---- marginals
- * ----------------------------------------------------------------------------------------
- */
+/* marginals */
 
 static bool numbers_missing(const marginal *m, unsigned shows)
 {
@@ -563,8 +553,7 @@ double marginal_quantile(const marginal *m, double u)
     return keep_inside(m, family_of(m)->quantile(m, u));
 }
 
-/* ---- to the real line and back
- * ------------------------------------------------------------------------ */
+/* to the real line and back */
 
 static double softplus(double z)
 {
@@ -634,8 +623,7 @@ double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian
     return keep_inside(m, t);
 }
 
-/* ---- what a network sees
- * --------------------------------------------------------------------------------- */
+/* what a network sees */
 
 void marginal_settle(marginal *m)
 {
@@ -680,8 +668,7 @@ const char *marginal_text(const marginal *m, arena *a)
     return f->shows ? arena_print(a, "%s)", text) : text;
 }
 
-/* ---- products and joint priors
- * ------------------------------------------------------------------------------ */
+/* products and joint priors */
 
 static int custom_failed(const prior *p, const char *function, int status)
 {

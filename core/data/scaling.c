@@ -8,9 +8,7 @@
 
 enum { ROWS_MOST = 1000000, CHUNKS_MOST = 64, AT_ONCE = 256, NAMES_MOST = 8 };
 
-/* ---- scales
- * -------------------------------------------------------------------------------------------
- */
+/* scales */
 
 static float on_scale(uint8_t scale, float x)
 {
@@ -31,9 +29,7 @@ static const char *scale_name(uint8_t scale)
     return scale == NRE_SCALE_LOG ? "log" : scale == NRE_SCALE_LOG1P ? "log1p" : "asinh";
 }
 
-/* ---- moments
- * ----------------------------------------------------------------------------------------------
- */
+/* moments */
 
 /* Of one value of x over rows: count, mean, sum of squared deviations. */
 typedef struct moments {
@@ -114,8 +110,7 @@ static void merge_chunks(measuring *m, size_t chunks)
                     merge(m->of[i * m->n_x + j], m->of[(i + step) * m->n_x + j]);
 }
 
-/* ---- groups: values that share mean and deviation
- * ---------------------------------------------------------- */
+/* groups: values that share mean and deviation */
 
 /* Group of value J of a field, and how many groups it has. */
 static size_t group_of(const nre_field *f, size_t j)
@@ -145,9 +140,7 @@ static int pool_field(const nre_field *f, moments *of)
     return NRE_OK;
 }
 
-/* ---- the fit
- * --------------------------------------------------------------------------------------------------
- */
+/* the fit */
 
 static scaling *scaling_new(size_t n_x)
 {
@@ -267,9 +260,7 @@ int scaling_fit(const simulator *s, const loader *train, bool standardise, pool 
     return NRE_OK;
 }
 
-/* ---- use
- * ---------------------------------------------------------------------------------------------------------
- */
+/* use */
 
 /* Columns FROM .. TO - 1, all on one scale; what lies off the scale (log of 0) counts as
  * -10. */
@@ -314,9 +305,7 @@ void scaling_apply(const scaling *c, size_t n, const float *x, float *z,
         *clamped += count;
 }
 
-/* ---- file
- * ------------------------------------------------------------------------------------------------------------
- */
+/* file */
 
 int scaling_put(const scaling *c, store *s)
 {

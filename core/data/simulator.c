@@ -20,8 +20,7 @@ struct simulator {
     bool *prepared;
 };
 
-/* ---- what the plugin says of itself
- * ------------------------------------------------------------ */
+/* what the plugin says of itself */
 
 static int refuse(const simulator *s, const char *format, ...) NRE_PRINTF(2, 3);
 static int refuse(const simulator *s, const char *format, ...)
@@ -115,9 +114,7 @@ static int ask_info(simulator *s)
     return measure_fields(s);
 }
 
-/* ---- priors
- * ----------------------------------------------------------------------------------------
- */
+/* priors */
 
 static void own_priors(simulator *s)
 {
@@ -219,9 +216,7 @@ static int make_prior(simulator *s, size_t n_overrides, const marginal *override
     return NRE_OK;
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------
- */
+/* life */
 
 static int build(simulator *s, size_t n_overrides, const marginal *overrides)
 {
@@ -306,9 +301,7 @@ int simulator_prepare(simulator *s)
     return simulator_ready(s);
 }
 
-/* ---- workers
- * ------------------------------------------------------------------------------------------
- */
+/* workers */
 
 static int workspace_allocate(const simulator *s, workspace *w)
 {
@@ -349,8 +342,7 @@ int simulator_workspace(const simulator *s, unsigned worker, workspace **out)
     return NRE_OK;
 }
 
-/* ---- what others ask
- * ------------------------------------------------------------------------------------ */
+/* what others ask */
 
 size_t field_size(const nre_field *f)
 {

@@ -36,8 +36,7 @@ struct validity_model {
     double *weight;  /* [n_features(k)] */
 };
 
-/* ---- the attempts
- * ------------------------------------------------------------------------------- */
+/* the attempts */
 
 validity *validity_new(const prior *p)
 {
@@ -120,9 +119,7 @@ void validity_add(validity *v, size_t n, const double *theta, const uint8_t *val
     pthread_mutex_unlock(&v->lock);
 }
 
-/* ---- features
- * ---------------------------------------------------------------------------------------
- */
+/* features */
 
 static size_t n_features(size_t d)
 {
@@ -163,9 +160,7 @@ static double softplus(double t)
     return t > 0 ? t + log1p(exp(-t)) : log1p(exp(t));
 }
 
-/* ---- the fit
- * -------------------------------------------------------------------------------------------
- */
+/* the fit */
 
 typedef struct fit {
     size_t n, p;
@@ -379,9 +374,7 @@ int validity_fit(const validity *v, size_t k, const uint32_t *which, validity_mo
     return status;
 }
 
-/* ---- use
- * --------------------------------------------------------------------------------------------------
- */
+/* use */
 
 static void log_valid_row(const validity_model *m, const double *theta, double *z,
                           double *log_p, double *gradient)

@@ -34,7 +34,7 @@ typedef struct coverage_job {
     atomic_ullong done;
 } coverage_job;
 
-/* ---- one pair ---- */
+/* one pair */
 
 /* Keep POINT in the first STARTS slots, ordered by VALUE, when it is among the best so
  * far. */
@@ -183,7 +183,7 @@ static int judge_block(void *context, size_t i, unsigned worker)
     return progress_report(j->subject->watch, "coverage", done, j->n, "test pairs", NULL);
 }
 
-/* ---- all pairs ---- */
+/* all pairs */
 
 static bool inside(const outcome *o, const coverage_cell *c, double threshold)
 {
@@ -338,7 +338,7 @@ void coverage_release(coverage_result *c)
     *c = (coverage_result){0};
 }
 
-/* ---- JSON ---- */
+/* JSON */
 
 static json_t *cell_json(const coverage_cell *c)
 {

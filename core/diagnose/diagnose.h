@@ -8,13 +8,13 @@
 /* What all diagnostics are given. */
 typedef struct subject {
     const posterior *posterior;
-    const loader *test;          /* pairs (theta, x) that nothing else has touched */
+    const loader *test; /* pairs (theta, x) that nothing else has touched */
     uint64_t seed;
     pool *pool;
     progress *watch;
 } subject;
 
-/* ---- interval.c ---------------------------------------------------------------------------------- */
+/* interval.c */
 
 /* Clopper & Pearson (1934) for K of N at CONFIDENCE. */
 void binomial_interval(uint64_t k, uint64_t n, double confidence, double interval[2]);
@@ -23,34 +23,34 @@ typedef enum verdict { VERDICT_OK = 0, VERDICT_UNDER = 1, VERDICT_OVER = 2 } ver
 verdict verdict_of(double nominal, const double interval[2]);
 const char *verdict_word(verdict v);
 
-/* ---- coverage.c ------------------------------------------------------------------------------------ */
+/* coverage.c */
 
-enum { COVERAGE_CREDIBLE = 1u, COVERAGE_CONFIDENCE = 2u };       /* config's REGION_... */
+enum { COVERAGE_CREDIBLE = 1u, COVERAGE_CONFIDENCE = 2u }; /* config's REGION_... */
 typedef struct coverage_request {
     size_t n_levels;
     const double *levels;
     unsigned regions;
-    uint64_t observables, repeats;       /* disjoint blocks of the test pairs */
+    uint64_t observables, repeats; /* disjoint blocks of the test pairs */
     bool snap;
 } coverage_request;
 typedef struct coverage_cell {
-    unsigned region;                     /* one of COVERAGE_... */
+    unsigned region; /* one of COVERAGE_... */
     double level, coverage;
-    double sd_evaluation;                /* over repeats; NAN for one */
-    double sd_training;                  /* over replicates; NAN for one */
+    double sd_evaluation; /* over repeats; NAN for one */
+    double sd_training;   /* over replicates; NAN for one */
     uint64_t covered, n;
-    double interval[2];                  /* 99% */
+    double interval[2]; /* 99% */
     verdict verdict;
 } coverage_cell;
 typedef struct coverage_result {
     size_t n_cells;
-    coverage_cell *cells;                /* regions outer, levels inner */
+    coverage_cell *cells; /* regions outer, levels inner */
     /* Mean of log p(theta*|x) - log p(theta*), its standard error; the prior is p(theta | valid). */
     double gain, gain_error;
     /* Mean of log r(x|theta*): what the gain would be were the ratio normalised; NAN for a ratio
      * that is known up to a function of x. */
     double information;
-    uint64_t n, missing;                 /* pairs; those whose effective size stayed too small */
+    uint64_t n, missing; /* pairs; those whose effective size stayed too small */
     double seconds;
 } coverage_result;
 /* Amortised: blocks of observations in parallel, each on a grid (dim <= 3) or a cloud.  A pair
@@ -60,13 +60,13 @@ typedef struct coverage_result {
 int coverage_of(const subject *s, const coverage_request *r, coverage_result *out);
 void coverage_release(coverage_result *c);
 
-/* ---- area.c ------------------------------------------------------------------------------------------ */
+/* area.c */
 
 /* Integral of p(theta) r(x|theta) over the target for the first OBSERVABLES test rows (all, when
  * there are fewer): 1 for a right ratio.  [main] */
 typedef struct area_result {
     uint64_t n, missing;
-    double *area;                        /* [n], sorted */
+    double *area; /* [n], sorted */
     double mean, deviation, median;
     double central99[2];
 } area_result;
@@ -74,10 +74,10 @@ int area_of(const subject *s, uint64_t observables, area_result *out);
 void area_release(area_result *a);
 /* Area of row ROW of O, and the fraction of test areas below it, equals counted half: 0.5 among
  * areas that are all the same.  Both NAN when the row's grid or cloud stayed too coarse.  [main] */
-int area_of_observation(const subject *s, const area_result *test, const observed *o, size_t row,
-                        double *area, double *rank);
+int area_of_observation(const subject *s, const area_result *test, const observed *o,
+                        size_t row, double *area, double *rank);
 
-/* ---- predictive.c -------------------------------------------------------------------------------------- */
+/* predictive.c */
 
 /* Is an observation like the simulations?  Statistic: Euclidean distance of the standardised x to
  * the nearest of the training rows (the first 200,000 at most); rank: fraction of the first
@@ -86,39 +86,39 @@ int area_of_observation(const subject *s, const area_result *test, const observe
  * an outlier beyond them is as far as one at them.  [main] */
 typedef struct predictive_result {
     uint64_t n, n_train;
-    double *distance;                    /* [n] of the test rows, sorted */
+    double *distance; /* [n] of the test rows, sorted */
     size_t n_observed;
-    double *observed_distance, *rank;    /* [n_observed] */
+    double *observed_distance, *rank; /* [n_observed] */
 } predictive_result;
 int predictive_of(const subject *s, const loader *train, const scaling *scales,
                   uint64_t observables, size_t n_observed, const float *x,
                   predictive_result *out);
 void predictive_release(predictive_result *p);
 
-/* ---- results as JSON: diagnostics/NAME.json ------------------------------------------------------------ */
+/* results as JSON: diagnostics/NAME.json */
 
 json_t *coverage_json(const coverage_result *c);
 json_t *area_json(const area_result *a);
 json_t *predictive_json(const predictive_result *p);
 
-/* ---- inside the folder ---------------------------------------------------------------------------------- */
+/* inside the folder */
 
 /* station.c: what one thread works with. */
-enum { STATION_ROWS = 32 };              /* test rows a task: no result depends on threads */
+enum { STATION_ROWS = 32 }; /* test rows a task: no result depends on threads */
 typedef struct station {
     ratio_worker *worker;
     observed *observed;
     grid grid;
     cloud cloud;
-    bool on_grid;                        /* which of the two holds the posterior */
+    bool on_grid; /* which of the two holds the posterior */
     double log_area;
-    bool missing;                        /* too coarse */
-    cloud_plan plan;                     /* zeros: infer's defaults */
-    uint64_t *index;                     /* [STATION_ROWS] */
-    float *x;                            /* [STATION_ROWS][n_x] */
-    double *full;                        /* [STATION_ROWS][all parameters] */
-    double *theta;                       /* [STATION_ROWS][dim] of the target */
-    double *log_ratio, *log_density;     /* [STATION_ROWS] at theta; log prior + log ratio */
+    bool missing;                    /* too coarse */
+    cloud_plan plan;                 /* zeros: infer's defaults */
+    uint64_t *index;                 /* [STATION_ROWS] */
+    float *x;                        /* [STATION_ROWS][n_x] */
+    double *full;                    /* [STATION_ROWS][all parameters] */
+    double *theta;                   /* [STATION_ROWS][dim] of the target */
+    double *log_ratio, *log_density; /* [STATION_ROWS] at theta; log prior + log ratio */
 } station;
 /* One for each thread of the pool. */
 int stations_new(const subject *s, station **out);
@@ -126,9 +126,10 @@ void stations_free(const subject *s, station *t);
 /* Test rows FIRST .. FIRST + N - 1, N <= STATION_ROWS, with what belongs to their true theta. */
 int station_load(const subject *s, station *t, unsigned worker, uint64_t first, size_t n);
 /* Posterior of row ROW of O with the stream R: fills grid or cloud, log_area and missing. */
-int station_posterior(const subject *s, station *t, const observed *o, size_t row, rng *r);
+int station_posterior(const subject *s, station *t, const observed *o, size_t row,
+                      rng *r);
 /* Fraction of the N sorted values below VALUE. */
 double fraction_below(size_t n, const double *sorted, double value);
-int compare_reals(const void *a, const void *b);         /* for qsort */
+int compare_reals(const void *a, const void *b); /* for qsort */
 
 #endif

@@ -13,8 +13,7 @@ enum {
 };
 static const double FENCE_VALUE = -7.0588235294117645e77;
 
-/* ---- what the sampler sees
- * -------------------------------------------------------------------- */
+/* what the sampler sees */
 
 /* The posterior in the unbounded space, behind the plugin's nre_target. */
 typedef struct sampled {
@@ -182,8 +181,7 @@ static void sampled_close(sampled *s)
     pthread_mutex_destroy(&s->lock);
 }
 
-/* ---- start points
- * --------------------------------------------------------------------------------- */
+/* start points */
 
 /* Importance samples, drawn without putting back (Efraimidis & Spirakis 2006): the
  * largest log(u) / w are the draw, so that chains start apart even where few samples
@@ -219,9 +217,7 @@ out:
     return status;
 }
 
-/* ---- a run
- * -------------------------------------------------------------------------------------------
- */
+/* a run */
 
 typedef struct running {
     const nre_plugin *table;
@@ -457,9 +453,7 @@ static void run_release(running *r)
     sampled_close(&r->target);
 }
 
-/* ---- results
- * --------------------------------------------------------------------------------------------
- */
+/* results */
 
 /* From [draw][chain] in the unbounded space to [chain][draw] in natural units. */
 static void collect_draws(const running *r, chains *out)

@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- maxima
- * -------------------------------------------------------------------------------------
- */
+/* maxima */
 
 enum { MAX_CALLS = 30 };
 static const double ENOUGH = 2e-4; /* predicted gain to stop at, nats */
@@ -334,8 +332,7 @@ int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t fir
     return n > 0 ? maximise(&a, start, theta, value) : NRE_OK;
 }
 
-/* ---- summaries
- * ------------------------------------------------------------------------------------ */
+/* summaries */
 
 static const double PROBABILITY[5] = {0.025, 0.16, 0.5, 0.84, 0.975};
 
@@ -429,8 +426,7 @@ int summary_of(size_t n, const double *value, const double *weight, summary *out
     return NRE_OK;
 }
 
-/* ---- summaries of a grid
- * ---------------------------------------------------------------------------- */
+/* summaries of a grid */
 
 /* A marginal as masses between edges that are equidistant in prior mass. */
 typedef struct fine {

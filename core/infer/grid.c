@@ -11,15 +11,13 @@ enum {
     BLOCK = 4096 /* cells a call of the ratio */
 };
 static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
-static const double ROUGH = 0.75;      /* mean squared half difference to refine at */
+static const double ROUGH = 0.75;    /* mean squared half difference to refine at */
 static const double ROUGH_END = 0.1; /* the same of the ends of infinite supports */
 static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
 static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
 static const double DEPTH = 15;          /* nats below the maximum that may be left out */
 
-/* ---- axes
- * -------------------------------------------------------------------------------------
- */
+/* axes */
 
 /* Of a custom prior all that is known of one parameter are its bounds. */
 static double cell_quantile(const marginal *m, double u)
@@ -98,9 +96,7 @@ static int check_support(const target *t)
     return NRE_OK;
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------
- */
+/* values */
 
 typedef struct filling {
     const posterior *posterior;
@@ -225,9 +221,7 @@ static int fill(const filling *f, grid *g, const parent *before)
     return NRE_OK;
 }
 
-/* ---- weights
- * --------------------------------------------------------------------------------------
- */
+/* weights */
 
 static double largest(size_t n, const double *value)
 {
@@ -351,9 +345,7 @@ static bool is_resolved(const grid *g)
            end_roughness(g) < ROUGH_END;
 }
 
-/* ---- refinement
- * --------------------------------------------------------------------------------------
- */
+/* refinement */
 
 /* For a log-concave posterior an upper bound of its change from the point of cell I to
  * its faces across axis K: half the larger difference to a neighbour.  An end has but
@@ -552,9 +544,7 @@ void grid_release(grid *g)
     *g = (grid){0};
 }
 
-/* ---- use
- * -----------------------------------------------------------------------------------------------
- */
+/* use */
 
 /* The cell of one axis that holds T; m when none does. */
 static size_t axis_cell(const grid *g, uint32_t k, double t)

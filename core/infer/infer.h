@@ -15,7 +15,7 @@ typedef struct room {
     size_t bytes;
 } room;
 
-/* ---- ratio.c, ratio_network.c, ratio_exact.c, ratio_prior.c ------------------------------------ */
+/* ratio.c, ratio_network.c, ratio_exact.c, ratio_prior.c */
 
 /* log r(x | theta) = log p(x | theta) / p(x), amortised over x.  Const, any number of threads, each
  * with a worker of its own. */
@@ -26,14 +26,15 @@ int ratio_of_networks(const target *t, size_t n_members, model *const *members,
 /* The simulator's own likelihood (and log_evidence; without it the ratio is known up to a function
  * of x).  The target must be all parameters. */
 int ratio_exact(const simulator *s, const target *t, ratio **out);
-int ratio_prior(const target *t, size_t n_x, ratio **out);     /* r = 1: the floor of any table */
+/* r = 1: the floor of any table */
+int ratio_prior(const target *t, size_t n_x, ratio **out);
 void ratio_free(ratio *r);
 const target *ratio_target(const ratio *r);
 size_t ratio_n_x(const ratio *r);
 bool ratio_is_normalised(const ratio *r);
 bool ratio_has_gradient(const ratio *r);
 
-typedef struct ratio_worker ratio_worker;    /* scratch of one thread */
+typedef struct ratio_worker ratio_worker; /* scratch of one thread */
 int ratio_worker_new(const ratio *r, ratio_worker **out);
 void ratio_worker_free(ratio_worker *w);
 
@@ -45,20 +46,21 @@ void observed_free(observed *o);
 int ratio_observe(const ratio *r, ratio_worker *w, size_t n, const float *x, observed *o);
 /* log_ratio [n][per_x] of theta [n][per_x][dim] for rows FIRST .. FIRST + N - 1 of O; gradient
  * [n][per_x][dim] by theta, or NULL.  NRE_ENUMERIC when a value is NaN. */
-int ratio_evaluate(const ratio *r, ratio_worker *w, const observed *o, size_t first, size_t n,
-                   size_t per_x, const double *theta, double *log_ratio, double *gradient);
+int ratio_evaluate(const ratio *r, ratio_worker *w, const observed *o, size_t first,
+                   size_t n, size_t per_x, const double *theta, double *log_ratio,
+                   double *gradient);
 
-/* ---- posterior.c: log prior + log P(valid) + log ratio ------------------------------------------- */
+/* posterior.c: log prior + log P(valid) + log ratio */
 
 typedef struct posterior {
     const ratio *ratio;
-    const validity_model *validity;      /* or NULL */
+    const validity_model *validity; /* or NULL */
 } posterior;
 /* log prior (with log P(valid | theta)) of n points; -INFINITY outside; gradient or NULL. */
-int posterior_log_prior(const posterior *p, size_t n, const double *theta, double *log_prior,
-                        double *gradient);
+int posterior_log_prior(const posterior *p, size_t n, const double *theta,
+                        double *log_prior, double *gradient);
 
-/* ---- grid.c: up to three parameters ------------------------------------------------------------------ */
+/* grid.c: up to three parameters */
 
 /* Cells equidistant in prior mass: cell i of a parameter is its prior quantiles (i / m, (i + 1) / m)
  * of a box, at first the support; its point the quantile of the middle.  Hence the prior weight of every cell is the same and the
@@ -78,22 +80,22 @@ enum { GRID_MIN_CELLS = 30 };
 /* Zeroed before its first use; grid_of takes over the memory of an earlier one. */
 typedef struct grid {
     uint32_t dim;
-    size_t m, n;                 /* cells a parameter; m^dim in all, last parameter fastest */
-    double *axis;                /* [dim][m] points */
-    double *edge;                /* [dim][m + 1] quantiles; ends are the box's */
-    double *log_ratio;           /* [n] */
-    double *weight;              /* [n] posterior mass, sums to 1 */
-    double *log_density;         /* [n] of the posterior, at the points */
-    double log_area;             /* log of the mean of r: log integral of p(theta) r */
-    double cells;                /* exp(entropy) */
-    bool resolved;               /* false: n reached its limit first */
-    double box[3][2];            /* prior mass below the ends of each axis; 0 and 1: the support's */
-    const target *target;        /* borrowed */
+    size_t m, n;         /* cells a parameter; m^dim in all, last parameter fastest */
+    double *axis;        /* [dim][m] points */
+    double *edge;        /* [dim][m + 1] quantiles; ends are the box's */
+    double *log_ratio;   /* [n] */
+    double *weight;      /* [n] posterior mass, sums to 1 */
+    double *log_density; /* [n] of the posterior, at the points */
+    double log_area;     /* log of the mean of r: log integral of p(theta) r */
+    double cells;        /* exp(entropy) */
+    bool resolved;       /* false: n reached its limit first */
+    double box[3][2]; /* prior mass below the ends of each axis; 0 and 1: the support's */
+    const target *target; /* borrowed */
     room memory;
 } grid;
 /* Of row ROW of O (or of the sum over rows ROW .. ROW + N_ROWS - 1: i.i.d. observations). */
-int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
-            grid *out);
+int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+            size_t n_rows, grid *out);
 void grid_release(grid *g);
 /* HPD rank of a point: the posterior mass of denser cells plus V times the mass of its own (and of
  * cells exactly as dense: a flat posterior has a uniform rank), V uniform in (0, 1); 1 outside the
@@ -104,9 +106,9 @@ double grid_rank(const grid *g, const double *theta, double v, bool snap);
 /* At theta itself: the prior's density exactly, log r by parabolas through its cell and the two
  * neighbours along each axis; -INFINITY outside the support. */
 double grid_log_density(const grid *g, const double *theta);
-int grid_save(const grid *g, const target *t, const char *path);       /* grid.h5 */
+int grid_save(const grid *g, const target *t, const char *path); /* grid.h5 */
 
-/* ---- importance.c: any number of parameters -------------------------------------------------------------- */
+/* importance.c: any number of parameters */
 
 /* Adaptive mixture importance sampling (Cornuet et al. 2012).  Prior draws first: they are the
  * cloud when their effective size is enough.  Else rounds of Student-t mixtures are fitted in the
@@ -119,51 +121,51 @@ int grid_save(const grid *g, const target *t, const char *path);       /* grid.h
 typedef struct cloud {
     uint32_t dim;
     size_t n;
-    double *theta;               /* [n][dim] */
-    double *log_ratio;           /* [n] */
-    double *log_density;         /* [n] of the posterior up to a constant: log prior + log r */
-    double *weight;              /* [n], sums to 1 */
-    double log_area;             /* log of the integral of p(theta) r */
-    double effective;            /* 1 / sum of squared weights */
-    size_t evaluations;          /* draws in all, also those left out */
-    double v;                    /* uniform, for ranks */
+    double *theta;       /* [n][dim] */
+    double *log_ratio;   /* [n] */
+    double *log_density; /* [n] of the posterior up to a constant: log prior + log r */
+    double *weight;      /* [n], sums to 1 */
+    double log_area;     /* log of the integral of p(theta) r */
+    double effective;    /* 1 / sum of squared weights */
+    size_t evaluations;  /* draws in all, also those left out */
+    double v;            /* uniform, for ranks */
     room memory;
 } cloud;
-enum { CLOUD_MIN_EFFECTIVE = 100 };      /* below it a result is missing, not believed */
+enum { CLOUD_MIN_EFFECTIVE = 100 }; /* below it a result is missing, not believed */
 typedef struct cloud_plan {
-    size_t n_prior, n_round, max_rounds;     /* 0: defaults; rounds of both stages */
-    double enough;                           /* effective size to stop at; 0: default */
-} cloud_plan;                                /* defaults: 500, 300, 14; 200 */
-int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
-             const cloud_plan *plan, rng *r, cloud *out);
+    size_t n_prior, n_round, max_rounds; /* 0: defaults; rounds of both stages */
+    double enough;                       /* effective size to stop at; 0: default */
+} cloud_plan;                            /* defaults: 500, 300, 14; 200 */
+int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+             size_t n_rows, const cloud_plan *plan, rng *r, cloud *out);
 void cloud_release(cloud *c);
 /* HPD rank of theta whose log_density (same constant: posterior_log_prior + log ratio) is given: the
  * weight of denser draws, theta itself counted as one draw more at a uniform place among its equals:
  * (effective * denser + v) / (effective + 1), as the rank among independent draws is uniform. */
 double cloud_rank(const cloud *c, double log_density);
 
-/* ---- estimate.c: maxima and summaries -------------------------------------------------------------------- */
+/* estimate.c: maxima and summaries */
 
 typedef enum maximum_kind { MAXIMUM_RATIO = 1, MAXIMUM_POSTERIOR = 2 } maximum_kind;
 /* Ascend from START [n_start][dim] inside the support (in the unbounded space, gradient by
  * backpropagation), all starts in one call a step; the best point and its value of log r or of
  * log prior + log r (density by theta, not by the unbounded z).  Never below its best start. */
-int maximum_of(const posterior *p, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
-               maximum_kind kind, size_t n_start, const double *start, double *theta,
-               double *value);
+int maximum_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+               size_t n_rows, maximum_kind kind, size_t n_start, const double *start,
+               double *theta, double *value);
 
 /* The same for N rows of O at once, each by itself: start [n][n_start][dim], theta [n][dim], value
  * [n].  One call of the network a step for all of them. */
-int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t first, size_t n,
-              maximum_kind kind, size_t n_start, const double *start, double *theta,
-              double *value);
+int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t first,
+              size_t n, maximum_kind kind, size_t n_start, const double *start,
+              double *theta, double *value);
 
 /* Of one parameter, from weighted points. */
 typedef struct summary {
     double mean, deviation;
-    double quantile[5];          /* 0.025 0.16 0.5 0.84 0.975 */
-    double hdi68[2], hdi95[2];   /* shortest interval of that mass */
-    double mcse_mean;            /* Monte-Carlo error of the mean; NAN for a grid */
+    double quantile[5];        /* 0.025 0.16 0.5 0.84 0.975 */
+    double hdi68[2], hdi95[2]; /* shortest interval of that mass */
+    double mcse_mean;          /* Monte-Carlo error of the mean; NAN for a grid */
 } summary;
 int summary_of(size_t n, const double *value, const double *weight /* NULL: equal */,
                summary *out);
@@ -175,25 +177,25 @@ int summary_of_grid(const grid *g, uint32_t k, summary *out);
  * -2 (log r(theta) - max log r) <= chi-squared quantile (dim degrees of freedom). */
 double wilks_threshold(double level, uint32_t dim);
 
-/* ---- chains.c: drive a sampler ---------------------------------------------------------------------------- */
+/* chains.c: drive a sampler */
 
 typedef struct chains_plan {
-    size_t n_chains, warmup, draws;      /* draws a chain after warm-up */
+    size_t n_chains, warmup, draws; /* draws a chain after warm-up */
     uint64_t seed;
-    const char *purpose;                 /* "chain/all/0": of the streams */
+    const char *purpose; /* "chain/all/0": of the streams */
     const host_services *services;
     progress *watch;
 } chains_plan;
 typedef struct chains {
     uint32_t dim;
-    size_t n_chains, n_draws;            /* of each chain; a weighted sampler may give fewer */
-    double *theta;                       /* [n_chains][n_draws][dim] */
-    double *log_posterior;               /* [n_chains][n_draws] */
-    double *weight;                      /* [n_chains][n_draws], NULL: equal */
+    size_t n_chains, n_draws; /* of each chain; a weighted sampler may give fewer */
+    double *theta;            /* [n_chains][n_draws][dim] */
+    double *log_posterior;    /* [n_chains][n_draws] */
+    double *weight;           /* [n_chains][n_draws], NULL: equal */
     double *r_hat, *ess_bulk, *ess_tail; /* [dim]; NAN for weighted samples */
     double acceptance;
     uint64_t evaluations, divergent;
-    double effective;                    /* of weighted samples: 1 / sum w^2; else min ess_bulk */
+    double effective; /* of weighted samples: 1 / sum w^2; else min ess_bulk */
 } chains;
 /* Sample row ROW (sum over N_ROWS rows) by a sampler plugin: start points resampled from prior
  * draws by their ratio, warm-up, draws, in blocks, all chains in one log-density call.  The
@@ -205,7 +207,7 @@ void chains_release(chains *c);
 int chains_save(const chains *c, const simulator *s, const target *t, size_t n_rows,
                 const float *x, const char *path);
 
-/* ---- convergence.c: rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021) ------------------ */
+/* convergence.c: rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021) */
 
 /* value [n_chains][n_draws]; NAN when constant or not finite. */
 double rhat_of(size_t n_chains, size_t n_draws, const double *value);
@@ -213,7 +215,7 @@ double ess_bulk_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_tail_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_mean_of(size_t n_chains, size_t n_draws, const double *value);
 
-/* ---- inside the folder ---------------------------------------------------------------------------------- */
+/* inside the folder */
 
 /* ratio.c: N items of SIZE bytes, 64-byte aligned, not zeroed; NULL when out of memory. */
 void *room_take(room *r, size_t n, size_t size);
@@ -221,11 +223,12 @@ void room_release(room *r);
 
 /* A kind of ratio.  EVALUATE need not look at its results: ratio_evaluate refuses NaN. */
 typedef struct ratio_kind {
-    int (*worker)(const ratio *r, void **own);           /* NULL: needs none */
+    int (*worker)(const ratio *r, void **own); /* NULL: needs none */
     void (*worker_free)(void *own);
     int (*observe)(const ratio *r, void *own, size_t n, const float *x, observed *o);
     int (*evaluate)(const ratio *r, void *own, const observed *o, size_t first, size_t n,
-                    size_t per_x, const double *theta, double *log_ratio, double *gradient);
+                    size_t per_x, const double *theta, double *log_ratio,
+                    double *gradient);
     void (*free)(ratio *r);
 } ratio_kind;
 
@@ -238,16 +241,16 @@ struct ratio {
 
 struct observed {
     size_t n;
-    room row;                    /* of the kind: heads of networks, or x itself */
-    room offset;                 /* double [n]: log p(x) of the exact ratio */
+    room row;    /* of the kind: heads of networks, or x itself */
+    room offset; /* double [n]: log p(x) of the exact ratio */
 };
 
 /* Who uses which scratch memory of a worker: a function and its callee never share one. */
 enum { SCRATCH_JOINT, SCRATCH_GRID, SCRATCH_PARENT, SCRATCH_CLOUD, SCRATCH_USES };
 /* Cells of every parameter; quantiles are costly, so a worker keeps those of the first grid. */
 typedef struct grid_axes {
-    double *point, *edge;        /* [dim][m], [dim][m + 1] */
-    double *log_prior;           /* [dim][m] of the marginals at the points */
+    double *point, *edge; /* [dim][m], [dim][m + 1] */
+    double *log_prior;    /* [dim][m] of the marginals at the points */
 } grid_axes;
 struct ratio_worker {
     const ratio *ratio;
@@ -257,8 +260,9 @@ struct ratio_worker {
 };
 
 /* Log ratio at theta [n][dim] summed over rows ROW .. ROW + N_ROWS - 1; gradient [n][dim] or NULL. */
-int ratio_joint(const ratio *r, ratio_worker *w, const observed *o, size_t row, size_t n_rows,
-                size_t n, const double *theta, double *log_ratio, double *gradient);
+int ratio_joint(const ratio *r, ratio_worker *w, const observed *o, size_t row,
+                size_t n_rows, size_t n, const double *theta, double *log_ratio,
+                double *gradient);
 /* "m_wdm = 3.2, t_age = 5" for messages. */
 typedef struct point_text {
     char text[256];
@@ -279,20 +283,20 @@ int target_sample(const target *t, rng *r, size_t n, double *theta);
 enum { MIXTURE_MOST = 4 };
 typedef struct mixture {
     uint32_t dim, n;
-    double *share;               /* [n], sum to 1 */
-    double *mean;                /* [n][dim] */
-    double *factor;              /* [n][dim][dim] lower Cholesky factor of the scale matrix */
-    double *inverse;             /* [n][dim][dim] of the factors */
-    double *log_norm;            /* [n] log of share times the density's constant */
-    double *work;                /* [dim] scratch: a mixture serves one thread */
+    double *share;    /* [n], sum to 1 */
+    double *mean;     /* [n][dim] */
+    double *factor;   /* [n][dim][dim] lower Cholesky factor of the scale matrix */
+    double *inverse;  /* [n][dim][dim] of the factors */
+    double *log_norm; /* [n] log of share times the density's constant */
+    double *work;     /* [dim] scratch: a mixture serves one thread */
 } mixture;
 /* Doubles behind the pointers of a mixture, and of scratch for its fit to M points. */
 size_t mixture_size(uint32_t dim);
 size_t mixture_fit_size(uint32_t dim, size_t m);
 /* Fit 1, 2 or 4 components, as long as their BIC gains, to M equally weighted points z [m][dim] that are worth
  * EFFECTIVE independent ones: k-means, shrunk covariances.  AT [mixture_size] stays with Q. */
-void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective, rng *r,
-                 double *at, double *scratch);
+void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective,
+                 rng *r, double *at, double *scratch);
 /* Density at z divided by exp(LOG_UNIT); bounded by exp(600) times the number of components. */
 double mixture_density(const mixture *q, const double *z, double log_unit);
 void mixture_sample(const mixture *q, rng *r, double *z);

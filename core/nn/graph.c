@@ -198,7 +198,7 @@ static int32_t dense(builder *b, int32_t a)
     return node_like(b, OP_COPY, "copy", a);
 }
 
-/* ---- parameters ---- */
+/* parameters */
 
 static const char *prefix_of(const builder *b)
 {
@@ -288,7 +288,7 @@ static int list_finish(builder *b, list *l, net_tensor **tensors, net_start **st
     return names_unique(l);
 }
 
-/* ---- the calls ---- */
+/* the calls */
 
 static nre_node graph_field(nre_graph *api, const char *name)
 {
@@ -807,7 +807,7 @@ static const nre_graph CALLS = {
     .pop = graph_pop,
 };
 
-/* ---- inputs and the finish ---- */
+/* inputs and the finish */
 
 static int inputs_add(builder *b)
 {

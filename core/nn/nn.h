@@ -10,7 +10,7 @@
 
 #include "base/base.h"
 
-/* ---- graph.c: build and describe ------------------------------------------------------------ */
+/* graph.c: build and describe */
 
 typedef struct net_field {
     const char *name;
@@ -19,27 +19,28 @@ typedef struct net_field {
 } net_field;
 
 typedef struct net_inputs {
-    uint32_t n_theta;            /* of the target */
+    uint32_t n_theta; /* of the target */
     size_t n_fields;
-    const net_field *fields;     /* a row of x is their concatenation */
+    const net_field *fields; /* a row of x is their concatenation */
 } net_inputs;
 
 /* A parameter or a buffer (batch norm's running mean, var), in one flat float array each. */
 typedef struct net_tensor {
     const char *name;
     uint32_t rank, dim[4];
-    size_t at, n;                /* first element and number of them */
+    size_t at, n; /* first element and number of them */
 } net_tensor;
 
-typedef struct net net;          /* const once built; any number of threads */
+typedef struct net net; /* const once built; any number of threads */
 
 /* Let the architecture describe its network.  A failed graph call is reported with its shapes;
  * the result must be one value.  NRE_EPLUGIN.  [main] */
-int net_new(const nre_plugin *architecture, const void *self, const net_inputs *inputs, net **out);
+int net_new(const nre_plugin *architecture, const void *self, const net_inputs *inputs,
+            net **out);
 void net_free(net *g);
-size_t net_x_size(const net *g);            /* floats of a row of x */
+size_t net_x_size(const net *g); /* floats of a row of x */
 size_t net_theta_size(const net *g);
-size_t net_n_weights(const net *g);         /* floats in all parameters */
+size_t net_n_weights(const net *g); /* floats in all parameters */
 size_t net_n_buffers(const net *g);
 const net_tensor *net_weights(const net *g, size_t *n);
 const net_tensor *net_buffers(const net *g, size_t *n);
@@ -52,14 +53,14 @@ const char *net_describe(const net *g, arena *a);
  * conv); 1 and 0 for norms; buffers 0 (mean) and 1 (var).  One stream an item of KEY a tensor. */
 void net_init(const net *g, rng_key key, float *weights, float *buffers);
 
-/* ---- model.c: evaluation ------------------------------------------------------------------------ */
+/* model.c: evaluation */
 
 /* Weights prepared for evaluation: batch norm folded, dropout gone, first trunk layer split in its
  * theta and x parts.  Const, any number of threads. */
 typedef struct model model;
 int model_new(const net *g, const float *weights, const float *buffers, model **out);
 void model_free(model *m);
-size_t model_head_size(const model *m);     /* floats kept per row of x */
+size_t model_head_size(const model *m); /* floats kept per row of x */
 
 /* Scratch memory of one thread. */
 typedef struct model_worker model_worker;
@@ -70,10 +71,10 @@ int model_head(const model *m, model_worker *w, size_t n, const float *x, float 
 /* Logits of theta [n][per_x][theta_size] (standardised) against head [n][head_size] into
  * logit [n][per_x]; gradient by theta [n][per_x][theta_size] when not NULL.  Works in chunks of
  * its own choice that do not depend on threads. */
-int model_trunk(const model *m, model_worker *w, size_t n, size_t per_x, const float *head,
-                const float *theta, float *logit, float *gradient);
+int model_trunk(const model *m, model_worker *w, size_t n, size_t per_x,
+                const float *head, const float *theta, float *logit, float *gradient);
 
-/* ---- trainer.c: forward, loss, backward over a batch ------------------------------------------- */
+/* trainer.c: forward, loss, backward over a batch */
 
 /* A batch is cut in slices of max(128, batch / 16) rows of x (design section 4), each computed by
  * one thread; slice gradients are summed along a fixed binary tree.  Without batch norm a slice
@@ -81,15 +82,17 @@ int model_trunk(const model *m, model_worker *w, size_t n, size_t per_x, const f
  * are those of all pairs.  Bits depend on the batch, not on the number of threads. */
 typedef struct trainer trainer;
 typedef struct trainer_job {
-    size_t n, per_x;             /* rows of x and thetas for each, at most those of trainer_new */
+    size_t n, per_x; /* rows of x and thetas for each, at most those of trainer_new */
     /* Fill rows [first, first + n) of the batch: x [n][x_size], theta [n][per_x][theta_size], both
      * standardised.  Any thread. */
-    int (*fill)(void *context, unsigned worker, size_t first, size_t n, float *x, float *theta);
+    int (*fill)(void *context, unsigned worker, size_t first, size_t n, float *x,
+                float *theta);
     /* Sum over rows [first, first + n) of the loss from logit [n][per_x]; writes its gradient by
      * the logits.  Any thread. */
-    double (*loss)(void *context, size_t first, size_t n, const float *logit, float *gradient);
+    double (*loss)(void *context, size_t first, size_t n, const float *logit,
+                   float *gradient);
     void *context;
-    uint64_t seed, step;         /* of dropout masks */
+    uint64_t seed, step; /* of dropout masks */
 } trainer_job;
 int trainer_new(const net *g, size_t batch, size_t per_x, pool *p, trainer **out);
 void trainer_free(trainer *t);
@@ -98,12 +101,12 @@ void trainer_free(trainer *t);
 int trainer_step(trainer *t, const trainer_job *job, const float *weights, float *buffers,
                  float *gradient, double *loss);
 /* The loss alone, as at evaluation (no dropout, running statistics). */
-int trainer_loss(trainer *t, const trainer_job *job, const float *weights, const float *buffers,
-                 double *loss);
+int trainer_loss(trainer *t, const trainer_job *job, const float *weights,
+                 const float *buffers, double *loss);
 /* Bytes that the trainer holds. */
 size_t trainer_memory(const trainer *t);
 
-/* ---- optimiser.c ------------------------------------------------------------------------------------ */
+/* optimiser.c */
 
 /* Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2), as PyTorch's AdamW:
  * decay on every parameter, bias-corrected moments.  m, v: float [n]. */
@@ -117,40 +120,32 @@ void adamw_step(const adamw *o, uint64_t step, double scale, pool *p, size_t n,
 /* Euclidean norm in double, fixed order. */
 double gradient_norm(size_t n, const float *gradient);
 
-/* ---- weights.c: in a store ---------------------------------------------------------------------------- */
+/* weights.c: in a store */
 
 /* Datasets PREFIX/NAME of the shape of each tensor.  Loading checks names and shapes. */
 int weights_put(store *s, const char *prefix, size_t n, const net_tensor *tensors,
                 const float *values);
-int weights_get(store *s, const char *prefix, size_t n, const net_tensor *tensors, float *values);
+int weights_get(store *s, const char *prefix, size_t n, const net_tensor *tensors,
+                float *values);
 
-/* ---- blas.c: the matrix library ------------------------------------------------------------------------ */
+/* blas.c: the matrix library */
 
 /* Once, before any thread: one thread a call; refuses a build that is not pthread.  [main] */
 int blas_start(void);
-const char *blas_kernel(void);       /* "SkylakeX", "Zen": recorded beside results */
+const char *blas_kernel(void); /* "SkylakeX", "Zen": recorded beside results */
 /* A sentence when OPENBLAS_CORETYPE names a slower kernel than the CPU deserves, else NULL. */
 const char *blas_advice(void);
 const char *blas_version(void);
 /* Instruction set of our own kernels: "avx512", "avx2", "baseline". */
 const char *kernel_name(void);
 
-/* ==== inside the folder =========================================================================
- *
- * build      graph.c answers the plugin's calls and lowers them at once: views instead of slices
- *            and reshapes, linear(concat(a, b)) as one product a part, so that the X part of the
- *            first trunk layer is a node of kind X; elementwise ops and batch norm pass through
- *            concat.
- * plan       plan.c decides where values, gradients and notes of each node lie in one block of
- *            memory, and who writes a gradient first.
- * run        a frame is one slice on its way through the ops; OPS has forward and backward of
- *            each.  An accelerator replaces OPS and the kernels, nothing else. */
+/* inside the folder */
 
 typedef enum op_kind {
-    OP_INPUT,      /* theta, or a row of x */
-    OP_VIEW,       /* part of another node: field, slice, reshape */
-    OP_COPY,       /* a view made contiguous */
-    OP_REPEAT,     /* an X node, once for every pair */
+    OP_INPUT,  /* theta, or a row of x */
+    OP_VIEW,   /* part of another node: field, slice, reshape */
+    OP_COPY,   /* a view made contiguous */
+    OP_REPEAT, /* an X node, once for every pair */
     OP_CONCAT,
     OP_TRANSPOSE,
     OP_SET_MEAN,
@@ -167,29 +162,29 @@ typedef enum op_kind {
 typedef struct net_node {
     op_kind op;
     int32_t id;
-    const char *name;            /* the word of the graph call: "slice" */
-    bool pair;                   /* kind PAIR */
-    bool exchangeable;           /* dim[0] counts rows whose order is void */
+    const char *name;  /* the word of the graph call: "slice" */
+    bool pair;         /* kind PAIR */
+    bool exchangeable; /* dim[0] counts rows whose order is void */
     nre_shape shape;
-    size_t size;                 /* floats a row (of x or a pair) */
-    size_t sets, cols;           /* size = sets * cols; sets is 1 unless exchangeable */
+    size_t size;       /* floats a row (of x or a pair) */
+    size_t sets, cols; /* size = sets * cols; sets is 1 unless exchangeable */
     uint32_t n_in;
     int32_t *in;
-    bool based;                  /* linear: in[n_in - 1] is added to each pair of its row */
-    int32_t root;                /* of views: whose memory; others: themselves */
-    size_t at;                   /* of views: first float in a row of ROOT */
-    int32_t weight, bias;        /* tensors, or -1 */
-    int32_t mean, variance;      /* buffers, or -1 */
-    size_t *column;              /* linear: first column of the weight for each input */
-    size_t channel_at;           /* batch norm: its first channel in the tensors */
-    bool of_pairs;               /* batch norm: of PAIR kind before it passed through concat */
-    size_t channels, inner;      /* norms: size = sets * channels * inner */
+    bool based;             /* linear: in[n_in - 1] is added to each pair of its row */
+    int32_t root;           /* of views: whose memory; others: themselves */
+    size_t at;              /* of views: first float in a row of ROOT */
+    int32_t weight, bias;   /* tensors, or -1 */
+    int32_t mean, variance; /* buffers, or -1 */
+    size_t *column;         /* linear: first column of the weight for each input */
+    size_t channel_at;      /* batch norm: its first channel in the tensors */
+    bool of_pairs;          /* batch norm: of PAIR kind before it passed through concat */
+    size_t channels, inner; /* norms: size = sets * channels * inner */
     nre_activation f;
-    double p;                    /* dropout */
-    unsigned level;              /* batch norms on the longest way here */
+    double p;       /* dropout */
+    unsigned level; /* batch norms on the longest way here */
 } net_node;
 
-enum { NODE_X = 0, NODE_THETA = 1 };    /* the inputs */
+enum { NODE_X = 0, NODE_THETA = 1 }; /* the inputs */
 
 /* How a tensor starts: uniform in +- bound, or VALUE where bound is 0. */
 typedef struct net_start {
@@ -200,16 +195,16 @@ struct net {
     arena *memory;
     size_t n_nodes;
     net_node *nodes;
-    size_t n_order;              /* live nodes that compute, by level */
+    size_t n_order; /* live nodes that compute, by level */
     int32_t *order;
     int32_t logit;
-    unsigned levels;             /* 1 + batch norms on the longest way */
+    unsigned levels; /* 1 + batch norms on the longest way */
     size_t n_weights, n_buffers, n_weight_tensors, n_buffer_tensors;
     net_tensor *weights, *buffers;
     net_start *weight_starts, *buffer_starts;
 };
 
-/* ---- plan.c ---- */
+/* plan.c */
 
 typedef enum plan_mode { PLAN_TRAIN, PLAN_EVALUATE, PLAN_GRADIENT } plan_mode;
 typedef enum plan_part { PART_ALL, PART_HEAD, PART_TRUNK } plan_part;
@@ -221,13 +216,13 @@ typedef struct plan {
     const net *g;
     plan_mode mode;
     plan_part part;
-    size_t rows, pairs;          /* room for */
+    size_t rows, pairs; /* room for */
     size_t n_order;
-    int32_t *order;              /* of net, only PART */
+    int32_t *order; /* of net, only PART */
     size_t floats;
-    size_t *value, *slope, *notes;       /* by node; NOWHERE: outside, or not kept */
-    uint8_t **edge;              /* edge_mode by node and input */
-    bool *wanted;                /* is the node's gradient computed? */
+    size_t *value, *slope, *notes; /* by node; NOWHERE: outside, or not kept */
+    uint8_t **edge;                /* edge_mode by node and input */
+    bool *wanted;                  /* is the node's gradient computed? */
     arena *memory;
 } plan;
 #define NOWHERE SIZE_MAX
@@ -237,7 +232,7 @@ int plan_new(const net *g, plan_mode mode, plan_part part, size_t rows, size_t p
              plan **out);
 void plan_free(plan *p);
 
-/* ---- kernels.c, compiled once for each instruction set; same bits from all ---- */
+/* kernels.c, compiled once for each instruction set; same bits from all */
 
 typedef struct adamw_terms {
     float scale, keep, beta1, rest1, beta2, rest2, step, root, eps;
@@ -247,35 +242,37 @@ typedef struct adamw_terms {
  * overlap. */
 typedef struct kernels {
     const char *name;
-    void (*exp)(size_t n, const float *x, float *y);     /* for x in [-87, 88], clamped */
+    void (*exp)(size_t n, const float *x, float *y); /* for x in [-87, 88], clamped */
     /* x may be y */
     void (*activate)(nre_activation f, size_t n, const float *x, float *y);
     /* SAVED is y, for gelu x; dy may be dx */
     void (*activate_back)(nre_activation f, size_t n, const float *saved, const float *dy,
                           float *dx, bool add);
-    void (*add)(size_t n, const float *a, float *y);     /* y += a */
+    void (*add)(size_t n, const float *a, float *y); /* y += a */
     void (*sum)(size_t n, const float *a, const float *b, float *y);
     void (*multiply)(size_t n, const float *a, const float *b, float *y, bool add);
-    void (*scale)(size_t n, float a, const float *x, float *y, bool add);  /* a x, x may be y */
+    /* a x, x may be y */
+    void (*scale)(size_t n, float a, const float *x, float *y, bool add);
     /* keep[i] ? scale * x[i] : 0; x may be y */
-    void (*mask)(size_t n, const uint8_t *keep, float scale, const float *x, float *y, bool add);
+    void (*mask)(size_t n, const uint8_t *keep, float scale, const float *x, float *y,
+                 bool add);
     /* out [cols] = sum of the rows of x [rows][cols] */
     void (*column_sum)(size_t rows, size_t cols, const float *x, float *out);
     /* y[r] += x[r] . w, rows STRIDE apart */
-    void (*rows_dot)(size_t rows, size_t cols, size_t stride, const float *x, const float *w,
-                     float *y);
+    void (*rows_dot)(size_t rows, size_t cols, size_t stride, const float *x,
+                     const float *w, float *y);
     /* x[r][c] (+)= dy[r] w[c] */
-    void (*rows_outer)(size_t rows, size_t cols, size_t stride, const float *dy, const float *w,
-                       float *x, bool add);
+    void (*rows_outer)(size_t rows, size_t cols, size_t stride, const float *dy,
+                       const float *w, float *x, bool add);
     /* out[c] = sum over r of dy[r] x[r][c] */
     void (*rows_weighted)(size_t rows, size_t cols, size_t stride, const float *dy,
                           const float *x, float *out);
     /* Sums over rows [rows][channels][inner]: of a, and of a b (b may be a), each [channels] */
-    void (*moments)(size_t rows, size_t channels, size_t inner, const float *a, const float *b,
-                    double *sum, double *product);
+    void (*moments)(size_t rows, size_t channels, size_t inner, const float *a,
+                    const float *b, double *sum, double *product);
     /* y = a x + c by channel; x may be y */
-    void (*affine)(size_t rows, size_t channels, size_t inner, const float *a, const float *c,
-                   const float *x, float *y, bool add);
+    void (*affine)(size_t rows, size_t channels, size_t inner, const float *a,
+                   const float *c, const float *x, float *y, bool add);
     /* dx = a dy + b x + c by channel; dy may be dx */
     void (*affine_back)(size_t rows, size_t channels, size_t inner, const float *a,
                         const float *b, const float *c, const float *dy, const float *x,
@@ -284,13 +281,15 @@ typedef struct kernels {
      * keep mean and 1 / deviation */
     void (*layer_norm)(size_t rows, size_t cols, const float *gamma, const float *beta,
                        const float *x, float *y, float *notes);
-    void (*layer_norm_back)(size_t rows, size_t cols, const float *gamma, const float *notes,
-                            const float *x, const float *dy, float *dx, bool add);
+    void (*layer_norm_back)(size_t rows, size_t cols, const float *gamma,
+                            const float *notes, const float *x, const float *dy,
+                            float *dx, bool add);
     /* dgamma, dbeta [cols] of layer_norm */
-    void (*layer_norm_weights)(size_t rows, size_t cols, const float *notes, const float *x,
-                               const float *dy, float *dgamma, float *dbeta);
-    void (*adamw)(size_t n, const adamw_terms *t, const float *gradient, float *w, float *m,
-                  float *v);
+    void (*layer_norm_weights)(size_t rows, size_t cols, const float *notes,
+                               const float *x, const float *dy, float *dgamma,
+                               float *dbeta);
+    void (*adamw)(size_t n, const adamw_terms *t, const float *gradient, float *w,
+                  float *m, float *v);
 } kernels;
 /* The best that the CPU has; by name ("avx512", "avx2", "baseline"), NULL when it has not. */
 const kernels *kernels_best(void);
@@ -300,15 +299,15 @@ extern const kernels kernels_baseline;
 extern const kernels kernels_avx2, kernels_avx512;
 #endif
 
-/* ---- frame.c, ops ---- */
+/* frame.c, ops */
 
-#define NORM_EPS 1e-5    /* as PyTorch, batch norm and layer norm */
+#define NORM_EPS 1e-5 /* as PyTorch, batch norm and layer norm */
 
 /* Batch norm of one node as y = scale x + shift; the rest by the trainer only. */
 typedef struct norm_terms {
     float *scale, *shift;
-    float *back_slope, *back_x, *back_shift;     /* dx = slope dy + x x + shift */
-    size_t sums_at;              /* in the sums of a slice: [2][channels] */
+    float *back_slope, *back_x, *back_shift; /* dx = slope dy + x x + shift */
+    size_t sums_at;                          /* in the sums of a slice: [2][channels] */
 } norm_terms;
 
 /* A slice on its way through the network. */
@@ -316,15 +315,15 @@ typedef struct frame {
     const net *g;
     const plan *plan;
     const kernels *k;
-    size_t n, per_x;             /* rows of x, thetas for each */
+    size_t n, per_x; /* rows of x, thetas for each */
     const float *weights;
-    float *gradient;             /* by the weights, NULL: not wanted */
-    const norm_terms *norms;           /* by node */
-    double *sums;                /* batch norm's over this slice */
-    uint64_t seed, step, first;  /* dropout: streams and first row of x */
-    float **value, **slope;      /* by node: rows and their gradients */
-    size_t *stride;              /* floats between rows, by node */
-    float **notes;               /* kept by the op for its way back, by node */
+    float *gradient;            /* by the weights, NULL: not wanted */
+    const norm_terms *norms;    /* by node */
+    double *sums;               /* batch norm's over this slice */
+    uint64_t seed, step, first; /* dropout: streams and first row of x */
+    float **value, **slope;     /* by node: rows and their gradients */
+    size_t *stride;             /* floats between rows, by node */
+    float **notes;              /* kept by the op for its way back, by node */
     float *memory;
     size_t bytes;
 } frame;
@@ -347,7 +346,7 @@ typedef struct op_calls {
     void (*backward)(const frame *f, const net_node *v);
     /* Floats a row kept for the way back; may be NULL. */
     size_t (*notes)(const net_node *v);
-    bool in_place;               /* the result may replace the input, gradients alike */
+    bool in_place; /* the result may replace the input, gradients alike */
 } op_calls;
 extern const op_calls OPS[N_OPS];
 /* What backward reads: the value of input K, of the node itself. */
@@ -356,7 +355,7 @@ bool op_keeps_output(const net_node *v);
 
 /* Gradient of input K: where to, and whether to add to what is there. */
 typedef struct slope_place {
-    float *at;                   /* NULL: not wanted */
+    float *at; /* NULL: not wanted */
     size_t stride;
     bool add;
 } slope_place;
@@ -390,13 +389,13 @@ void dropout_forward(const frame *f, const net_node *v);
 void dropout_backward(const frame *f, const net_node *v);
 size_t dropout_notes(const net_node *v);
 
-/* ---- fold.c ---- */
+/* fold.c */
 
 /* Change WEIGHTS so that batch norms beside linear layers can go: those are GONE.  G is a copy
  * with room for one more tensor, and a bias in WEIGHTS, for each linear node. */
 void norms_fold(net *g, float *weights, const norm_terms *norms, bool *gone);
 
-/* ---- blas.c ---- */
+/* blas.c */
 
 /* The advice for a choice of OPENBLAS_CORETYPE (NULL: unset), the kernel it led to and the best
  * instruction set of the CPU. */

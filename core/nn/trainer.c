@@ -55,7 +55,7 @@ static size_t slices_in(size_t n)
     return (n + rows_in_slice(n) - 1) / rows_in_slice(n);
 }
 
-/* ---- making ---- */
+/* making */
 
 static bool norm_new(trainer *t, const net_node *v)
 {
@@ -155,7 +155,7 @@ size_t trainer_memory(const trainer *t)
     return bytes + t->n_made * t->g->n_weights * sizeof(float);
 }
 
-/* ---- the tree of gradients ---- */
+/* the tree of gradients */
 
 /* A gradient for slice I; that of slice 0 is the caller's. */
 static int gradient_take(trainer *t, size_t i)
@@ -214,7 +214,7 @@ static void tree_sum(size_t slices, size_t stride, size_t n, double *rows)
                 rows[i * stride + k] += rows[(i + size) * stride + k];
 }
 
-/* ---- batch norm ---- */
+/* batch norm */
 
 static double values_a_channel(const trainer *t, const net_node *v)
 {
@@ -300,7 +300,7 @@ static void norm_finish(const trainer *t, const net_node *v, float *buffers)
     }
 }
 
-/* ---- the slices ---- */
+/* the slices */
 
 static size_t first_of(const trainer *t, size_t slice)
 {
@@ -439,7 +439,7 @@ int trainer_step(trainer *t, const trainer_job *job, const float *weights, float
     return NRE_OK;
 }
 
-/* ---- the loss alone ---- */
+/* the loss alone */
 
 typedef struct judge {
     const trainer *t;

@@ -66,7 +66,7 @@ void crash_said(void)
     said = true;
 }
 
-/* ---- in the handler: async-signal-safe calls only ---- */
+/* in the handler: async-signal-safe calls only */
 
 typedef struct line {
     char text[512];
@@ -164,7 +164,7 @@ void crash_handlers(void)
     handler_stack_set();
 }
 
-/* ---- after the call ---- */
+/* after the call */
 
 /* A message that was there before the call explains nothing of it. */
 int plugin_failed(const nre_plugin *table, const char *function, int status)

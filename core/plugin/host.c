@@ -23,7 +23,7 @@ static host_state *state_of(const nre_host *api)
     return ((const host *)(const void *)api)->state;
 }
 
-/* ---- services ---- */
+/* services */
 
 static void host_log(const nre_host *api, nre_level level, const char *format, ...)
 {
@@ -171,7 +171,7 @@ static const nre_host SERVICES = {
     .extension = host_extension,
 };
 
-/* ---- life of a host ---- */
+/* life of a host */
 
 int host_new(const char *plugin_name, const host_services *services, nre_host **out)
 {
@@ -202,7 +202,7 @@ void host_free(nre_host *api)
     arena_free(memory);
 }
 
-/* ---- instances ---- */
+/* instances */
 
 static int instance_create(instance *i)
 {

@@ -32,7 +32,7 @@ const nre_option *plugin_option(const nre_plugin *table, size_t i)
     return (const nre_option *)(const void *)(base + i * table->option_size);
 }
 
-/* ---- what is expected ---- */
+/* what is expected */
 
 static bool is_list_type(uint32_t type)
 {
@@ -137,7 +137,7 @@ static int unexpected_item(const nre_option *o, bool in_list, size_t i, const ch
     return unexpected(o, found);
 }
 
-/* ---- text to value ---- */
+/* text to value */
 
 /* Index of TEXT in "a|b|c", -1 when it is none of them. */
 static int64_t choice_index(const char *choices, const char *text)
@@ -227,7 +227,7 @@ static int parse(const nre_option *o, arena *a, bool is_list, size_t n,
     return parse_scalar(o, a, items[0], out);
 }
 
-/* ---- defaults, which are written as in YAML ---- */
+/* defaults, which are written as in YAML */
 
 /* Cut spaces, then one pair of quotes, off TEXT in place. */
 static char *trimmed(char *text)
@@ -276,7 +276,7 @@ static int parse_default(const nre_option *o, arena *a, value *out)
     return parse(o, a, is_list && is_list_type(o->type), n, items, out);
 }
 
-/* ---- is an option of a table well-formed ---- */
+/* is an option of a table well-formed */
 
 static int refuse(const nre_option *o, const char *why)
 {
@@ -341,7 +341,7 @@ int option_check(const nre_plugin *table, size_t i)
     return status ? status : default_check(o);
 }
 
-/* ---- values ---- */
+/* values */
 
 int values_new(const plugin *p, arena *a, nre_values **out)
 {
@@ -394,7 +394,7 @@ int values_complete(const nre_values *v)
     return NRE_OK;
 }
 
-/* ---- value to text ---- */
+/* value to text */
 
 static bool word_is_special(const char *text)
 {
@@ -491,7 +491,7 @@ const char *values_text(const nre_values *v, size_t i, arena *a)
     return own;
 }
 
-/* ---- getters ---- */
+/* getters */
 
 /* The value of an option of one of TYPES (a set of bits), NULL with the misuse noted. */
 static const value *value_get(const nre_values *v, const char *name, unsigned types,

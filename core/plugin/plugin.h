@@ -8,11 +8,11 @@
 
 #include <sys/types.h>
 
-/* ---- search.c, load.c ---------------------------------------------------------------------- */
+/* search.c, load.c */
 
 typedef struct plugin {
     const nre_plugin *table;
-    const char *path;        /* absolute */
+    const char *path; /* absolute */
     hash file_hash;
 } plugin;
 
@@ -26,8 +26,8 @@ int plugins_new(size_t n, const char *const *folders, plugins **out);
 void plugins_free(plugins *p);
 /* "simulators", "architectures", "samplers"; kind_word without the s, NULL for no kind. */
 const char *kind_folder(nre_kind kind);
-const char *kind_word(nre_kind kind);                    /* async-signal-safe */
-bool kind_of(const char *word, nre_kind *out);           /* accepts both forms */
+const char *kind_word(nre_kind kind);          /* async-signal-safe */
+bool kind_of(const char *word, nre_kind *out); /* accepts both forms */
 /* [a-z][a-z0-9_]{0,63} */
 bool plugin_name_valid(const char *name);
 /* Found by name, vetted (owner, mode, symbol, ABI, name, option table) and loaded once; a plugin
@@ -38,9 +38,10 @@ int plugin_load(plugins *p, nre_kind kind, const char *name, const plugin **out)
 int plugin_load_file(plugins *p, const char *path, const plugin **out);
 /* Names of all that the folders hold of a kind, sorted, each once; in A.  A file outside the
  * kinds' own folders is loaded to learn its kind; one that is refused is logged and left out. */
-int plugins_list(plugins *p, nre_kind kind, arena *a, size_t *n, const char *const **names);
+int plugins_list(plugins *p, nre_kind kind, arena *a, size_t *n,
+                 const char *const **names);
 
-/* ---- options.c: values of options ------------------------------------------------------------- */
+/* options.c: values of options */
 
 /* Option I of a table, by its stride. */
 const nre_option *plugin_option(const nre_plugin *table, size_t i);
@@ -51,21 +52,22 @@ int values_new(const plugin *p, arena *a, nre_values **out);
  * sentence such as "expected a number in (0, 1], found 'x'" - without the place, which the
  * caller adds; an unknown name is NRE_ENOTSUP.  What fails leaves the old value.  A path is kept
  * as it is: the caller resolves it first. */
-int values_set(nre_values *v, const char *name, bool is_list, size_t n, const char *const *items);
+int values_set(nre_values *v, const char *name, bool is_list, size_t n,
+               const char *const *items);
 /* NRE_EINVAL naming the first required option without value. */
 int values_complete(const nre_values *v);
 /* Value I as canonical YAML flow text ("[512, 512]", "0.5", "selu", "\"a: b\""), for resolved.yaml
  * and hashes; "null" (unquoted) where there is no value; in A, NULL when out of memory. */
 const char *values_text(const nre_values *v, size_t i, arena *a);
 
-/* ---- host.c: instances ----------------------------------------------------------------------- */
+/* host.c: instances */
 
 typedef struct host_services {
-    pool *workers;                     /* for host->parallel; may be NULL */
-    progress *watcher;                 /* may be NULL */
-    size_t n_data_folders;             /* searched by host->data_file */
+    pool *workers;         /* for host->parallel; may be NULL */
+    progress *watcher;     /* may be NULL */
+    size_t n_data_folders; /* searched by host->data_file */
     const char *const *data_folders;
-    const char *cache_folder;          /* of host->table; NULL: XDG_CACHE_HOME/nereid */
+    const char *cache_folder; /* of host->table; NULL: XDG_CACHE_HOME/nereid */
 } host_services;
 
 /* A plugin with its options: what all callers pass around. */
@@ -84,14 +86,15 @@ void instance_free(instance *i);
 int host_new(const char *plugin_name, const host_services *services, nre_host **out);
 void host_free(nre_host *host);
 
-/* ---- crash.c: who is running now ---------------------------------------------------------------- */
+/* crash.c: who is running now */
 
 /* Around every call into a plugin: should it crash, the handler says "simulator 'x' crashed in
  * simulate(), rows 4096..4351" on stderr and exits 4.  FIRST > LAST (say 1, 0): no rows to name.
  * TABLE NULL: back in the core, in a callback of a plugin; a crash there is a bug of ours.  Calls
  * nest; leaving one takes back the scratch memory that host->scratch gave out since it began.
  * FUNCTION has no parentheses and outlives the call.  Per thread. */
-void crash_enter(const nre_plugin *table, const char *function, uint64_t first, uint64_t last);
+void crash_enter(const nre_plugin *table, const char *function, uint64_t first,
+                 uint64_t last);
 void crash_leave(void);
 /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT.  Outside a plugin: says that it is a bug, and dies of
  * the signal.  Install before threads start.  [main] */
@@ -101,7 +104,7 @@ void crash_handlers(void);
  * of STATUS, when it gave none since it was entered).  In the thread of the call, after it. */
 int plugin_failed(const nre_plugin *table, const char *function, int status);
 
-/* ---- inside the folder ------------------------------------------------------------------------------ */
+/* inside the folder */
 
 /* vet.c: whose files are trusted.  Users: root, USER (effective), OWNER (of the executable).
  * Members of GROUP may write when they can write the executable's folder as well. */
@@ -132,7 +135,7 @@ typedef struct loaded {
 struct plugins {
     arena *memory;
     trust trust;
-    struct folder *first, *last;    /* in order of search */
+    struct folder *first, *last; /* in order of search */
     loaded *loaded;
 };
 
@@ -151,10 +154,10 @@ typedef struct scratch_mark {
     void *block;
     size_t used;
 } scratch_mark;
-void *scratch_alloc(size_t n, size_t size);     /* 64-byte aligned, not zeroed */
+void *scratch_alloc(size_t n, size_t size); /* 64-byte aligned, not zeroed */
 scratch_mark scratch_now(void);
-void scratch_release(scratch_mark mark);        /* marks are released in reverse order */
-void scratch_reset(void);                       /* release all of the thread */
+void scratch_release(scratch_mark mark); /* marks are released in reverse order */
+void scratch_reset(void);                /* release all of the thread */
 
 /* crash.c: the plugin call that this thread is in, .table NULL when in none. */
 typedef struct crash_frame {
@@ -164,11 +167,11 @@ typedef struct crash_frame {
     scratch_mark scratch;
 } crash_frame;
 crash_frame crash_now(void);
-void crash_said(void);      /* the plugin gave its sentence */
+void crash_said(void); /* the plugin gave its sentence */
 
 /* cache.c: nre_host.table for PLUGIN; BUILD fills [bytes]; *OUT lives as long as A. */
 typedef struct cache_request {
-    const char *folder;     /* NULL: XDG_CACHE_HOME/nereid, or ~/.cache/nereid */
+    const char *folder; /* NULL: XDG_CACHE_HOME/nereid, or ~/.cache/nereid */
     const char *plugin, *name;
     uint64_t key;
     size_t bytes;

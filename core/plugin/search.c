@@ -54,7 +54,7 @@ bool plugin_name_valid(const char *name)
     return n >= 1 && n <= NAME_LENGTH && !name[n] && name[0] >= 'a' && name[0] <= 'z';
 }
 
-/* ---- the folders ---- */
+/* the folders */
 
 static bool folder_known(const plugins *p, const char *path)
 {
@@ -173,7 +173,7 @@ void plugins_free(plugins *p)
     free(p);
 }
 
-/* ---- names in folders ---- */
+/* names in folders */
 
 /* A sorted set of names. */
 typedef struct names {
@@ -280,7 +280,7 @@ int plugins_list(plugins *p, nre_kind kind, arena *a, size_t *n, const char *con
     return NRE_OK;
 }
 
-/* ---- find one by name ---- */
+/* find one by name */
 
 /* Something like NAME among the files, whatever they are: nothing is loaded for a
  * suggestion. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- JSON ---- */
+/* JSON */
 
 /* Why some of its numbers are null; NULL when none is. */
 static const char *cell_reason(const table_cell *c)
@@ -60,7 +60,7 @@ static json_t *table_json(const coverage_table *t)
     return json_pack("{s:o s:o}", "title", json_text(t->title), "rows", rows);
 }
 
-/* ---- reading it back ---- */
+/* reading it back */
 
 static double real_of(const json_t *o, const char *key)
 {
@@ -156,7 +156,7 @@ int coverage_table_read(const char *path, arena *a, coverage_table *out)
     return status ? fail_within(status, "%s", path) : NRE_OK;
 }
 
-/* ---- columns and words that the formats share ---- */
+/* columns and words that the formats share */
 
 bool spread_known(double value)
 {
@@ -327,7 +327,7 @@ static void put_legend(FILE *out, const char *legend, void (*put)(FILE *, const 
     free(head);
 }
 
-/* ---- Markdown ---- */
+/* Markdown */
 
 /* "0.683 ±0.004/0.006 †" */
 static const char *cell_markdown(arena *a, const table_cell *c)
@@ -444,7 +444,7 @@ static int write_markdown(const coverage_table *t, const char *folder)
     return status;
 }
 
-/* ---- LaTeX ---- */
+/* LaTeX */
 
 static void cell_latex(FILE *out, const table_cell *c)
 {
@@ -567,7 +567,7 @@ static int write_latex(const coverage_table *t, const char *folder)
     return sheet_save_in(&s, folder, "coverage.tex");
 }
 
-/* ---- CSV ---- */
+/* CSV */
 
 static void cell_csv(FILE *out, const coverage_row *r, const table_cell *c)
 {

@@ -15,7 +15,7 @@ static const char *const COLOUR[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                      "#E69F00", "#56B4E9", "#000000"};
 enum { N_COLOURS = sizeof COLOUR / sizeof COLOUR[0] };
 
-/* ---- text for gnuplot ---- */
+/* text for gnuplot */
 
 /* Within single quotes, where gnuplot replaces nothing; the marks of its enhanced text
  * are escaped unless KEEP names them. */
@@ -119,7 +119,7 @@ static void script_start(sheet *p, const char *name, int width, int height)
     fputs(".csv'\n", p->out);
 }
 
-/* ---- a density ---- */
+/* a density */
 
 /* Middle and width of cell I of an axis, in the parameter's own unit. */
 static double axis_middle(const figure_axis *x, size_t i)
@@ -433,7 +433,7 @@ int density_figure_write(const density_figure *f, const char *folder, const char
     return status;
 }
 
-/* ---- coverage ---- */
+/* coverage */
 
 static bool cell_known(const table_cell *c)
 {
@@ -564,7 +564,7 @@ int coverage_figure_write(const coverage_table *t, const char *folder, const cha
     return status;
 }
 
-/* ---- loss ---- */
+/* loss */
 
 static void loss_rows(sheet *p, size_t n, const loss_curve *curve)
 {
@@ -653,7 +653,7 @@ int loss_figure_write(size_t n, const loss_curve *curve, const char *folder,
     return sheet_save_in(&p, folder, arena_print(p.a, "%s.gp", name));
 }
 
-/* ---- gnuplot ---- */
+/* gnuplot */
 
 /* gnuplot in FOLDER, without the reader's own settings, its output in TEMPORARY; an
  * errno, or its exit status in *STATUS. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- UTF-8 ---- */
+/* UTF-8 */
 
 enum { REPLACEMENT = 0xFFFD };
 
@@ -81,7 +81,7 @@ size_t text_width(const char *text)
     return width;
 }
 
-/* ---- escapes ---- */
+/* escapes */
 
 /* Write one character; BEFORE and AFTER are the bytes around it, 0 at the ends. */
 typedef void put_character(FILE *out, uint32_t code, char before, char after);
@@ -319,7 +319,7 @@ json_t *json_text(const char *text)
     return value;
 }
 
-/* ---- numbers ---- */
+/* numbers */
 
 const char *number_text(arena *a, double value, int digits)
 {
@@ -413,7 +413,7 @@ void latex_number_put(FILE *out, const char *number)
         fputs(number, out);
 }
 
-/* ---- sheets ---- */
+/* sheets */
 
 int sheet_open(sheet *s)
 {
@@ -470,7 +470,7 @@ int json_save_in(const char *folder, const char *name, json_t *value)
     return status;
 }
 
-/* ---- columns ---- */
+/* columns */
 
 void columns_start(columns *c, arena *a, size_t n, const char *align)
 {

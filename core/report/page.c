@@ -84,7 +84,7 @@ static void put_head(const run_summary *s, sheet *p)
     }
 }
 
-/* ---- posteriors ---- */
+/* posteriors */
 
 static const char *range_text(arena *a, const double range[2], double spread)
 {
@@ -138,7 +138,7 @@ static void put_block(sheet *p, const posterior_block *b)
     fputs("</tbody></table></div>\n</section>\n", p->out);
 }
 
-/* ---- coverage ---- */
+/* coverage */
 
 static bool is_under(const table_cell *c)
 {
@@ -311,7 +311,7 @@ static int put_coverage(const coverage_table *t, sheet *p)
     return NRE_OK;
 }
 
-/* ---- figures ---- */
+/* figures */
 
 /* An SVG in an image of its own: its names and styles stay apart from the page's. */
 static void put_image(sheet *p, const char *path, const char *text, size_t n)
@@ -352,7 +352,7 @@ static int put_figures(const run_summary *s, sheet *p)
     return status;
 }
 
-/* ---- the rest ---- */
+/* the rest */
 
 static void put_details(FILE *out, const char *title, const char *text)
 {

@@ -6,7 +6,7 @@
 
 static const char *const quantile_names[] = {"0.025", "0.16", "0.5", "0.84", "0.975"};
 
-/* ---- JSON ---- */
+/* JSON */
 
 /* KEY: VALUE in O; true when that is null. */
 static bool put_number(json_t *o, const char *key, double value)
@@ -113,7 +113,7 @@ static json_t *table_json(const posterior_table *t)
     return json_pack("{s:o s:o}", "title", json_text(t->title), "rows", rows);
 }
 
-/* ---- Markdown ---- */
+/* Markdown */
 
 static const char *interval_text(arena *a, const double interval[2], double spread)
 {
@@ -228,7 +228,7 @@ static int write_markdown(const posterior_table *t, const char *folder)
     return status;
 }
 
-/* ---- LaTeX ---- */
+/* LaTeX */
 
 static void number_latex(FILE *out, const char *number)
 {
@@ -313,7 +313,7 @@ static int write_latex(const posterior_table *t, const char *folder)
     return sheet_save_in(&s, folder, "posterior.tex");
 }
 
-/* ---- CSV ---- */
+/* CSV */
 
 static void parameter_csv(FILE *out, const posterior_block *b, const parameter_row *p)
 {

@@ -7,21 +7,21 @@
 
 #include "base/base.h"
 
-/* ---- coverage_table.c --------------------------------------------------------------------------- */
+/* coverage_table.c */
 
 typedef struct table_cell {
-    const char *region;          /* "credible", "confidence" */
+    const char *region; /* "credible", "confidence" */
     double level, coverage, sd_evaluation, sd_training;
     uint64_t n;
     double interval[2];
-    const char *verdict;         /* "under", "ok", "over" */
-    const char *reason;          /* why coverage is missing, or NULL */
+    const char *verdict; /* "under", "ok", "over" */
+    const char *reason;  /* why coverage is missing, or NULL */
 } table_cell;
 typedef struct coverage_row {
     const char *target, *architecture;
     double gain, gain_error;
-    uint64_t simulations;        /* training, validation, calibration and test together */
-    uint64_t missing;            /* pairs without a result */
+    uint64_t simulations; /* training, validation, calibration and test together */
+    uint64_t missing;     /* pairs without a result */
     size_t n_cells;
     const table_cell *cells;
 } coverage_row;
@@ -37,25 +37,25 @@ int coverage_table_write(const coverage_table *t, const char *folder);
 /* What a coverage.json says; all in A.  NRE_EDATA names what is missing in it. */
 int coverage_table_read(const char *path, arena *a, coverage_table *out);
 
-/* ---- posterior_table.c ---------------------------------------------------------------------------- */
+/* posterior_table.c */
 
 typedef struct parameter_row {
     const char *name, *label, *unit;
     bool derived;
-    double mean, deviation, map, mle;    /* NAN for what a derived one lacks */
-    double quantile[5];          /* 0.025 0.16 0.5 0.84 0.975 */
+    double mean, deviation, map, mle; /* NAN for what a derived one lacks */
+    double quantile[5];               /* 0.025 0.16 0.5 0.84 0.975 */
     double hdi68[2], hdi95[2];
     double r_hat, ess_bulk, ess_tail;
 } parameter_row;
-typedef struct posterior_block {         /* one target, one observation (or joint set) */
-    const char *target, *architecture, *method;          /* "grid", "metropolis" */
-    const char *observation;             /* "0", "1", "joint" */
+typedef struct posterior_block { /* one target, one observation (or joint set) */
+    const char *target, *architecture, *method; /* "grid", "metropolis" */
+    const char *observation;                    /* "0", "1", "joint" */
     size_t n_parameters;
     const parameter_row *parameters;
     double area, area_rank, predictive_rank, predictive_distance;
     double r_hat_max, ess_min;
-    const char *believe;                 /* "yes", or the sentence that says why not */
-    uint64_t simulations;                /* as in coverage_row; 0: not known */
+    const char *believe;  /* "yes", or the sentence that says why not */
+    uint64_t simulations; /* as in coverage_row; 0: not known */
 } posterior_block;
 typedef struct posterior_table {
     const char *title;
@@ -64,55 +64,55 @@ typedef struct posterior_table {
 } posterior_table;
 int posterior_table_write(const posterior_table *t, const char *folder);
 
-/* ---- timing_table.c ---------------------------------------------------------------------------------- */
+/* timing_table.c */
 
 typedef struct timing_row {
     const char *stage, *what;
     double seconds;
-    double rate;                 /* NAN when it has none */
-    const char *unit;            /* of the rate: "simulations/s" */
+    double rate;      /* NAN when it has none */
+    const char *unit; /* of the rate: "simulations/s" */
     bool reused;
 } timing_row;
 int timing_table_write(size_t n, const timing_row *rows, const char *folder);
 
-/* ---- summary.c: what `nereid run` prints at its end ------------------------------------------------------ */
+/* summary.c: what `nereid run` prints at its end */
 
 typedef struct run_summary {
     const char *name, *folder;
-    const coverage_table *coverage;      /* or NULL */
-    const posterior_table *posterior;    /* or NULL */
-    size_t n_notes;                      /* missed gates first */
+    const coverage_table *coverage;   /* or NULL */
+    const posterior_table *posterior; /* or NULL */
+    size_t n_notes;                   /* missed gates first */
     const char *const *notes;
     double seconds;
     size_t n_figures;
-    const char *const *figures;          /* paths of SVG files, for the page */
+    const char *const *figures; /* paths of SVG files, for the page */
 } run_summary;
 /* About ten lines on OUT: the answer with its units, whether it may be believed and why, the
  * observation's place among the simulations, coverage and gain, where the tables are. */
 int summary_print(const run_summary *s, FILE *out);
 
-/* ---- page.c: report.html ---------------------------------------------------------------------------------- */
+/* page.c: report.html */
 
 /* One self-contained page of the same, light and dark, no script; CONFIG is the resolved YAML. */
 int page_write(const run_summary *s, const char *config, const char *environment,
                const char *path);
 
-/* ---- figure.c: FOLDER/NAME.csv with the numbers, NAME.gp that draws them, NAME.svg ---------------------------- */
+/* figure.c: FOLDER/NAME.csv with the numbers, NAME.gp that draws them, NAME.svg */
 
 /* N cells of equal width, of the logarithm where `logarithmic` (0 < low then). */
 typedef struct figure_axis {
-    const char *name, *label, *unit;     /* label: simple LaTeX, "\\beta", "d_I", or NULL */
+    const char *name, *label, *unit; /* label: simple LaTeX, "\\beta", "d_I", or NULL */
     bool logarithmic;
     double low, high;
     size_t n;
-    double mark;                 /* the MAP; NAN: none */
+    double mark; /* the MAP; NAN: none */
 } figure_axis;
 /* A posterior of one or two parameters at the middles of cells. */
 typedef struct density_figure {
     const char *title;
     unsigned dim;
     figure_axis axis[2];
-    const double *log_density;   /* [n] or [n][n], by the parameters, up to a constant */
+    const double *log_density; /* [n] or [n][n], by the parameters, up to a constant */
 } density_figure;
 /* Both [n] or [n][n]: the density, normalised over the figure, and the mass of denser cells plus
  * half of the cell's own: a cell lies in the highest-density region of level L when that is below L. */
@@ -121,15 +121,16 @@ int density_figure_write(const density_figure *f, const char *folder, const char
 /* Empirical against nominal, with intervals: a panel for each kind of region. */
 int coverage_figure_write(const coverage_table *t, const char *folder, const char *name);
 typedef struct loss_curve {
-    const char *target;          /* curves of one target follow each other */
-    size_t member, n;            /* n epochs */
-    const double *training, *validation;     /* [n], nats */
+    const char *target;                  /* curves of one target follow each other */
+    size_t member, n;                    /* n epochs */
+    const double *training, *validation; /* [n], nats */
 } loss_curve;
-int loss_figure_write(size_t n, const loss_curve *curve, const char *folder, const char *name);
+int loss_figure_write(size_t n, const loss_curve *curve, const char *folder,
+                      const char *name);
 /* Let gnuplot draw what was written.  Without gnuplot a line of the log says so; that is no error. */
 int figures_draw(const char *folder, size_t n, const char *const *name);
 
-/* ---- markup.c: text as each format wants it ------------------------------------------------------------------ */
+/* markup.c: text as each format wants it */
 
 /* Bytes that are not UTF-8, control characters and marks that turn the direction of text become
  * U+FFFD or a blank.  NULL when out of memory. */
@@ -139,7 +140,7 @@ const char *markdown_escape(arena *a, const char *text);
 /* "0.683", "n/a": DIGITS after the point. */
 const char *number_text(arena *a, double value, int digits);
 
-/* ---- inside the folder ----------------------------------------------------------------------------------------- */
+/* inside the folder */
 
 /* markup.c: the same onto a stream; TEXT may be NULL.  plain: one line for a terminal. */
 void latex_put(FILE *out, const char *text);
@@ -148,15 +149,15 @@ void markdown_put(FILE *out, const char *text);
 void csv_put(FILE *out, const char *text);
 void plain_put(FILE *out, const char *text);
 const char *plain_text(arena *a, const char *text);
-json_t *json_text(const char *text);             /* null for NULL; never refused */
-size_t text_width(const char *text);             /* characters */
+json_t *json_text(const char *text); /* null for NULL; never refused */
+size_t text_width(const char *text); /* characters */
 /* VALUE with as many places as leave SPREAD two significant digits: 2.51 beside 0.31. */
 const char *number_beside(arena *a, double value, double spread);
-const char *count_text(arena *a, uint64_t n);            /* "20,000" */
-const char *level_text(arena *a, double level);          /* "99.7%" */
-const char *duration_text(arena *a, double seconds);     /* "1 min 12 s" */
-void exact_put(FILE *out, double value);                 /* 17 digits, "n/a" */
-void latex_number_put(FILE *out, const char *number);    /* in math mode: 1.2\times10^{-8} */
+const char *count_text(arena *a, uint64_t n);         /* "20,000" */
+const char *level_text(arena *a, double level);       /* "99.7%" */
+const char *duration_text(arena *a, double seconds);  /* "1 min 12 s" */
+void exact_put(FILE *out, double value);              /* 17 digits, "n/a" */
+void latex_number_put(FILE *out, const char *number); /* in math mode: 1.2\times10^{-8} */
 
 /* A file written in memory first; A for its texts.  Saving and dropping release both. */
 typedef struct sheet {
@@ -169,7 +170,7 @@ int sheet_open(sheet *s);
 int sheet_save(sheet *s, const char *path);
 int sheet_save_in(sheet *s, const char *folder, const char *name);
 void sheet_drop(sheet *s);
-int json_save_in(const char *folder, const char *name, json_t *value);    /* takes VALUE */
+int json_save_in(const char *folder, const char *name, json_t *value); /* takes VALUE */
 
 /* Aligned columns: cells row by row, the first row the head; ALIGN [n] of 'l' and 'r'. */
 typedef struct columns {
@@ -180,7 +181,7 @@ typedef struct columns {
     bool failed;
 } columns;
 void columns_start(columns *c, arena *a, size_t n, const char *align);
-void columns_add(columns *c, const char *text);          /* NULL: out of memory, kept in mind */
+void columns_add(columns *c, const char *text); /* NULL: out of memory, kept in mind */
 int columns_markdown(const columns *c, FILE *out);
 int columns_plain(const columns *c, FILE *out, const char *indent);
 
@@ -190,10 +191,11 @@ typedef struct coverage_column {
     double level;
 } coverage_column;
 int coverage_columns(const coverage_table *t, arena *a, size_t *n, coverage_column **out);
-const table_cell *coverage_cell_at(const coverage_row *r, const coverage_column *c);     /* or NULL */
-const char *region_short(const char *region);            /* "CR", "CL" */
-const char *region_words(const char *region);            /* "credible region" */
-const char *target_text(arena *a, const char *target);   /* "beta, d_infectious" */
+/* or NULL */
+const table_cell *coverage_cell_at(const coverage_row *r, const coverage_column *c);
+const char *region_short(const char *region);          /* "CR", "CL" */
+const char *region_words(const char *region);          /* "credible region" */
+const char *target_text(arena *a, const char *target); /* "beta, d_infectious" */
 /* What the reader must know beside the numbers, as plain sentences; SPREAD says how a spread is
  * marked, "after +-" or "as a subscript". */
 const char *coverage_legend(const coverage_table *t, arena *a, const char *spread);
@@ -211,7 +213,7 @@ const char *observation_words(arena *a, const posterior_block *b);
 const char *belief_words(arena *a, const posterior_block *b);
 const char *coverage_words(arena *a, const coverage_row *r);
 bool posterior_believed(const posterior_block *b);
-bool coverage_fails(const coverage_row *r);              /* is any verdict "under" */
-bool gain_is_none(const coverage_row *r);                /* known, and no more than the prior's */
+bool coverage_fails(const coverage_row *r); /* is any verdict "under" */
+bool gain_is_none(const coverage_row *r);   /* known, and no more than the prior's */
 
 #endif

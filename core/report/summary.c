@@ -7,7 +7,7 @@
 
 enum { LINE = 90, PARAMETERS_SHOWN = 12, ROWS_SHOWN = 6 };
 
-/* ---- sentences ---- */
+/* sentences */
 
 bool posterior_believed(const posterior_block *b)
 {
@@ -160,7 +160,7 @@ const char *coverage_words(arena *a, const coverage_row *r)
     return copy;
 }
 
-/* ---- printing ---- */
+/* printing */
 
 /* Words of TEXT on lines of at most LINE characters. */
 static void put_wrapped(FILE *out, arena *a, const char *text)

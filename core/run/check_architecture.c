@@ -227,7 +227,7 @@ static int depends_on_theta_and_x(const checked *c)
     return for_all_shapes(c, uses_both);
 }
 
-/* ---- weights in a file ---- */
+/* weights in a file */
 
 static int save(const network *w, const char *path)
 {

@@ -18,7 +18,7 @@ enum { FENCE = 64 };
 static const double FENCE_VALUE = -3.0714285714285714e99, PRIOR_DEVIATION = 2,
                     MOST_ERRORS = 4.5;
 
-/* ---- the target: prior N(0, 2^2), posterior N(mean, [1, 0.6; 0.6, 0.8]) ---- */
+/* the target: prior N(0, 2^2), posterior N(mean, [1, 0.6; 0.6, 0.8]) */
 
 static const double A = 1, B = 0.6, D = 0.8, LO[DIM] = {-INFINITY, -INFINITY},
                     HI[DIM] = {INFINITY, INFINITY};
@@ -85,7 +85,7 @@ static int quantile(const nre_target *t, size_t n, const double *u, double *z)
     return NRE_OK;
 }
 
-/* ---- a run of the sampler ---- */
+/* a run of the sampler */
 
 typedef struct sampling {
     const nre_plugin *table;
@@ -216,7 +216,7 @@ static int skip_unless_supported(int rc)
     return rc == NRE_ENOTSUP ? check_skipped("%s", error_message()) : rc;
 }
 
-/* ---- moments ---- */
+/* moments */
 
 /* The moments that are compared: two means, two variances, a covariance. */
 enum { MOMENTS = 5 };
@@ -279,7 +279,7 @@ static int check_moments(const sampling *s, size_t group)
     return NRE_OK;
 }
 
-/* ---- the tests ---- */
+/* the tests */
 
 static int recovers_a_gaussian(const checked *c)
 {

@@ -9,7 +9,7 @@
 enum { ROWS = 24, MOST_ROWS = 2000, GUARD_FLOATS = 64, PIECE = 7 };
 static const double SECONDS_OF_ROWS = 3;
 
-/* ---- rows at hand ---- */
+/* rows at hand */
 
 /* An instance with N rows from its prior, theta fixed by their index. */
 typedef struct prepared {
@@ -86,7 +86,7 @@ static int compare(const prepared *s, size_t first, size_t n, const float *x,
     return NRE_OK;
 }
 
-/* ---- the tests ---- */
+/* the tests */
 
 static int info_is_sane(const checked *c)
 {
@@ -292,7 +292,7 @@ static int rows_come_again(const checked *c)
               : compare(&s, 0, ROWS, again.x, again.status, "from a second instance");
 }
 
-/* ---- likelihood ---- */
+/* likelihood */
 
 static int likelihood_at(const checked *c, const prepared *s, const double *theta,
                          const float *x, double *logl, double *grad)
@@ -456,7 +456,7 @@ static int posterior_lies_in_the_prior(const checked *c)
     return rc;
 }
 
-/* ---- noise ---- */
+/* noise */
 
 static int noise_is_reproducible(const checked *c)
 {

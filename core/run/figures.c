@@ -29,7 +29,7 @@ static int gallery_add(gallery *g, const char *name)
     return NRE_OK;
 }
 
-/* ---- a posterior: from the saved grid to equidistant points ---- */
+/* a posterior: from the saved grid to equidistant points */
 
 typedef struct saved_grid {
     size_t dim, m, n;
@@ -271,7 +271,7 @@ static int target_figures(gallery *g, const target *t)
     return rc;
 }
 
-/* ---- loss ---- */
+/* loss */
 
 /* loss.csv: epoch, training, validation, learning rate. */
 static int read_curve(arena *a, const char *path, loss_curve *curve)

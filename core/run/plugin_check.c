@@ -18,7 +18,7 @@ static unsigned seconds_of(const checked *c)
     return limit >= 1 && limit < SECONDS ? (unsigned)limit : SECONDS;
 }
 
-/* ---- what tests say ---- */
+/* what tests say */
 
 int check_skipped(const char *format, ...)
 {
@@ -37,7 +37,7 @@ void check_note(const checked *c, const char *format, ...)
     va_end(arguments);
 }
 
-/* ---- a test in its child ---- */
+/* a test in its child */
 
 typedef enum outcome { NONE, HOLDS, SKIPPED, BROKEN } outcome;
 
@@ -136,7 +136,7 @@ static int perform(const checked *c, const contract *t, result *r, FILE *out,
     return stop_check();
 }
 
-/* ---- what holds for every kind ---- */
+/* what holds for every kind */
 
 static int loads(const checked *c)
 {
@@ -267,7 +267,7 @@ static const contract EVERY_KIND[] = {
     {.says = NULL},
 };
 
-/* ---- all tests of a plugin ---- */
+/* all tests of a plugin */
 
 typedef struct session_of_tests {
     checked checked;

@@ -9,25 +9,28 @@
 #include "diagnose/diagnose.h"
 #include "report/report.h"
 
-/* ---- command.c: the command line ---------------------------------------------------------------- */
+/* command.c: the command line */
 
-enum { COMMAND_LIST = 64 };          /* most repetitions of --set and --plugin-path */
+enum { COMMAND_LIST = 64 }; /* most repetitions of --set and --plugin-path */
 
 typedef enum progress_style {
-    PROGRESS_AUTO = 0, PROGRESS_BAR = 1, PROGRESS_LINES = 2, PROGRESS_NONE = 3
+    PROGRESS_AUTO = 0,
+    PROGRESS_BAR = 1,
+    PROGRESS_LINES = 2,
+    PROGRESS_NONE = 3
 } progress_style;
 
 typedef struct command {
     const char *verb;
     size_t n_arguments;
-    const char *arguments[8];        /* after the verb */
+    const char *arguments[8]; /* after the verb */
     const char *out, *until, *observation, *sampler, *theta, *x, *at, *target, *config;
     size_t n_set, n_plugin_path;
     const char *set[COMMAND_LIST], *plugin_path[COMMAND_LIST];
     bool has_seed, has_n;
     uint64_t seed, n;
-    unsigned threads;                /* 0: all cores */
-    double time_limit;               /* seconds; 0: none */
+    unsigned threads;  /* 0: all cores */
+    double time_limit; /* seconds; 0: none */
     bool dry_run, resume, force, each, joint, json, quiet, verbose, help, version;
     progress_style progress;
 } command;
@@ -35,27 +38,27 @@ typedef struct command {
 /* Options before or after the verb; exact names only; unknown ones are NRE_EUSAGE with a
  * suggestion that can be pasted.  Borrows argv. */
 int command_parse(int argc, char *argv[], command *out);
-int command_help(const char *verb, FILE *out);       /* NULL: all verbs */
+int command_help(const char *verb, FILE *out); /* NULL: all verbs */
 
-/* ---- session.c: an experiment with its plugins alive ------------------------------------------------ */
+/* session.c: an experiment with its plugins alive */
 
 typedef struct session {
     arena *arena;
     plugins *plugins;
     experiment *experiment;
     pool *workers;
-    progress *watch;                 /* may be NULL; not owned */
+    progress *watch; /* may be NULL; not owned */
     host_services services;
     instance *simulator_plugin, *architecture, *sampler;
     simulator *simulator;
     size_t n_targets;
-    target *targets;                 /* [n_targets] */
-    net **nets;                      /* [n_targets]; NULL where no network is asked for */
+    target *targets; /* [n_targets] */
+    net **nets;      /* [n_targets]; NULL where no network is asked for */
 } session;
 
 typedef struct session_request {
-    const char *config;              /* path of a YAML file */
-    const command *command;          /* --set, --seed, --plugin-path, --threads */
+    const char *config;     /* path of a YAML file */
+    const command *command; /* --set, --seed, --plugin-path, --threads */
     progress *watch;
 } session_request;
 /* Read the config, make the instances, resolve targets, build the networks.  Simulates nothing. */
@@ -69,42 +72,45 @@ int services_of_data(arena *a, host_services *out);
 int command_plugins(const command *c, plugins **out);
 unsigned command_threads(const command *c);
 
-/* ---- folder.c: the run directory ---------------------------------------------------------------------- */
+/* folder.c: the run directory */
 
 typedef struct folder {
     arena *arena;
     const char *path;
-    int lock;                        /* descriptor that holds the lock */
+    int lock; /* descriptor that holds the lock */
     FILE *log, *metrics;
 } folder;
 /* New, --resume or --force: a finished or begun one is NRE_EEXISTS unless one of the two is given,
  * with ADVICE in the message, and a folder with other files in it always; --force moves it to
  * PATH.old-TIME; a live process in it is NRE_ELOCKED. */
-int folder_open(const char *path, bool resume, bool force, const char *advice, folder **out);
+int folder_open(const char *path, bool resume, bool force, const char *advice,
+                folder **out);
 void folder_close(folder *f);
 /* Only the name: nothing is made, locked or logged. */
 int folder_peek(const char *path, folder **out);
-const char *folder_path(const folder *f, const char *format, ...) NRE_PRINTF(2, 3);   /* in f->arena */
-int folder_mark(const folder *f, int status);        /* DONE or FAILED */
-int folder_environment(const folder *f, const session *s);       /* environment.json */
-void folder_metrics(void *folder_, const json_t *line);          /* append to metrics.jsonl */
+const char *folder_path(const folder *f, const char *format, ...)
+    NRE_PRINTF(2, 3);                                      /* in f->arena */
+int folder_mark(const folder *f, int status);              /* DONE or FAILED */
+int folder_environment(const folder *f, const session *s); /* environment.json */
+void folder_metrics(void *folder_, const json_t *line);    /* append to metrics.jsonl */
 
-/* ---- watch.c: progress ------------------------------------------------------------------------------------ */
+/* watch.c: progress */
 
 typedef struct watch watch;
 watch *watch_new(progress_style style);
 void watch_free(watch *w);
 progress *watch_progress(watch *w);
-void watch_folder(watch *w, const char *folder);     /* progress.json goes there; NULL: nowhere */
-void watch_quiet(watch *w);                          /* end the line of the bar */
+/* progress.json goes there; NULL: nowhere */
+void watch_folder(watch *w, const char *folder);
+void watch_quiet(watch *w); /* end the line of the bar */
 
-/* ---- stages.c: what is done, what must run, and why ---------------------------------------------------------- */
+/* stages.c: what is done, what must run, and why */
 
 /* stages.json: of each finished stage its inputs ("path = value" lines, checksums of what it
  * read) and how long it took.  A stage is reused when its inputs are the same and its outputs are
  * there. */
 typedef struct stages stages;
-int stages_open(const char *path, stages **out);     /* no file: nothing is done */
+int stages_open(const char *path, stages **out); /* no file: nothing is done */
 void stages_free(stages *s);
 /* True: reuse.  *reason (in A): "same inputs", "never ran", "train.epochs changed: 30 -> 20". */
 bool stage_is_done(const stages *s, const char *name, const char *inputs, arena *a,
@@ -112,31 +118,32 @@ bool stage_is_done(const stages *s, const char *name, const char *inputs, arena 
 int stage_done(stages *s, const char *name, const char *inputs, double seconds);
 /* Before its outputs are touched, or when they turn out damaged: it will run again. */
 int stage_forget(stages *s, const char *name);
-double stage_seconds(const stages *s, const char *name);         /* NAN when unknown */
+double stage_seconds(const stages *s, const char *name); /* NAN when unknown */
 
-/* ---- the stages: one file each ---------------------------------------------------------------------------------- */
+/* the stages: one file each */
 
 typedef struct run {
     session *session;
-    folder *folder;                  /* where results go */
-    folder *source;                  /* where data/ and model/ are; run: the same folder */
-    bool observed;                   /* n_rows and rows are known (observations_of) */
-    size_t n_rows;                   /* observed rows of x, given by hand or of the config */
-    const float *rows;               /* NULL: none */
-    bool joint;                      /* rows belong together */
-    const char *row_inputs[3];       /* of each purpose, once known: files are hashed only once */
+    folder *folder;    /* where results go */
+    folder *source;    /* where data/ and model/ are; run: the same folder */
+    bool observed;     /* n_rows and rows are known (observations_of) */
+    size_t n_rows;     /* observed rows of x, given by hand or of the config */
+    const float *rows; /* NULL: none */
+    bool joint;        /* rows belong together */
+    const char
+        *row_inputs[3]; /* of each purpose, once known: files are hashed only once */
     stages *stages;
     progress *watch;
-    json_t *result;                  /* of --json, or NULL: stages, notes, tables */
+    json_t *result; /* of --json, or NULL: stages, notes, tables */
     size_t n_timings;
-    timing_row *timings;             /* grows; in the folder's arena */
+    timing_row *timings; /* grows; in the folder's arena */
 } run;
 
 /* One unit of work: how to name, key, do and find it again. */
 typedef struct unit {
-    const char *name;                /* "simulate/train", "train/all" */
-    const char *stage;               /* "simulate" */
-    size_t index;                    /* of purpose, target or diagnostic */
+    const char *name;  /* "simulate/train", "train/all" */
+    const char *stage; /* "simulate" */
+    size_t index;      /* of purpose, target or diagnostic */
     const char *inputs;
     /* The first of its outputs that is not there, in the folder's arena; NULL: all are. */
     const char *(*missing)(const run *r, const struct unit *u);
@@ -158,7 +165,7 @@ int figures_write(const run *r, const coverage_table *coverage, arena *a, size_t
 /* r->result with folder, exit code and message of RC, on stdout; nothing without --json. */
 void result_print(const run *r, int rc);
 
-extern const char *const PURPOSES[3];                /* train validation test */
+extern const char *const PURPOSES[3]; /* train validation test */
 const dataset_request *dataset_request_of(const experiment *e, size_t purpose);
 
 /* In the source's arena. */
@@ -174,7 +181,7 @@ int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
 int observation_inputs(run *r, arena *a, const char **text);
 /* Inputs of a stage that uses the estimator of a target. */
 int estimator_inputs(run *r, arena *a, size_t target, const char **out);
-typedef struct estimator {           /* a trained (or exact, or prior) ratio, ready to use */
+typedef struct estimator { /* a trained (or exact, or prior) ratio, ready to use */
     size_t n_members;
     model **models;
     scaling **scalings;
@@ -195,17 +202,17 @@ typedef struct posterior_request {
     const estimator *estimator;
     size_t target;
     const instance *sampler;
-    size_t n_rows;                   /* of x; each its own posterior, or one for all when JOINT */
+    size_t n_rows; /* of x; each its own posterior, or one for all when JOINT */
     const float *x;
     bool joint;
-    const char *folder;              /* posterior/TARGET */
+    const char *folder; /* posterior/TARGET */
 } posterior_request;
 int posterior_summarise(const posterior_request *r, json_t **summary);
 
 /* A finished run opened for use: its resolved config, nothing trained anew. */
 int run_open(const char *path, const command *c, progress *w, session **s, folder **f);
 
-/* ---- verbs ------------------------------------------------------------------------------------------------------- */
+/* verbs */
 
 int verb_run(const command *c);
 int verb_simulate(const command *c);
@@ -217,7 +224,7 @@ int verb_new(const command *c);
 int verb_init(const command *c);
 int verb_explain(const command *c);
 
-/* ---- plugin_new.c, plugin_check.c ---------------------------------------------------------------------------------- */
+/* plugin_new.c, plugin_check.c */
 
 /* FOLDER/NAME.c and FOLDER/meson.build: a commented plugin that compiles against the installed
  * header.  An existing file is NRE_EEXISTS. */
@@ -226,7 +233,7 @@ int plugin_new(nre_kind kind, const char *name, const char *folder);
  * when one failed. */
 int plugin_check(const command *c, const char *path, FILE *out);
 
-/* ---- inside the folder: contract tests ------------------------------------------------------------------------------ */
+/* inside the folder: contract tests */
 
 /* What a test is told.  Each runs in a child process of its own: it may leave memory, threads and
  * worse behind. */
@@ -234,18 +241,19 @@ typedef struct checked {
     const char *path;
     const command *command;
     const host_services *services;
-    const plugin *plugin;            /* NULL while it is not known to load */
-    const nre_values *values;        /* its defaults and --set */
+    const plugin *plugin;     /* NULL while it is not known to load */
+    const nre_values *values; /* its defaults and --set */
     arena *arena;
-    char *note;                      /* [CHECK_NOTE] what is done now, said after a crash, or when all
-                                      * is well; shared with the parent */
+    /* [CHECK_NOTE] what is done now, said after a crash, or when all is well; shared with
+     * the parent */
+    char *note;
 } checked;
 enum { CHECK_NOTE = 256, CHECK_SKIPPED = 1 };
 typedef struct contract {
-    const char *says;                /* "rows do not depend on the batch"; NULL ends a list */
+    const char *says; /* "rows do not depend on the batch"; NULL ends a list */
     /* 0: it holds; CHECK_SKIPPED: it does not apply, the message says why; else it is broken. */
     int (*holds)(const checked *c);
-    bool basic;                      /* when it is broken, nothing after it is tested */
+    bool basic; /* when it is broken, nothing after it is tested */
 } contract;
 extern const contract SIMULATOR_CONTRACT[], ARCHITECTURE_CONTRACT[], SAMPLER_CONTRACT[];
 int check_skipped(const char *format, ...) NRE_PRINTF(1, 2);

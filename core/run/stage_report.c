@@ -93,7 +93,7 @@ static uint64_t simulations_of(const report_data *d)
     return total;
 }
 
-/* ---- coverage ---- */
+/* coverage */
 
 static void gate_coverage(report_data *d, const char *name, const table_cell *c)
 {
@@ -155,7 +155,7 @@ static int read_coverage(report_data *d)
     return rc;
 }
 
-/* ---- posteriors ---- */
+/* posteriors */
 
 static void parameter_of(const json_t *j, parameter_row *p)
 {
@@ -291,7 +291,7 @@ static int read_posteriors(report_data *d)
     return rc;
 }
 
-/* ---- all ---- */
+/* all */
 
 static int read_result(const char *path, json_t **out)
 {

@@ -244,8 +244,9 @@ static int work_in_folder(run *r, const command *c, watch *w, const char *path,
     }
     if (rc == NRE_ECANCELLED) {
         log_say(NRE_INFO, "%s", error_message());
-        (void)stop_check();      /* whose wish it was */
-        rc = fail(rc, "%s; the same command with --resume goes on from here", error_message());
+        (void)stop_check(); /* whose wish it was */
+        rc = fail(rc, "%s; the same command with --resume goes on from here",
+                  error_message());
     }
     return rc;
 }

@@ -14,8 +14,7 @@ static const char *fingerprint_of(const train_job *job)
     return job->fingerprint ? job->fingerprint : "";
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------- */
+/* writing */
 
 static int put_arrays(store *f, const train_state *s)
 {
@@ -110,8 +109,7 @@ out:
     return status;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------- */
+/* reading */
 
 static int get_arrays(store *f, train_state *s)
 {

@@ -34,8 +34,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- setting up
- * ------------------------------------------------------------------------------ */
+/* setting up */
 
 static int check_job(const train_job *job)
 {
@@ -140,8 +139,7 @@ static int loop_start(loop *l, bool *resumed)
     return NRE_OK;
 }
 
-/* ---- a step
- * ---------------------------------------------------------------------------------- */
+/* a step */
 
 static int diverged(const loop *l, const char *what)
 {
@@ -210,8 +208,7 @@ static int train_step(loop *l, double *sum)
     return NRE_OK;
 }
 
-/* ---- an epoch
- * -------------------------------------------------------------------------------- */
+/* an epoch */
 
 static int tell_batch(const loop *l, uint64_t done, double sum)
 {
@@ -310,8 +307,7 @@ static int run_epoch(loop *l)
     return tell_epoch(l);
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------- */
+/* the whole */
 
 /* Somebody wants to stop: the unfinished epoch is dropped, so that the one who goes on
  * repeats it to the same bits. */

@@ -5,36 +5,39 @@
 #include "data/data.h"
 #include "nn/nn.h"
 
-/* ---- loss.c and loss_*.c: one file each ------------------------------------------------------------------ */
+/* loss.c and loss_*.c: one file each */
 
 /* A loss sees the logits of one row of x: logit [1 + k], the joint pair first, then k marginal
  * pairs.  All are written on logits and safe for any finite logit. */
 typedef struct loss {
-    const char *name;            /* "nre_a" */
+    const char *name; /* "nre_a" */
     const char *summary, *reference;
     /* Loss of one row; gradient [1 + k]. */
     double (*row)(size_t k, const float *logit, float *gradient);
-    double at_prior;             /* its value at r = 1, k = 1: for logs and tests */
+    double at_prior; /* its value at r = 1, k = 1: for logs and tests */
 } loss;
-const loss *loss_find(const char *name);             /* NULL when unknown */
+const loss *loss_find(const char *name); /* NULL when unknown */
 const loss *const *loss_list(size_t *n);
 /* Binary cross-entropy of joint against marginal pairs (Hermans, Begy & Louppe 2020, algorithm 1):
  * softplus(-logit_joint) + mean over marginals of softplus(logit); 2 log 2 at r = 1. */
 extern const loss loss_nre_a;
 
-/* ---- schedule.c ------------------------------------------------------------------------------------ */
+/* schedule.c */
 
 typedef enum schedule_name {
-    TRAIN_CONSTANT = 0, TRAIN_COSINE = 1, TRAIN_PLATEAU = 2, TRAIN_ONE_CYCLE = 3
-} schedule_name;                 /* the order of config's schedule_kind */
+    TRAIN_CONSTANT = 0,
+    TRAIN_COSINE = 1,
+    TRAIN_PLATEAU = 2,
+    TRAIN_ONE_CYCLE = 3
+} schedule_name; /* the order of config's schedule_kind */
 typedef struct schedule {
     schedule_name name;
-    double lr, min_lr;           /* peak and floor */
-    uint64_t steps, warmup;      /* in optimiser steps */
-    double factor;               /* plateau */
-    uint64_t patience;           /* plateau, in epochs */
+    double lr, min_lr;      /* peak and floor */
+    uint64_t steps, warmup; /* in optimiser steps */
+    double factor;          /* plateau */
+    uint64_t patience;      /* plateau, in epochs */
 } schedule;
-typedef struct schedule_state {  /* of plateau; in the checkpoint */
+typedef struct schedule_state { /* of plateau; in the checkpoint */
     double best, scale;
     uint64_t stale;
 } schedule_state;
@@ -54,7 +57,7 @@ double schedule_lr(const schedule *s, const schedule_state *state, uint64_t step
  * validation loss multiply scale by factor. */
 void schedule_epoch(const schedule *s, schedule_state *state, double validation_loss);
 
-/* ---- pairs.c: joint and marginal pairs ---------------------------------------------------------------- */
+/* pairs.c: joint and marginal pairs */
 
 /* Marginal theta of row i is theta of row (i + shift) mod n of the same batch, with k distinct
  * nonzero shifts: never the row itself.  Training draws them anew each epoch and batch;
@@ -63,15 +66,15 @@ enum { VALIDATION_SHIFTS = 8 };
 /* k distinct shifts in 1 .. n - 1; k < n. */
 void pair_shifts(rng *r, size_t n, size_t k, uint64_t *shift);
 
-/* ---- loop.c: training ------------------------------------------------------------------------------------- */
+/* loop.c: training */
 
 typedef struct train_settings {
     const loss *loss;
-    size_t marginals;            /* k >= 1 */
+    size_t marginals; /* k >= 1 */
     adamw optimiser;
-    schedule schedule;           /* steps and warmup are filled in by the loop; warmup in epochs */
+    schedule schedule; /* steps and warmup are filled in by the loop; warmup in epochs */
     uint64_t batch_size, epochs, patience, checkpoint_every;
-    double clip;                 /* 0: none */
+    double clip; /* 0: none */
     uint64_t seed, replicate, member;
 } train_settings;
 
@@ -81,8 +84,8 @@ typedef struct train_job {
     const target *target;
     const loader *train, *validation;
     const scaling *scaling;
-    const char *folder;          /* member-0: weights.h5 checkpoint.h5 loss.csv */
-    const char *fingerprint;     /* a checkpoint of another one is not resumed */
+    const char *folder;      /* member-0: weights.h5 checkpoint.h5 loss.csv */
+    const char *fingerprint; /* a checkpoint of another one is not resumed */
     pool *pool;
     progress *watch;
     /* Called after each epoch with a line for metrics.jsonl; borrowed; may be NULL. */
@@ -94,7 +97,7 @@ typedef struct train_result {
     uint64_t epochs, best_epoch; /* epochs from 1 */
     double best_loss;            /* on the validation set */
     double last_loss;
-    uint64_t clamped;            /* values of x clamped in the last epoch */
+    uint64_t clamped; /* values of x clamped in the last epoch */
     double seconds, pairs_per_second;
     bool resumed;
 } train_result;
@@ -106,37 +109,39 @@ typedef struct train_result {
 int train_run(const train_job *job, train_result *out);
 /* Mean validation loss of LOG_RATIO(theta, x) given by a function, on the same fixed pairs: what
  * the exact ratio would get.  log_ratio: n pairs, theta [n][target n], x [n][n_x] raw. */
-typedef int log_ratio_function(void *context, size_t n, const double *theta, const float *x,
-                               double *log_ratio);
-int validation_loss_of(const train_job *job, log_ratio_function *f, void *context, double *loss);
+typedef int log_ratio_function(void *context, size_t n, const double *theta,
+                               const float *x, double *log_ratio);
+int validation_loss_of(const train_job *job, log_ratio_function *f, void *context,
+                       double *loss);
 
-/* ---- trained.c: the weights file ------------------------------------------------------------------------------- */
+/* trained.c: the weights file */
 
 /* What train_run left in FOLDER: a model ready to evaluate and its scaling.  NRE_EDATA when the
  * file is missing, damaged or of another architecture. */
 int trained_open(const char *folder, const net *g, model **m, scaling **c);
 
-/* ==== inside the folder ============================================================================================ */
+/* inside the folder */
 
-/* ---- batch.c: rows of a loader as a network sees them ----------------------------------------------------------- */
+/* batch.c: rows of a loader as a network sees them */
 
 /* Rows of x by index, each met by per_x thetas of other rows.  Scratch memory per worker; the
  * thetas of a whole batch are gathered before it is computed, x slice by slice. */
 typedef struct pair_batch {
     const train_job *job;
     const loader *rows;
-    const uint64_t *index;       /* [n] rows of x; borrowed */
-    uint64_t epoch;              /* of the observation noise */
-    size_t n, per_x, most;       /* rows now, thetas for each, room for rows */
-    double *full, *columns;      /* [most][n_theta], [most][target] */
-    float *gathered;             /* [most][target] standardised */
-    float *theta;                /* [most][per_x][target] standardised */
-    float *x;                    /* [workers][BATCH_BLOCK][n_x] raw */
-    uint64_t *clamped;           /* [workers][BATCH_STRIDE], a cache line each */
+    const uint64_t *index;  /* [n] rows of x; borrowed */
+    uint64_t epoch;         /* of the observation noise */
+    size_t n, per_x, most;  /* rows now, thetas for each, room for rows */
+    double *full, *columns; /* [most][n_theta], [most][target] */
+    float *gathered;        /* [most][target] standardised */
+    float *theta;           /* [most][per_x][target] standardised */
+    float *x;               /* [workers][BATCH_BLOCK][n_x] raw */
+    uint64_t *clamped;      /* [workers][BATCH_STRIDE], a cache line each */
     unsigned workers;
 } pair_batch;
 enum { BATCH_BLOCK = 64, BATCH_STRIDE = 8 };
-int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_x, pair_batch *out);
+int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_x,
+              pair_batch *out);
 void batch_free(pair_batch *b);
 /* Thetas of rows INDEX [n], standardised, into `gathered`. */
 int batch_gather(pair_batch *b, size_t n, const uint64_t *index);
@@ -144,28 +149,29 @@ int batch_gather(pair_batch *b, size_t n, const uint64_t *index);
 void batch_place(pair_batch *b, size_t which, size_t n, uint64_t shift);
 /* Fill, loss and context of a trainer's job over this batch. */
 void batch_job(pair_batch *b, trainer_job *out);
-uint64_t batch_clamped(const pair_batch *b);      /* values clamped since batch_forget */
+uint64_t batch_clamped(const pair_batch *b); /* values clamped since batch_forget */
 void batch_forget(pair_batch *b);
 
-/* ---- validation.c ------------------------------------------------------------------------------------------------ */
+/* validation.c */
 
 typedef struct validator {
     pair_batch batch;
     trainer *trainer;
-    size_t k;                    /* shifts: 8, fewer when the set is tiny */
+    size_t k; /* shifts: 8, fewer when the set is tiny */
     uint64_t shift[VALIDATION_SHIFTS];
-    uint64_t *index;             /* [VALIDATION_CHUNK] */
+    uint64_t *index; /* [VALIDATION_CHUNK] */
 } validator;
-enum { VALIDATION_CHUNK = 1024 };            /* rows at a time; part of the result's last bits */
+enum { VALIDATION_CHUNK = 1024 }; /* rows at a time; part of the result's last bits */
 int validator_new(const train_job *job, validator *out);
 void validator_free(validator *v);
 /* Mean loss per row, as at evaluation. */
-int validator_loss(validator *v, const float *weights, const float *buffers, double *loss);
+int validator_loss(validator *v, const float *weights, const float *buffers,
+                   double *loss);
 
-/* ---- state.c: what training carries from epoch to epoch ------------------------------------------------------------ */
+/* state.c: what training carries from epoch to epoch */
 
 typedef struct epoch_record {
-    double train_loss, validation_loss, lr;  /* lr of the epoch's last step */
+    double train_loss, validation_loss, lr; /* lr of the epoch's last step */
 } epoch_record;
 
 typedef struct train_state {
@@ -175,30 +181,30 @@ typedef struct train_state {
      * block at the end of the last finished epoch. */
     float *weights, *m, *v, *buffers, *kept;
     float *best_weights, *best_buffers;
-    epoch_record *history;       /* [epochs of the settings], the first EPOCH are filled */
+    epoch_record *history; /* [epochs of the settings], the first EPOCH are filled */
     uint64_t room, epoch, step, best_epoch, clamped;
     double best_loss;
     schedule_state plateau;
 } train_state;
 int state_new(const net *g, uint64_t epochs, train_state *out);
 void state_free(train_state *s);
-void state_keep(train_state *s);             /* the end of an epoch */
-void state_rewind(train_state *s, uint64_t steps_per_epoch);     /* back to it */
+void state_keep(train_state *s);                             /* the end of an epoch */
+void state_rewind(train_state *s, uint64_t steps_per_epoch); /* back to it */
 
-/* ---- checkpoint.c --------------------------------------------------------------------------------------------------- */
+/* checkpoint.c */
 
 int checkpoint_save(const train_job *job, const train_state *s);
 /* Into a new state; *FOUND says whether there was one to go on from.  A damaged one is a warning,
  * one of another fingerprint a line: then S is as new.  Fails for want of memory alone. */
 int checkpoint_load(const train_job *job, train_state *s, bool *found);
 
-/* ---- history.c: what people and plots see ------------------------------------------------------------------------- */
+/* history.c: what people and plots see */
 
 /* loss.csv, from the history; the same run writes the same bytes. */
 int history_save(const train_job *job, const train_state *s);
 void history_tell(const train_job *job, const train_state *s, double pairs_per_second);
 
-/* ---- trained.c ---------------------------------------------------------------------------------------------------- */
+/* trained.c */
 
 int trained_save(const train_job *job, const train_state *s);
 /* Of net_describe: which architecture weights belong to. */

@@ -25,8 +25,7 @@ static char *parameter_names(const target *t, arena *a)
     return names;
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------- */
+/* writing */
 
 static int put_texts(store *f, const train_job *job, arena *a)
 {
@@ -79,8 +78,7 @@ int trained_save(const train_job *job, const train_state *s)
     return status;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------- */
+/* reading */
 
 static int check_architecture(store *f, const net *g, arena *a)
 {

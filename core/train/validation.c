@@ -98,8 +98,7 @@ int validator_loss(validator *v, const float *weights, const float *buffers, dou
     return NRE_OK;
 }
 
-/* ---- the loss of a given ratio
- * --------------------------------------------------------------- */
+/* the loss of a given ratio */
 
 typedef struct given {
     const train_job *job;

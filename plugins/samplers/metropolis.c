@@ -170,8 +170,7 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
     return status;
 }
 
-/* ---- proposals
- * --------------------------------------------------------------------------------- */
+/* proposals */
 
 /* z + FACTOR times standard normals that are in WORK. */
 static void add_correlated(const run *r, const group *g, double factor,
@@ -260,9 +259,7 @@ static void propose(run *r)
     }
 }
 
-/* ---- warm-up
- * -------------------------------------------------------------------------------------
- */
+/* warm-up */
 
 /* Towards an acceptance of 0.44 for one parameter, 0.234 for many. */
 static void adapt_scale(const run *r, group *g, int accepted)
@@ -342,9 +339,7 @@ static void adapt(run *r)
     r->window_end += r->window;
 }
 
-/* ---- steps
- * ------------------------------------------------------------------------------------------
- */
+/* steps */
 
 static void decide(run *r, uint32_t warmup, nre_draws *out)
 {

@@ -164,7 +164,7 @@ static int derived(const void *self, size_t n, const double *theta, double *out)
     return NRE_OK;
 }
 
-/* ---- one outbreak ---- */
+/* one outbreak */
 
 /* When the infectious leave I, in buckets of equal width from the start to the last day;
  * each is a list, soonest first.  Who leaves later is not entered. */
@@ -403,7 +403,7 @@ static int simulate(const void *self, void *work, nre_batch *batch)
     return NRE_OK;
 }
 
-/* ---- real counts ---- */
+/* real counts */
 
 /* A CSV with a header, '#' comments, and a row a day: the columns of IN_BED and
  * CONVALESCENT, and, where there is one, that of the day from 0. */

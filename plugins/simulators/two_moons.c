@@ -138,7 +138,7 @@ static int log_likelihood(const void *self, size_t n, const double *theta, const
     return NRE_OK;
 }
 
-/* ---- p(x) ---- */
+/* p(x) */
 
 /* Radii in [lo, hi]; each condition is slope r < bound. */
 typedef struct radii {
@@ -202,7 +202,7 @@ static int log_evidence(const void *self, size_t n, const float *x, double *logp
     return NRE_OK;
 }
 
-/* ---- the posterior ---- */
+/* the posterior */
 
 static int posterior_draw(const moons *m, const float *x, nre_rng *rng, double *theta)
 {

@@ -164,7 +164,7 @@ Test(experiment, checks_names_of_parameters)
     arena_free(a);
 }
 
-/* ---- wrong/NAME.yaml against wrong/NAME.txt ---- */
+/* wrong/NAME.yaml against wrong/NAME.txt */
 
 /* TEXT with the folders of this machine replaced. */
 static const char *neutral(arena *a, const char *text)

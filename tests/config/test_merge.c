@@ -97,7 +97,7 @@ Test(set, tells_mistakes_that_can_be_pasted)
     arena_free(a);
 }
 
-/* ---- extends ---- */
+/* extends */
 
 static experiment *extended(arena *a, const char *base, const char *child)
 {

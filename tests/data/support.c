@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- folders and messages ---- */
+/* folders and messages */
 
 static char temporary[256];
 static pid_t owner;
@@ -63,7 +63,7 @@ double z_of_share(uint64_t hits, uint64_t n, double p)
     return ((double)hits - (double)n * p) / sqrt((double)n * p * (1 - p));
 }
 
-/* ---- the simulator ---- */
+/* the simulator */
 
 enum { D = 2, N_X = 5 };
 

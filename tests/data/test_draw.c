@@ -179,7 +179,7 @@ Test(draw, marks_are_counted)
     free(r);
 }
 
-/* ---- what goes wrong ---- */
+/* what goes wrong */
 
 static void fails(fault f, int policy, int expected, const char *words)
 {

@@ -74,7 +74,7 @@ static void refuses(import_request r, const char *words)
     cr_assert_not(dataset_is_there(path_of("out"), "f"));
 }
 
-/* ---- .npy ---- */
+/* .npy */
 
 static void write_npy(void)
 {
@@ -135,7 +135,7 @@ Test(import, integers)
     imports((import_request){.theta = path_of("t.npy"), .x = path_of("x.npy")}, 0, N);
 }
 
-/* ---- HDF5 of ours ---- */
+/* HDF5 of ours */
 
 Test(import, our_own_file)
 {
@@ -155,7 +155,7 @@ Test(import, our_own_file)
     cr_assert_eq(import((import_request){.noisy = true}, NULL), NRE_ECONFIG);
 }
 
-/* ---- HDF5 of others ---- */
+/* HDF5 of others */
 
 /* Chunked and compressed where CHUNK is not 0; x [N][5][1], so of rank 3. */
 static void write_foreign(const char *path, hid_t type_t, hid_t type_x, hsize_t rows_x,

@@ -89,7 +89,7 @@ Test(observation, simulations_of_ours)
     }
 }
 
-/* ---- a plugin with a reader: every number of the file times ten ---- */
+/* a plugin with a reader: every number of the file times ten */
 
 static size_t rows_given;
 

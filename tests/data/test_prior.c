@@ -259,7 +259,7 @@ Test(prior, half_cauchy_is_standardised_by_its_logarithm)
     cr_assert_float_eq(m.deviation, 1.5707963267948966, 1e-15);
 }
 
-/* ---- limits ---- */
+/* limits */
 
 static void same_prior(const marginal *a, const marginal *b, double bound)
 {
@@ -386,7 +386,7 @@ Test(prior, text)
     cr_assert_str_eq(text_of(&PRIORS[18]), "beta(3, 2, -1, 4)");
 }
 
-/* ---- products ---- */
+/* products */
 
 Test(prior, product_of_marginals)
 {

@@ -50,7 +50,7 @@ Test(simulator, bad_overrides_are_refused)
     cr_assert(message_has("prior of a"));
 }
 
-/* ---- descriptions that make no sense ---- */
+/* descriptions that make no sense */
 
 static nre_theta theta[2];
 static nre_field field;
@@ -120,7 +120,7 @@ Test(simulator, senseless_descriptions_are_refused)
     theta[0].prior = NRE_CUSTOM_PRIOR, refused("prior_sample");
 }
 
-/* ---- a joint prior: p ~ N(0, 1), q = p + N(0, 1) ---- */
+/* a joint prior: p ~ N(0, 1), q = p + N(0, 1) */
 
 static int joint_sample(const void *self, size_t n, nre_rng *const *stream, double *t)
 {

@@ -16,7 +16,7 @@ static void require(bool truth, const char *what)
     exit(1);
 }
 
-/* ---- a simulator with a worker, invalid rows and noise ---- */
+/* a simulator with a worker, invalid rows and noise */
 
 static const nre_theta THETA[] = {{.name = "a", .prior = NRE_UNIFORM, .a = 0, .b = 1},
                                   {.name = "b", .prior = NRE_GAMMA, .a = 2, .b = 1}};
@@ -74,7 +74,7 @@ static const nre_simulator_ops OPS = {.struct_size = sizeof OPS,
 static const nre_plugin TABLE = {NRE_PLUGIN_HEAD(NRE_SIMULATOR), .name = "threads",
                                  .ops.simulator = &OPS};
 
-/* ---- many threads ---- */
+/* many threads */
 
 typedef struct reading {
     const loader *l;

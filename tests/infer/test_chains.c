@@ -200,8 +200,7 @@ Test(chains, grid_of_weighted_points)
     fixture_close(&f);
 }
 
-/* ---- samplers that misbehave
- * -------------------------------------------------------------------- */
+/* samplers that misbehave */
 
 static int start(const void *self, const nre_host *host, const nre_target *seen, size_t n,
                  const double *z0, nre_rng *const *stream, void **run)

@@ -87,8 +87,7 @@ void toy_pair(const toy *t, rng *r, double *theta, float *x)
     toy_simulate(t, r, theta, x);
 }
 
-/* ---- the plugin
- * -------------------------------------------------------------------------------- */
+/* the plugin */
 
 static int info(const void *self, nre_simulator_info *out)
 {

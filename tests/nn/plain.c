@@ -420,7 +420,7 @@ trainer_job memory_job(memory_batch *m)
                          .step = 1};
 }
 
-/* ---- the examples ---- */
+/* the examples */
 
 static nre_node dense(nre_graph *g, nre_node a, uint32_t units, nre_activation f)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a host that reads the options of a golden file ---- */
+/* a host that reads the options of a golden file */
 
 struct nre_values {
     const json_t *golden;
@@ -73,7 +73,7 @@ static void network(const json_t *golden, net **out)
     free(self);
 }
 
-/* ---- arrays of a golden file ---- */
+/* arrays of a golden file */
 
 static void array(const json_t *golden, const char *name, size_t n, float *out)
 {

@@ -16,7 +16,7 @@ static int build_with(nre_node (*build)(const void *self, nre_graph *g), net **o
     return example_net(&e, out);
 }
 
-/* ---- failures ---- */
+/* failures */
 
 static nre_node bad_add(const void *self, nre_graph *g)
 {
@@ -186,7 +186,7 @@ Test(graph, failed_calls_say_what_and_which_shapes)
     }
 }
 
-/* ---- names ---- */
+/* names */
 
 static nre_node named(const void *self, nre_graph *g)
 {
@@ -254,7 +254,7 @@ Test(graph, describe_has_a_line_a_node)
     net_free(g);
 }
 
-/* ---- the start ---- */
+/* the start */
 
 static nre_node wide(const void *self, nre_graph *g)
 {

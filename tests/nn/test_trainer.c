@@ -118,7 +118,7 @@ Test(trainer, gradients_are_those_of_plain_loops)
         check_gradient(&EXAMPLES[i]);
 }
 
-/* ---- statistics of batch norm ---- */
+/* statistics of batch norm */
 
 static const example *example_named(const char *name)
 {
@@ -175,7 +175,7 @@ Test(trainer, batch_norm_refuses_a_single_row)
     trial_free(&r);
 }
 
-/* ---- slices and threads ---- */
+/* slices and threads */
 
 static nre_node build_dropout(const void *self, nre_graph *g)
 {
@@ -322,7 +322,7 @@ Test(trainer, a_failure_of_the_caller_is_passed_on_and_changes_nothing)
     trial_free(&fresh);
 }
 
-/* ---- a parameter on no way to the logit ---- */
+/* a parameter on no way to the logit */
 
 static nre_node build_dead_end(const void *self, nre_graph *g)
 {
@@ -345,7 +345,7 @@ Test(trainer, unused_parameters_have_gradient_zero)
     trial_free(&r);
 }
 
-/* ---- dropout ---- */
+/* dropout */
 
 static nre_node build_pure_dropout(const void *self, nre_graph *g)
 {
@@ -430,7 +430,7 @@ Test(trainer, dropout_goes_back_through_its_mask)
     trial_free(&r);
 }
 
-/* ---- the loss alone ---- */
+/* the loss alone */
 
 Test(trainer, loss_is_that_of_evaluation)
 {

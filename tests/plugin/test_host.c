@@ -132,7 +132,7 @@ Test(host, data_files)
     host_free(h);
 }
 
-/* ---- instances ---- */
+/* instances */
 
 static const nre_option OPTIONS[] = {
     {.name = "noise", .help = "h", .type = NRE_REAL, .fallback = "2"},

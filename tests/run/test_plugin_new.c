@@ -72,7 +72,7 @@ static const nre_plugin *make(nre_kind kind)
     return p->table;
 }
 
-/* ---- simulator ---- */
+/* simulator */
 
 enum { ROWS = 4000, TIMES = 20 };
 
@@ -146,7 +146,7 @@ Test(plugin_new, a_simulators_info)
     cr_assert_eq(info.fields[0].shape.dim[1], TIMES);
 }
 
-/* ---- architecture ---- */
+/* architecture */
 
 /* 2 parameters and x [1][20]: 32 (20 + 1), then 64 (2 + 32 + 1), 64 (64 + 1), 64 + 1
  * weights. */
@@ -161,7 +161,7 @@ Test(plugin_new, an_architecture_builds)
     net_free(n);
 }
 
-/* ---- sampler ---- */
+/* sampler */
 
 enum { CHAINS = 8, STEPS = 20000, DIM = 2 };
 static const double MEAN[DIM] = {1, -2}, DEVIATION[DIM] = {1, 2};
@@ -255,7 +255,7 @@ Test(plugin_new, a_sampler_recovers_a_normal)
     free(z);
 }
 
-/* ---- files ---- */
+/* files */
 
 Test(plugin_new, what_exists_is_kept)
 {

@@ -32,7 +32,7 @@ static double z_of_share(size_t hits, size_t n, double p)
     return ((double)hits - (double)n * p) / sqrt((double)n * p * (1 - p));
 }
 
-/* ---- what is told ---- */
+/* what is told */
 
 Test(boarding_school, describes_itself)
 {
@@ -111,7 +111,7 @@ Test(boarding_school, without_infection_there_is_one_case)
     subject_close(&s);
 }
 
-/* ---- stays: the chain of phases as an ODE ---- */
+/* stays: the chain of phases as an ODE */
 
 enum { PHASES = 64 };
 
@@ -240,7 +240,7 @@ Test(boarding_school, a_large_school_follows_the_ode)
     subject_close(&s);
 }
 
-/* ---- how many are infected ---- */
+/* how many are infected */
 
 /* Gambler's ruin: the first boy infects nobody while he passes K phases. */
 Test(boarding_school, ruin_of_the_first)
@@ -382,7 +382,7 @@ Test(boarding_school, bed_days)
     subject_close(&s);
 }
 
-/* ---- the same law from Gillespie's algorithm, phase by phase ---- */
+/* the same law from Gillespie's algorithm, phase by phase */
 
 typedef struct phases {
     int susceptible, count[3][8];
@@ -490,7 +490,7 @@ Test(boarding_school, equals_gillespie)
     subject_close(&s);
 }
 
-/* ---- condition: major ---- */
+/* condition: major */
 
 Test(boarding_school, major_outbreaks_only)
 {
@@ -517,7 +517,7 @@ Test(boarding_school, major_outbreaks_only)
     subject_close(&s);
 }
 
-/* ---- the outbreak of 1978 ---- */
+/* the outbreak of 1978 */
 
 Test(boarding_school, reads_the_outbreak)
 {

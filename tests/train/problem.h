@@ -15,14 +15,14 @@ typedef struct problem {
     float mean[PROBLEM_D], inverse[PROBLEM_D];
     uint8_t scale[PROBLEM_D];
     scaling scaling;
-    double *theta[2];            /* of training and validation [n][D] */
+    double *theta[2]; /* of training and validation [n][D] */
     float *x[2];
     loader *rows[2];
     net *net;
     pool *pool;
     train_settings settings;
     train_job job;
-    char folder[64];             /* a fresh one, removed at the end */
+    char folder[64]; /* a fresh one, removed at the end */
 } problem;
 
 /* Aborts the test when anything fails. */

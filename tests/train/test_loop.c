@@ -85,8 +85,7 @@ Test(loop, replicates_and_members_differ)
     cr_assert(best[0] != best[1] && best[0] != best[2] && best[1] != best[2]);
 }
 
-/* ---- interrupted
- * ----------------------------------------------------------------------------- */
+/* interrupted */
 
 typedef struct interruption {
     uint64_t after; /* this epoch */
@@ -215,8 +214,7 @@ Test(loop, damaged_checkpoint_is_trained_again)
     problem_close(&broken);
 }
 
-/* ---- patience, batches
- * ----------------------------------------------------------------------- */
+/* patience, batches */
 
 Test(loop, patience_ends_training)
 {
@@ -255,8 +253,7 @@ Test(loop, settings_that_make_no_pairs_are_refused)
     problem_close(&p);
 }
 
-/* ---- numbers that make no sense
- * -------------------------------------------------------------- */
+/* numbers that make no sense */
 
 Test(loop, x_that_is_not_finite_is_named)
 {

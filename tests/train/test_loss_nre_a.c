@@ -70,8 +70,7 @@ Test(loss_nre_a, does_not_depend_on_copies_of_a_marginal_pair)
     cr_assert_float_eq((double)g[1], 3 * (double)h[1], 1e-7);
 }
 
-/* ---- the optimum
- * ----------------------------------------------------------------------------- */
+/* the optimum */
 
 enum { THETAS = 3, XS = 4 };
 static const double PRIOR[THETAS] = {0.5, 0.3, 0.2};

@@ -74,8 +74,7 @@ Test(validation, ratio_of_zero_is_allowed_and_nan_is_not)
     problem_close(&p);
 }
 
-/* ---- the network's
- * --------------------------------------------------------------------------- */
+/* the network's */
 
 typedef struct evaluation {
     const problem *p;

@@ -88,7 +88,7 @@ static nre_node build(const void *self, nre_graph *g)
 
 static const nre_architecture_ops OPS = {.struct_size = sizeof OPS, .build = build};
 
-/* ---- the only symbol that the core sees ---- */
+/* the only symbol that the core sees */
 
 const nre_plugin nre_plugin_v1 = {
     NRE_PLUGIN_HEAD(NRE_ARCHITECTURE),

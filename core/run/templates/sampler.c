@@ -147,7 +147,7 @@ static int step(void *run, uint32_t warmup, nre_draws *out)
 static const nre_sampler_ops OPS = {
     .struct_size = sizeof OPS, .start = start, .step = step};
 
-/* ---- the only symbol that the core sees ---- */
+/* the only symbol that the core sees */
 
 const nre_plugin nre_plugin_v1 = {
     NRE_PLUGIN_HEAD(NRE_SAMPLER),

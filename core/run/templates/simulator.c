@@ -15,7 +15,7 @@
 
 enum { N_THETA = 2, N_TIMES = 20 };
 
-/* ---- what the core is told: parameters with priors, the fields of x, options ---- */
+/* what the core is told: parameters with priors, the fields of x, options */
 
 /* Any of these priors can be overridden in a config.  `nominal` is a typical truth. */
 static const nre_theta THETA[N_THETA] = {
@@ -59,7 +59,7 @@ static const nre_option OPTIONS[] = {
      .help = "Standard deviation of the noise."},
 };
 
-/* ---- an instance: the options, as numbers ---- */
+/* an instance: the options, as numbers */
 
 typedef struct decay {
     double noise;
@@ -88,7 +88,7 @@ static int info(const void *self, nre_simulator_info *out)
     return NRE_OK;
 }
 
-/* ---- the model ---- */
+/* the model */
 
 /* Row i is drawn from stream i alone: then any split of the rows, among threads or
  * batches, gives the same x.  Streams have bits(), uniform() and normal(); nereid/gsl.h
@@ -142,7 +142,7 @@ static int log_likelihood(const void *self, size_t n, const double *theta, const
     return NRE_OK;
 }
 
-/* ---- the only symbol that the core sees ---- */
+/* the only symbol that the core sees */
 
 static const nre_simulator_ops OPS = {
     .struct_size = sizeof OPS,
