@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(chains, .timeout = 120);
-
 extern const nre_plugin plugin_metropolis, plugin_grid;
 
 typedef struct sampler {

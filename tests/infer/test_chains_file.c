@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(chains_file, .timeout = 60);
-
 Test(chains_file, layout_and_bytes)
 {
     toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(convergence, .timeout = 60);
-
 enum { CHAINS = 4, DRAWS = 5000 };
 
 /* x_t = phi x_{t-1} + noise, stationary with variance 1; chain c shifted by SHIFT * c. */

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(estimate, .timeout = 60);
-
 static void climb(fixture *f, maximum_kind kind, size_t n, const double *start,
                   double *theta, double *value)
 {

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(grid, .timeout = 120);
-
 static void grid_at(fixture *f, const float *x, grid *g)
 {
     fixture_observe(f, 1, x);

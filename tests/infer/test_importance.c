@@ -4,8 +4,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-TestSuite(importance, .timeout = 120);
-
 static const toy TOYS[] = {
     {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3},
     {.dim = 3, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.3},

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(mixture, .timeout = 60);
-
 enum { M = 400 };
 
 static void fit(mixture *q, uint32_t dim, const double *z, double **at)

@@ -4,8 +4,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-TestSuite(posterior, .timeout = 60);
-
 Test(posterior, log_prior_of_a_box)
 {
     toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 3, .sigma = 0.5};

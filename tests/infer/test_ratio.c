@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-TestSuite(ratio, .timeout = 60);
-
 Test(ratio, room_grows_and_keeps_its_place)
 {
     room r = {0};

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-TestSuite(ratio_exact, .timeout = 60);
-
 Test(ratio_exact, equals_the_closed_form)
 {
     enum { ROWS = 3, N = 300 };

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(ratio_network, .timeout = 60);
-
 enum { D = 2, ROWS = 5, PER_X = 7 };
 
 static nre_node build(const void *self, nre_graph *g)

@@ -4,8 +4,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-TestSuite(ratio_prior, .timeout = 60);
-
 Test(ratio_prior, is_one_everywhere)
 {
     toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.5};

@@ -14,11 +14,12 @@ static int embed(FILE *out, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
+    int length = (int)strcspn(name, ".");
     FILE *in = fopen(path, "r");
     if (!in)
         return give_up(path);
-    fprintf(out, "extern const char template_%.*s[];\n", (int)strcspn(name, "."), name);
-    fprintf(out, "const char template_%.*s[] = {\n", (int)strcspn(name, "."), name);
+    fprintf(out, "extern const char template_%.*s[];\n", length, name);
+    fprintf(out, "const char template_%.*s[] = {\n", length, name);
     for (int c; (c = getc(in)) != EOF;)
         fprintf(out, "%d,%s", (signed char)c, c == '\n' ? "\n" : "");
     fputs("0};\n", out);
