@@ -513,7 +513,7 @@ double marginal_sample(const marginal *m, nre_rng *stream)
 
 double marginal_log_density(const marginal *m, double t, double *slope)
 {
-    double lo, hi, unused;
+    double lo, hi, unused = 0;
     double *to = slope ? slope : &unused;
     const family *f = family_of(m);
     f->support(m, &lo, &hi);

@@ -95,6 +95,7 @@ static int measure_fields(simulator *s)
                           X_MOST);
         s->n_x += n;
     }
+    /* cppcheck-suppress zerodiv; check_counts() has seen at least one field */
     size_t rows = BLOCK_FLOATS / s->n_x;
     s->block = rows < 1 ? 1 : rows > BLOCK_ROWS ? BLOCK_ROWS : rows;
     return NRE_OK;

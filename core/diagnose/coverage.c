@@ -134,10 +134,11 @@ static int judge_maxima(const coverage_job *j, station *t, size_t n, const doubl
                         outcome *out)
 {
     size_t d = ratio_target(j->subject->posterior->ratio)->n;
-    double *theta = memory_new(n * (d + 1), sizeof *theta), *highest = theta + n * d;
+    double *theta = memory_new(n * (d + 1), sizeof *theta);
 
     if (!theta)
         return fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    double *highest = theta + n * d;
     int status = maxima_of(j->subject->posterior, t->worker, t->observed, 0, n,
                            MAXIMUM_RATIO, STARTS + 1, start, theta, highest);
     for (size_t i = 0; i < n && !status; i++)
