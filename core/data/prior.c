@@ -555,11 +555,6 @@ double marginal_quantile(const marginal *m, double u)
 
 /* to the real line and back */
 
-static double softplus(double z)
-{
-    return z > 0 ? z + log1p(exp(-z)) : log1p(exp(z));
-}
-
 double marginal_to_unbounded(const marginal *m, double t)
 {
     double lo, hi;
@@ -574,11 +569,20 @@ double marginal_to_unbounded(const marginal *m, double t)
     return isinf(lo) ? -log(hi - t) : log((t - lo) / (hi - t));
 }
 
-/* 1 / (1 + exp(-z)), and the log of its derivative. */
-static double logistic(double z, double *log_derivative)
+/* s = 1 / (1 + exp(-z)) and 1 - s, each exact where it is small, with one exponential. */
+typedef struct logistic {
+    double s, rest, log_derivative, slope; /* slope: of log_derivative, by z */
+} logistic;
+
+static logistic logistic_of(double z)
 {
-    *log_derivative = -softplus(z) - softplus(-z);
-    return 1 / (1 + exp(-z));
+    double e = exp(-fabs(z)), large = 1 / (1 + e), small = e * large;
+    double bend = large - small; /* tanh(|z| / 2) */
+    logistic l = {.s = large, .rest = small, .slope = -bend};
+    if (z < 0)
+        l = (logistic){.s = small, .rest = large, .slope = bend};
+    l.log_derivative = -fabs(z) - 2 * log1p(e);
+    return l;
 }
 
 static double from_half_line(double edge, double sign, double z, double *log_jacobian,
@@ -592,16 +596,16 @@ static double from_half_line(double edge, double sign, double z, double *log_jac
 static double from_interval(const marginal *m, double lo, double hi, double z,
                             double *log_jacobian, double *slope)
 {
-    double s = logistic(z, log_jacobian);
-    *slope = -tanh(0.5 * z);
+    logistic l = logistic_of(z);
+    *slope = l.slope;
     if (m->family != NRE_LOG_UNIFORM) {
-        *log_jacobian += log(hi - lo);
-        return z < 0 ? lo + (hi - lo) * s : hi - (hi - lo) / (1 + exp(z));
+        *log_jacobian = l.log_derivative + log(hi - lo);
+        return z < 0 ? lo + (hi - lo) * l.s : hi - (hi - lo) * l.rest;
     }
     double range = log(hi / lo);
-    double t = z < 0 ? lo * exp(range * s) : hi * exp(-range / (1 + exp(z)));
-    *slope += range * exp(*log_jacobian);
-    *log_jacobian += log(range) + log(t);
+    double t = z < 0 ? lo * exp(range * l.s) : hi * exp(-range * l.rest);
+    *slope += range * l.s * l.rest;
+    *log_jacobian = l.log_derivative + log(range * t);
     return t;
 }
 

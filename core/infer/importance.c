@@ -14,7 +14,7 @@ enum {
 };
 static const double ENOUGH = 200;
 static const double DEFENSIVE = 0.1; /* of the cloud's draws come from the prior */
-static const double SERVES = 0.3; /* effective draws a draw of a mixture that is good */
+static const double SERVES = 0.15; /* effective draws a draw of a mixture that is good */
 
 typedef struct sampling {
     const posterior *posterior;
