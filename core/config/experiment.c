@@ -376,15 +376,16 @@ static void check_test_size(const experiment *e, mistakes *m, arena *a)
              repeats = e->diagnose.coverage.repeats;
     if (!blame(e, 3, PATHS, &at) || observables <= n / repeats)
         return;
-    const char *hint = arena_print(
-        a, "make datasets.test.n at least %llu, or observables at most %llu",
-        (unsigned long long)(observables * repeats), (unsigned long long)(n / repeats));
+    uint64_t pairs = observables * repeats, most = n / repeats;
+    const char *hint =
+        arena_print(a, "make datasets.test.n at least %llu, or observables at most %llu",
+                    (unsigned long long)pairs, (unsigned long long)most);
     mistake_add(
         m, at->origin, at->line, at->column, at->width, hint,
         "diagnose.coverage takes %llu observables x %llu repeats = %llu test pairs, "
         "datasets.test.n = %llu",
         (unsigned long long)observables, (unsigned long long)repeats,
-        (unsigned long long)(observables * repeats), (unsigned long long)n);
+        (unsigned long long)pairs, (unsigned long long)n);
 }
 
 /* LESS <= MORE. */

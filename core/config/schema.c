@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Designators take no parentheses.  NOLINTBEGIN(bugprone-macro-parentheses) */
 #define AT(member) .at = 1 + offsetof(experiment, member)
 
 #define DATASET(name_, rows_, flags_, help_)                                             \
@@ -51,6 +52,8 @@
             .help = "Whether existing simulations hold their noise, or the simulator "   \
                     "has to add it."                                                     \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const schema_key KEYS[] = {
     {"schema", KEY_WORD, .choices = "nereid/1", .flags = KEY_REQUIRED,
@@ -461,7 +464,9 @@ const char *schema_hint(const schema_key *parent, const char *name, arena *a,
 {
     const char *full = join(a, parent, name), *known = known_below(parent, a);
     *near = NULL;
-    if (full && choices_have(LATER, full))
+    if (!full)
+        return NULL;
+    if (choices_have(LATER, full))
         return arena_print(a, "not known to this version  (known: %s)", known);
     const char *sibling = near_sibling(parent, name);
     if (sibling) {

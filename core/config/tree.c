@@ -281,6 +281,7 @@ static int on_start(reader *r, node_kind kind, const yaml_event_t *e)
 
 static int on_end(reader *r, const yaml_event_t *e)
 {
+    bug_if(r->depth == 0); /* libyaml ends what it has begun, and nothing else */
     node *n = r->level[--r->depth].open;
     if (n->width == 0)
         n->width = e->end_mark.line + 1 == n->line ? e->end_mark.column + 1 - n->column
