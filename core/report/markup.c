@@ -407,8 +407,8 @@ void latex_number_put(FILE *out, const char *number)
     if (strcmp(number, "n/a") == 0)
         fputs("n/a", out);
     else if (power)
-        fprintf(out, "%.*s\\times10^{%d}", (int)(power - number), number,
-                atoi(power + 1));
+        fprintf(out, "%.*s\\times10^{%ld}", (int)(power - number), number,
+                strtol(power + 1, NULL, 10));
     else
         fputs(number, out);
 }
@@ -500,11 +500,12 @@ static size_t *widths_of(const columns *c)
 {
     size_t *width = arena_alloc(c->a, c->n, sizeof *width);
 
-    for (size_t k = 0; width && k < c->n; k++)
+    for (size_t k = 0; width && k < c->n; k++) {
         width[k] = 3; /* the least that a Markdown rule needs */
-    for (size_t i = 0; width && i < c->used; i++) {
-        size_t w = text_width(c->cell[i]);
-        width[i % c->n] = w > width[i % c->n] ? w : width[i % c->n];
+        for (size_t i = k; i < c->used; i += c->n) {
+            size_t w = text_width(c->cell[i]);
+            width[k] = w > width[k] ? w : width[k];
+        }
     }
     return c->failed ? NULL : width;
 }

@@ -98,7 +98,7 @@ static uint64_t simulations_of(const report_data *d)
 static void gate_coverage(report_data *d, const char *name, const table_cell *c)
 {
     bool gated = d->run->session->experiment->diagnose.coverage.gate_under;
-    if (!c->verdict || strcmp(c->verdict, "under"))
+    if (!c->verdict || strcmp(c->verdict, "under") != 0)
         return;
     const char *what = arena_print(d->arena,
                                    "%sthe %g%% %s region of target %s covers %.4f of "

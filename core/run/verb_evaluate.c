@@ -138,7 +138,7 @@ static int evaluate_run(run *r, const command *c)
     estimator *e = NULL;
     pairs p = {.width = simulator_n_x(s->simulator)};
     size_t i = 0;
-    while (c->target && i < s->n_targets && strcmp(s->targets[i].name, c->target))
+    while (c->target && i < s->n_targets && strcmp(s->targets[i].name, c->target) != 0)
         i++;
     if (i == s->n_targets)
         return fail(NRE_EUSAGE,

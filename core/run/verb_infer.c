@@ -41,7 +41,7 @@ static int choose_target(session *s, const char *name)
     if (!name)
         return NRE_OK;
     for (size_t i = 0; i < s->n_targets; i++) {
-        if (strcmp(s->targets[i].name, name))
+        if (strcmp(s->targets[i].name, name) != 0)
             continue;
         target chosen = s->targets[i];
         net *network = s->nets[i];

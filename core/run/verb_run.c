@@ -157,7 +157,7 @@ static int write_config(const run *r, const char *path)
     char *text = NULL;
     size_t n = 0;
     int rc = NRE_OK;
-    if (strcmp(path, "-")) {
+    if (strcmp(path, "-") != 0) {
         rc = file_read(path, 1 << 20, &text, &n);
         if (!rc)
             rc = file_write(folder_path(r->folder, "config.yaml"), text, n);
@@ -284,6 +284,7 @@ int verb_run(const command *c)
     if (!w)
         return fail(NRE_ENOMEM, "no memory to start");
     if (c->time_limit > 0) {
+        /* It is async-signal-safe.  NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
         signal(SIGALRM, stop_request);
         alarm((unsigned)ceil(c->time_limit));
     }

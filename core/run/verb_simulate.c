@@ -19,7 +19,7 @@ static int set_parameter(const session *s, const char *name, const char *value,
     const prior *p = simulator_prior(s->simulator);
     size_t n = simulator_n_theta(s->simulator), i = 0;
     double lo, hi;
-    while (i < n && strcmp(p->of[i].name, name))
+    while (i < n && strcmp(p->of[i].name, name) != 0)
         i++;
     if (i == n) {
         const char *near = text_nearest(name, n, simulator_names(s->simulator));

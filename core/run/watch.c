@@ -120,7 +120,7 @@ static bool is_due(const watch *w, bool last)
 static void remember(watch *w, const char *what, uint64_t done, uint64_t total,
                      const char *units, const char *detail)
 {
-    if (strncmp(w->what, what, sizeof w->what - 1)) {
+    if (strncmp(w->what, what, sizeof w->what - 1) != 0) {
         snprintf(w->what, sizeof w->what, "%s", what);
         w->started = now();
         w->drawn = w->style == PROGRESS_BAR ? 0 : now();
