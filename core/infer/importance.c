@@ -247,7 +247,7 @@ static int draw_cloud(sampling *s)
 static int measure(sampling *s)
 {
     cloud *c = s->out;
-    double total, valid = 0, n = (double)(s->n - s->first);
+    double total = 0, valid = 0, n = (double)(s->n - s->first);
     c->effective = weigh(s, s->first, &total);
     c->log_area = -INFINITY;
     if (c->effective == 0)
