@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <gsl/gsl_version.h>
 #include <hdf5.h>
 #include <string.h>
@@ -116,6 +117,23 @@ static int folder_prepare(folder *f, bool resume, bool force, const char *advice
     return rc ? rc : folder_make(f->path);
 }
 
+static int remove_temporary(const char *path, const struct stat *about, int kind,
+                            struct FTW *at)
+{
+    (void)about;
+    (void)at;
+    size_t n = strlen(path);
+    if (kind == FTW_F && n > 4 && !strcmp(path + n - 4, ".tmp"))
+        unlink(path);
+    return 0;
+}
+
+/* What a killed process was writing; the lock is held, so nobody writes now. */
+static void remove_temporaries(const folder *f)
+{
+    nftw(f->path, remove_temporary, 16, FTW_PHYS);
+}
+
 int folder_open(const char *path, bool resume, bool force, const char *advice,
                 folder **out)
 {
@@ -129,6 +147,8 @@ int folder_open(const char *path, bool resume, bool force, const char *advice,
     rc = folder_prepare(f, resume, force, advice);
     if (!rc)
         rc = lock_take(f);
+    if (!rc)
+        remove_temporaries(f);
     if (!rc && !(f->log = fopen(folder_path(f, "log.txt"), "a")))
         rc = fail(NRE_EIO, "cannot write in '%s': %s", path, strerror(errno));
     if (!rc && !(f->metrics = fopen(folder_path(f, "metrics.jsonl"), "a")))

@@ -74,6 +74,7 @@ kill -0 $pid
 ok $? "the live process goes on"
 kill -9 $pid
 wait $pid 2>/dev/null
+echo half >busy/model/all/member-0/weights.h5.1-1.tmp # as if killed while it was written
 exits 0 "free again" "$NEREID" run small.yaml -o busy --resume
 same first busy "after the lock"
 finish
