@@ -110,7 +110,8 @@ void rng_permutation(rng *r, size_t n, uint64_t *out); /* of 0..n-1 */
 typedef struct pool pool;
 /* Item I of a job on behalf of thread WORKER (0 .. threads - 1), for scratch memory by thread. */
 typedef int pool_task(void *context, size_t i, unsigned worker);
-/* n_threads >= 1, the caller's among them */
+/* n_threads >= 1, the caller's among them.  They have all started when it returns and hold no
+ * lock between jobs: a fork then leaves none locked in the child. */
 int pool_new(unsigned n_threads, pool **out);
 void pool_free(pool *p);
 unsigned pool_threads(const pool *p);

@@ -186,6 +186,7 @@ static void *worker_main(void *argument)
     pool *p = w->pool;
     unsigned seen = 0;
 
+    gate_leave(p);
     for (;;) {
         seen = turn_after(p, seen);
         if (atomic_load(&p->ending))
@@ -243,10 +244,12 @@ int pool_new(unsigned n_threads, pool **out)
     pthread_mutex_init(&p->job.lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->idle, NULL);
-    atomic_init(&p->gate, CLOSED);
+    atomic_init(&p->gate, CLOSED | (int)(n_threads - 1)); /* each is inside as it starts */
     p->workers = memory_new(n_threads, sizeof *p->workers);
     int status = p->workers ? start_workers(p, n_threads - 1)
                             : fail(NRE_ENOMEM, "out of memory for %u threads", n_threads);
+    if (status == NRE_OK)
+        gate_close(p);
     if (status)
         pool_free(p);
     else
