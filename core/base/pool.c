@@ -244,7 +244,7 @@ int pool_new(unsigned n_threads, pool **out)
     pthread_mutex_init(&p->job.lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->idle, NULL);
-    atomic_init(&p->gate, CLOSED | (int)(n_threads - 1)); /* each is inside as it starts */
+    atomic_init(&p->gate, CLOSED | (int)(n_threads - 1)); /* all inside as they start */
     p->workers = memory_new(n_threads, sizeof *p->workers);
     int status = p->workers ? start_workers(p, n_threads - 1)
                             : fail(NRE_ENOMEM, "out of memory for %u threads", n_threads);

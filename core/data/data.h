@@ -8,12 +8,21 @@
 
 /* prior.c: one-dimensional priors and their product */
 
+/* What follows from the numbers of a marginal. */
+typedef struct marginal_facts {
+    double centre, deviation; /* of the natural scale */
+    double lo, hi;            /* support, may be infinite */
+    double least, most;       /* in the open support */
+    double log_width;         /* log(hi - lo) */
+    double range, log_range;  /* log(hi / lo) where lo > 0, and its logarithm */
+} marginal_facts;
+
 typedef struct marginal {
     const char *name;
     uint32_t family;     /* nre_prior */
     double a, b, lo, hi; /* as in nre_theta; a beta prior with lo = hi lives on [0, 1] */
-    /* of the natural scale; filled by marginal_settle, else 0 */
-    double centre, deviation;
+    bool settled;        /* by marginal_settle: FACTS hold, else they are worked out anew */
+    marginal_facts facts;
 } marginal;
 
 /* NRE_EINVAL with the reason when the numbers make no prior. */
@@ -33,7 +42,7 @@ double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian
 /* What a network sees: mean 0 and deviation 1 under the prior on the family's natural scale
  * (logarithm for log-uniform, log-normal, half-Cauchy; else the value itself); *derivative dz/dt. */
 double marginal_standardise(const marginal *m, double t, double *derivative);
-/* Compute centre and deviation once, for a quicker marginal_standardise. */
+/* Work out its facts once; everything else is quicker then. */
 void marginal_settle(marginal *m);
 /* "uniform(1, 50)". */
 const char *marginal_text(const marginal *m, arena *a);

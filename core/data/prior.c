@@ -66,7 +66,7 @@ static double density_uniform(const marginal *m, double t, double *slope)
 {
     (void)t;
     *slope = 0;
-    return -log(m->b - m->a);
+    return -(m->settled ? m->facts.log_width : log(m->b - m->a));
 }
 
 static double cdf_uniform(const marginal *m, double t)
@@ -93,7 +93,7 @@ static const char *wrong_log_uniform(const marginal *m)
 static double density_log_uniform(const marginal *m, double t, double *slope)
 {
     *slope = -1 / t;
-    return -log(t) - log(log(m->b / m->a));
+    return -log(t) - (m->settled ? m->facts.log_range : log(log(m->b / m->a)));
 }
 
 static double cdf_log_uniform(const marginal *m, double t)
@@ -490,6 +490,35 @@ int marginal_check(const marginal *m)
     return NRE_OK;
 }
 
+static marginal_facts work_out(const marginal *m)
+{
+    const family *f = family_of(m);
+    marginal_facts known;
+    f->moments(m, &known.centre, &known.deviation);
+    f->support(m, &known.lo, &known.hi);
+    known.least = isinf(known.lo) ? -DBL_MAX : nextafter(known.lo, INFINITY);
+    known.most = isinf(known.hi) ? DBL_MAX : nextafter(known.hi, -INFINITY);
+    known.log_width = log(known.hi - known.lo);
+    known.range = known.lo > 0 ? log(known.hi / known.lo) : NAN;
+    known.log_range = log(known.range);
+    return known;
+}
+
+void marginal_settle(marginal *m)
+{
+    m->facts = work_out(m);
+    m->settled = true;
+}
+
+/* ROOM is where they are worked out when nobody has done so. */
+static const marginal_facts *facts_of(const marginal *m, marginal_facts *room)
+{
+    if (m->settled)
+        return &m->facts;
+    *room = work_out(m);
+    return room;
+}
+
 void marginal_support(const marginal *m, double *lo, double *hi)
 {
     family_of(m)->support(m, lo, hi);
@@ -497,13 +526,9 @@ void marginal_support(const marginal *m, double *lo, double *hi)
 
 /* Inside the open support, since a rounded draw on its edge has no place on the real
  * line. */
-static double keep_inside(const marginal *m, double t)
+static double keep_inside(const marginal_facts *known, double t)
 {
-    double lo, hi;
-    marginal_support(m, &lo, &hi);
-    double least = isinf(lo) ? -DBL_MAX : nextafter(lo, INFINITY);
-    double most = isinf(hi) ? DBL_MAX : nextafter(hi, -INFINITY);
-    return t < least ? least : t > most ? most : t;
+    return t < known->least ? known->least : t > known->most ? known->most : t;
 }
 
 double marginal_sample(const marginal *m, nre_rng *stream)
@@ -549,17 +574,19 @@ void gsl_never_aborts(void)
 
 double marginal_quantile(const marginal *m, double u)
 {
+    marginal_facts room;
     gsl_never_aborts();
-    return keep_inside(m, family_of(m)->quantile(m, u));
+    return keep_inside(facts_of(m, &room), family_of(m)->quantile(m, u));
 }
 
 /* to the real line and back */
 
 double marginal_to_unbounded(const marginal *m, double t)
 {
-    double lo, hi;
-    marginal_support(m, &lo, &hi);
-    t = keep_inside(m, t);
+    marginal_facts room;
+    const marginal_facts *known = facts_of(m, &room);
+    double lo = known->lo, hi = known->hi;
+    t = keep_inside(known, t);
     if (m->family == NRE_LOG_UNIFORM)
         return log(log(t / lo) / log(hi / t));
     if (isinf(lo) && isinf(hi))
@@ -593,16 +620,17 @@ static double from_half_line(double edge, double sign, double z, double *log_jac
     return edge + sign * exp(sign * z);
 }
 
-static double from_interval(const marginal *m, double lo, double hi, double z,
+static double from_interval(const marginal *m, const marginal_facts *known, double z,
                             double *log_jacobian, double *slope)
 {
+    double lo = known->lo, hi = known->hi;
     logistic l = logistic_of(z);
     *slope = l.slope;
     if (m->family != NRE_LOG_UNIFORM) {
-        *log_jacobian = l.log_derivative + log(hi - lo);
+        *log_jacobian = l.log_derivative + known->log_width;
         return z < 0 ? lo + (hi - lo) * l.s : hi - (hi - lo) * l.rest;
     }
-    double range = log(hi / lo);
+    double range = known->range;
     double t = z < 0 ? lo * exp(range * l.s) : hi * exp(-range * l.rest);
     *slope += range * l.s * l.rest;
     *log_jacobian = l.log_derivative + log(range * t);
@@ -612,10 +640,11 @@ static double from_interval(const marginal *m, double lo, double hi, double z,
 double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian,
                                double *slope)
 {
-    double lo, hi, t = z, jacobian = 0, change = 0;
-    marginal_support(m, &lo, &hi);
+    marginal_facts room;
+    const marginal_facts *known = facts_of(m, &room);
+    double lo = known->lo, hi = known->hi, t = z, jacobian = 0, change = 0;
     if (isfinite(lo) && isfinite(hi))
-        t = from_interval(m, lo, hi, z, &jacobian, &change);
+        t = from_interval(m, known, z, &jacobian, &change);
     else if (isfinite(lo))
         t = from_half_line(lo, 1, z, &jacobian, &change);
     else if (isfinite(hi))
@@ -624,25 +653,19 @@ double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian
         *log_jacobian = jacobian;
     if (slope)
         *slope = change;
-    return keep_inside(m, t);
+    return keep_inside(known, t);
 }
 
 /* what a network sees */
 
-void marginal_settle(marginal *m)
-{
-    family_of(m)->moments(m, &m->centre, &m->deviation);
-}
-
 double marginal_standardise(const marginal *m, double t, double *derivative)
 {
-    double centre = m->centre, deviation = m->deviation;
-    const family *f = family_of(m);
-    if (!(deviation > 0))
-        f->moments(m, &centre, &deviation);
+    marginal_facts room;
+    const marginal_facts *known = facts_of(m, &room);
+    bool by_log = family_of(m)->scale == NATURAL_LOG;
     if (derivative)
-        *derivative = f->scale == NATURAL_LOG ? 1 / (deviation * t) : 1 / deviation;
-    return ((f->scale == NATURAL_LOG ? log(t) : t) - centre) / deviation;
+        *derivative = 1 / (by_log ? known->deviation * t : known->deviation);
+    return ((by_log ? log(t) : t) - known->centre) / known->deviation;
 }
 
 /* The shortest text that reads back as VALUE. */

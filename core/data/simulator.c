@@ -160,7 +160,7 @@ static int override_priors(simulator *s, size_t n, const marginal *overrides)
             return NRE_ECONFIG;
         s->marginals[i] = overrides[k];
         s->marginals[i].name = s->names[i];
-        s->marginals[i].centre = s->marginals[i].deviation = 0;
+        s->marginals[i].settled = false;
     }
     return NRE_OK;
 }
@@ -442,6 +442,6 @@ void simulator_nominal(const simulator *s, double *theta)
         if (isfinite(nominal) && nominal > lo && nominal < hi)
             theta[i] = nominal;
         else
-            theta[i] = s->prior.custom ? m->centre : marginal_quantile(m, 0.5);
+            theta[i] = s->prior.custom ? m->facts.centre : marginal_quantile(m, 0.5);
     }
 }

@@ -13,7 +13,7 @@ static const double INTERVAL = 0.99;
 /* Few draws do, since the rank counts the truth as one of them; many rounds, so that
  * hardly a pair stays without an answer. */
 static const cloud_plan PLAN = {
-    .n_prior = 400, .n_round = 250, .max_rounds = 400, .enough = 110};
+    .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 110};
 
 /* What became of one test pair. */
 typedef struct outcome {

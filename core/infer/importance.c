@@ -1,6 +1,7 @@
 /* infer/importance.c - adaptive mixture importance sampling of a posterior. */
 #include "infer/infer.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -10,11 +11,14 @@ enum {
     MAX_ROUNDS = 14,
     ADAPT_ROUNDS = 12, /* what has not served by then will hardly: many draws must do */
     FIT_POINTS = 200,
-    TEMPER_STEPS = 12
+    TEMPER_STEPS = 12,
+    LEAP = 200,    /* exp() of so much more than before calls for another scale */
+    FARTHEST = 600 /* exp() of it is finite */
 };
 static const double ENOUGH = 200;
 static const double DEFENSIVE = 0.1; /* of the cloud's draws come from the prior */
 static const double SERVES = 0.15; /* effective draws a draw of a mixture that is good */
+static const double NEAR = 1.25;   /* the goal of tempering is met up to this factor */
 
 typedef struct sampling {
     const posterior *posterior;
@@ -31,11 +35,15 @@ typedef struct sampling {
     double *z;           /* [most][dim] */
     double *log_prior;   /* [most] of the prior in z */
     double *log_valid;   /* [most] */
-    double *spread;     /* [most] density that the draw could come from, by the prior's */
-    double *log_weight; /* [most] */
-    double *tempered;   /* [most] */
-    double *fit_z;      /* [FIT_POINTS][dim] */
+    double *likely;      /* [most] r P(valid) / exp(top) */
+    double *prior_at;    /* [most] the prior in z / exp(unit) */
+    double *spread;      /* [most] density that the draw could come from / exp(unit) */
+    double *log_weight;  /* [most] where a fit is tempered */
+    double *tempered;    /* [most] */
+    double *fit_z;       /* [FIT_POINTS][dim] */
     double *fit_scratch;
+    double *scale;    /* [max_rounds + 1] exp(a mixture's own unit - unit) */
+    double top, unit; /* UNIT is that of the first mixture */
 } sampling;
 
 static int take_memory(sampling *s)
@@ -44,7 +52,7 @@ static int take_memory(sampling *s)
     size_t most = s->plan.n_prior + rounds * s->plan.n_round;
     size_t fit = mixture_fit_size(s->out->dim, FIT_POINTS),
            one = mixture_size(s->out->dim);
-    size_t doubles = most * (d + 5) + FIT_POINTS * d + fit + (rounds + 1) * one;
+    size_t doubles = most * (d + 7) + FIT_POINTS * d + fit + (rounds + 1) * (one + 1);
     char *at = room_take(&s->worker->scratch[SCRATCH_CLOUD], 1,
                          doubles * sizeof(double) + (rounds + 1) * sizeof(mixture));
     double *kept = room_take(&s->out->memory, most, (d + 3) * sizeof *kept);
@@ -53,18 +61,53 @@ static int take_memory(sampling *s)
     s->z = (double *)(void *)at;
     s->log_prior = s->z + most * d;
     s->log_valid = s->log_prior + most;
-    s->spread = s->log_valid + most;
+    s->likely = s->log_valid + most;
+    s->prior_at = s->likely + most;
+    s->spread = s->prior_at + most;
     s->log_weight = s->spread + most;
     s->tempered = s->log_weight + most;
     s->fit_z = s->tempered + most;
     s->fit_scratch = s->fit_z + FIT_POINTS * d;
-    s->mixture_at = s->fit_scratch + fit;
+    s->scale = s->fit_scratch + fit;
+    s->mixture_at = s->scale + rounds + 1;
     s->mixture = (mixture *)(void *)(s->mixture_at + (rounds + 1) * one);
     s->out->theta = kept;
     s->out->log_ratio = kept + most * d;
     s->out->log_density = s->out->log_ratio + most;
     s->out->weight = s->out->log_density + most;
     return NRE_OK;
+}
+
+static double largest(size_t n, const double *value)
+{
+    double most = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = value[i] > most ? value[i] : most;
+    return most;
+}
+
+/* Of draws FROM on, whose logarithms are there. */
+static void likelihoods(sampling *s, size_t from)
+{
+    const double *log_ratio = s->out->log_ratio;
+    double most = -INFINITY;
+    for (size_t i = from; i < s->n; i++)
+        if (s->log_prior[i] > -INFINITY)
+            most = fmax(most, log_ratio[i] + s->log_valid[i]);
+    if (most > s->top + LEAP) {
+        s->top = most;
+        from = 0;
+    }
+    for (size_t i = from; i < s->n; i++) {
+        double below = log_ratio[i] + s->log_valid[i] - s->top;
+        s->likely[i] = s->log_prior[i] > -INFINITY && below > -FARTHEST ? exp(below) : 0;
+    }
+}
+
+static void priors(sampling *s, size_t from)
+{
+    for (size_t i = from; i < s->n; i++)
+        s->prior_at[i] = exp(fmin(s->log_prior[i] - s->unit, FARTHEST));
 }
 
 /* Ratio, prior and P(valid) of N draws more, whose z is there. */
@@ -74,7 +117,7 @@ static int evaluate_draws(sampling *s, size_t n)
     size_t d = c->dim, from = s->n;
     const target *t = s->posterior->ratio->target;
     double *theta = c->theta + from * d, *log_prior = s->log_prior + from;
-    double *log_jacobian = s->log_weight + from;
+    double *log_jacobian = s->log_weight;
 
     unbounded_back(t, n, s->z + from * d, theta, log_jacobian, NULL, NULL);
     int status = prior_log_density(t->prior, d, t->which, n, theta, log_prior, NULL);
@@ -90,17 +133,11 @@ static int evaluate_draws(sampling *s, size_t n)
         if (s->posterior->validity)
             c->log_density[i] += s->log_valid[i];
         c->log_density[i] += c->log_ratio[i];
-        s->log_prior[i] += s->log_weight[i];
+        s->log_prior[i] += log_jacobian[i - from];
     }
+    likelihoods(s, from);
+    priors(s, from);
     return NRE_OK;
-}
-
-static double largest(size_t n, const double *value)
-{
-    double most = -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        most = value[i] > most ? value[i] : most;
-    return most;
 }
 
 /* exp(POWER * (value - most)) into OUT; 1 / sum of their squares once normalised. */
@@ -118,41 +155,50 @@ static double raise(size_t n, const double *value, double most, double power, do
     return sum * sum / squares;
 }
 
-/* Weights of draws FROM on, whose spreads are there, up to a common factor. */
+/* Weights of draws FROM on, whose spreads are there, up to a common factor; returns their
+ * effective size. */
 static double weigh(sampling *s, size_t from, double *total)
 {
+    double sum = 0, squares = 0, *weight = s->out->weight;
     for (size_t i = from; i < s->n; i++) {
-        bool inside = s->log_prior[i] > -INFINITY;
-        s->log_weight[i] =
-            inside ? s->out->log_ratio[i] + s->log_valid[i] - log(s->spread[i])
-                   : -INFINITY;
+        weight[i] = s->likely[i] > 0 ? s->likely[i] * (s->prior_at[i] / s->spread[i]) : 0;
+        sum += weight[i];
+        squares += weight[i] * weight[i];
     }
-    double most = largest(s->n - from, s->log_weight + from);
-    if (!(most > -INFINITY))
-        return 0;
-    return raise(s->n - from, s->log_weight + from, most, 1, s->out->weight + from,
-                 total);
+    *total = sum;
+    return sum > 0 ? sum * sum / squares : 0;
+}
+
+static void take_logarithms(sampling *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        s->log_weight[i] = s->log_prior[i] > -INFINITY
+                               ? s->out->log_ratio[i] + s->log_valid[i] +
+                                     (s->log_prior[i] - s->unit - log(s->spread[i]))
+                               : -INFINITY;
 }
 
 /* Weights w^beta with the largest beta <= 1 that leaves enough of them to fit a
  * covariance to. */
-static double temper(const sampling *s, double *total)
+static double temper(sampling *s, double *total)
 {
     size_t n = s->n;
     double goal = fmin(30 + 5 * (double)s->out->dim, 0.25 * (double)n);
-    double low = 0, high = 1, most = largest(n, s->log_weight);
-    double effective = raise(n, s->log_weight, most, 1, s->tempered, total);
+    double low = 0, high = 1, effective = weigh(s, 0, total);
+    memcpy(s->tempered, s->out->weight, n * sizeof *s->tempered);
     if (effective >= goal)
         return effective;
+    take_logarithms(s);
+    double most = largest(n, s->log_weight);
     for (int i = 0; i < TEMPER_STEPS; i++) {
-        double middle = i < 4 ? 0.3 * high : 0.5 * (low + high);
+        double middle = low > 0 ? 0.5 * (low + high) : 0.3 * high;
         effective = raise(n, s->log_weight, most, middle, s->tempered, total);
+        if (effective >= goal && effective < NEAR * goal)
+            return effective;
         if (effective >= goal)
             low = middle;
         else
             high = middle;
-        if (low > 0 && i < 4)
-            i = 3;
     }
     return raise(n, s->log_weight, most, low, s->tempered, total);
 }
@@ -169,15 +215,23 @@ static void fit_mixture(sampling *s)
             sum += s->tempered[++from];
         memcpy(s->fit_z + i * d, s->z + from * d, d * sizeof *s->z);
     }
-    mixture_fit(&s->mixture[s->rounds], s->out->dim, FIT_POINTS, s->fit_z,
-                fmin(effective, FIT_POINTS), s->rng,
+    mixture *q = &s->mixture[s->rounds];
+    mixture_fit(q, s->out->dim, FIT_POINTS, s->fit_z, fmin(effective, FIT_POINTS), s->rng,
                 s->mixture_at + s->rounds * mixture_size(s->out->dim), s->fit_scratch);
-    s->rounds++;
+    if (s->rounds == 0) {
+        s->unit = q->log_unit;
+        priors(s, 0);
+        for (size_t i = 0; i < s->n; i++)
+            s->spread[i] = (double)s->plan.n_prior * s->prior_at[i];
+    }
+    s->scale[s->rounds++] = exp(fmin(q->log_unit - s->unit, FARTHEST));
 }
 
-static double against_prior(const sampling *s, size_t k, size_t i)
+/* Density of mixture K at draw I; above 0, for a quotient's sake. */
+static double density_at(const sampling *s, size_t k, size_t i)
 {
-    return mixture_density(&s->mixture[k], s->z + i * s->out->dim, s->log_prior[i]);
+    double density = mixture_density(&s->mixture[k], s->z + i * s->out->dim);
+    return fmax(s->scale[k] * density, DBL_MIN);
 }
 
 /* Deterministic-mixture weights: each draw against the mixture of all rounds' densities.
@@ -186,12 +240,12 @@ static void spread_all(sampling *s, size_t from)
 {
     double n_prior = (double)s->plan.n_prior, n_round = (double)s->plan.n_round;
     for (size_t i = from; i < s->n; i++) {
-        s->spread[i] = n_prior;
+        s->spread[i] = n_prior * s->prior_at[i];
         for (size_t k = 0; k + 1 < s->rounds; k++)
-            s->spread[i] += n_round * against_prior(s, k, i);
+            s->spread[i] += n_round * density_at(s, k, i);
     }
     for (size_t i = 0; i < s->n; i++)
-        s->spread[i] += n_round * against_prior(s, s->rounds - 1, i);
+        s->spread[i] += n_round * density_at(s, s->rounds - 1, i);
 }
 
 static int draw_from_prior(sampling *s, size_t n)
@@ -218,10 +272,9 @@ static int adapt(sampling *s, bool *serves)
         return status;
     s->used++;
     for (size_t i = from; i < s->n; i++)
-        s->spread[i] = against_prior(s, s->rounds - 1, i);
+        s->spread[i] = density_at(s, s->rounds - 1, i);
     *serves = weigh(s, from, &total) > SERVES * (double)n;
     spread_all(s, from);
-    weigh(s, 0, &total);
     return NRE_OK;
 }
 
@@ -238,7 +291,8 @@ static int draw_cloud(sampling *s)
     s->used++;
     double share = (double)n_prior / (double)n;
     for (size_t i = from; status == NRE_OK && i < s->n; i++)
-        s->spread[i] = share + (1 - share) * against_prior(s, s->rounds - 1, i);
+        s->spread[i] =
+            share * s->prior_at[i] + (1 - share) * density_at(s, s->rounds - 1, i);
     return status;
 }
 
@@ -252,11 +306,11 @@ static int measure(sampling *s)
     c->log_area = -INFINITY;
     if (c->effective == 0)
         return NRE_OK;
-    c->log_area = largest(s->n - s->first, s->log_weight + s->first) + log(total / n);
+    c->log_area = s->top + log(total / n);
     for (size_t i = s->first; i < s->n; i++) {
         c->weight[i] /= total;
-        if (s->log_prior[i] > -INFINITY)
-            valid += exp(s->log_valid[i]) / s->spread[i];
+        if (s->posterior->validity && s->log_prior[i] > -INFINITY)
+            valid += exp(s->log_valid[i]) * (s->prior_at[i] / s->spread[i]);
     }
     if (s->posterior->validity)
         c->log_area -= log(valid / n);
@@ -269,7 +323,7 @@ static int prior_stage(sampling *s)
     if (status == NRE_OK)
         status = evaluate_draws(s, s->plan.n_prior);
     for (size_t i = 0; status == NRE_OK && i < s->n; i++)
-        s->spread[i] = 1;
+        s->prior_at[i] = s->spread[i] = 1;
     return status == NRE_OK ? measure(s) : status;
 }
 
@@ -330,6 +384,7 @@ int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                   .row = row,
                   .n_rows = n_rows,
                   .rng = r,
+                  .top = -INFINITY,
                   .plan = with_defaults(asked),
                   .out = out};
     out->dim = p->ratio->target->n;

@@ -287,7 +287,8 @@ typedef struct mixture {
     double *mean;     /* [n][dim] */
     double *factor;   /* [n][dim][dim] lower Cholesky factor of the scale matrix */
     double *inverse;  /* [n][dim][dim] of the factors */
-    double *log_norm; /* [n] log of share times the density's constant */
+    double *norm;     /* [n] share times the density's constant, the largest of them 1 */
+    double log_unit;  /* log of what NORM was divided by */
     double *work;     /* [dim] scratch: a mixture serves one thread */
 } mixture;
 /* Doubles behind the pointers of a mixture, and of scratch for its fit to M points. */
@@ -297,8 +298,8 @@ size_t mixture_fit_size(uint32_t dim, size_t m);
  * EFFECTIVE independent ones: k-means, shrunk covariances.  AT [mixture_size] stays with Q. */
 void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double effective,
                  rng *r, double *at, double *scratch);
-/* Density at z divided by exp(LOG_UNIT); bounded by exp(600) times the number of components. */
-double mixture_density(const mixture *q, const double *z, double log_unit);
+/* Density at z divided by exp(q->log_unit). */
+double mixture_density(const mixture *q, const double *z);
 void mixture_sample(const mixture *q, rng *r, double *z);
 
 #endif

@@ -22,7 +22,7 @@ static void lay(mixture *q, uint32_t dim, double *at)
 {
     q->dim = dim;
     q->share = at;
-    q->log_norm = at + MIXTURE_MOST;
+    q->norm = at + MIXTURE_MOST;
     q->mean = at + 2 * MIXTURE_MOST;
     q->factor = q->mean + (size_t)MIXTURE_MOST * dim;
     q->inverse = q->factor + (size_t)MIXTURE_MOST * dim * dim;
@@ -194,21 +194,25 @@ static void constants(mixture *q)
     int sign;
     double base = lgamma_r(0.5 * (DOF + (double)d), &sign) - lgamma_r(0.5 * DOF, &sign) -
                   0.5 * (double)d * log(DOF * M_PI);
+    q->log_unit = -INFINITY;
     for (uint32_t c = 0; c < q->n; c++) {
         double log_norm = base + log(q->share[c]);
         invert(d, q->factor + c * d * d, q->inverse + c * d * d);
         for (size_t k = 0; k < d; k++)
             log_norm -= log(q->factor[(c * d + k) * d + k]);
-        q->log_norm[c] = log_norm;
+        q->norm[c] = log_norm;
+        q->log_unit = fmax(q->log_unit, log_norm);
     }
+    for (uint32_t c = 0; c < q->n; c++)
+        q->norm[c] = exp(q->norm[c] - q->log_unit);
 }
 
 /* Bayesian information criterion, a point, larger is better. */
 static double score(const fitting *f, const mixture *q)
 {
-    double sum = 0, d = f->dim, n = q->n, unit = q->log_norm[0];
+    double sum = 0, d = f->dim, n = q->n;
     for (size_t i = 0; i < f->m; i++)
-        sum += unit + log(mixture_density(q, f->z + i * f->dim, unit));
+        sum += q->log_unit + log(mixture_density(q, f->z + i * f->dim));
     double parameters = n * (1 + d + 0.5 * d * (d + 1)) - 1;
     return sum / (double)f->m - 0.5 * parameters * log(f->effective) / f->effective;
 }
@@ -252,11 +256,12 @@ void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double eff
             break;
         best = now;
         q->n = n;
+        q->log_unit = trial.log_unit;
         memcpy(at, trial.share, mixture_size(dim) * sizeof *at);
     }
 }
 
-double mixture_density(const mixture *q, const double *z, double log_unit)
+double mixture_density(const mixture *q, const double *z)
 {
     size_t d = q->dim;
     double sum = 0;
@@ -274,7 +279,7 @@ double mixture_density(const mixture *q, const double *z, double log_unit)
         double root = sqrt(1 + square / DOF), power = 1;
         for (size_t k = 0; k < d + DOF; k++)
             power *= root;
-        sum += exp(fmin(q->log_norm[c] - log_unit, 600)) / power;
+        sum += q->norm[c] / power;
     }
     return sum;
 }

@@ -359,10 +359,10 @@ static int check_slope(const checked *c, const prepared *s, size_t i, size_t k,
     const marginal *m = &simulator_prior(s->simulator)->of[k];
     const float *x = s->x + i * s->n_x;
     marginal_support(m, &lo, &hi);
-    double size = isfinite(m->deviation) && m->deviation > 0 &&
+    double size = isfinite(m->facts.deviation) && m->facts.deviation > 0 &&
                           m->family != NRE_LOG_UNIFORM && m->family != NRE_LOG_NORMAL &&
                           m->family != NRE_HALF_CAUCHY
-                      ? m->deviation
+                      ? m->facts.deviation
                       : fabs(theta[k]);
     a->asked++;
     if (theta[k] - size / WIDE < lo || theta[k] + size / WIDE > hi)

@@ -255,8 +255,8 @@ Test(prior, half_cauchy_is_standardised_by_its_logarithm)
 {
     marginal m = {.name = "t", .family = NRE_HALF_CAUCHY, .b = 0.3};
     marginal_settle(&m);
-    cr_assert_float_eq(m.centre, log(0.3), 1e-15);
-    cr_assert_float_eq(m.deviation, 1.5707963267948966, 1e-15);
+    cr_assert_float_eq(m.facts.centre, log(0.3), 1e-15);
+    cr_assert_float_eq(m.facts.deviation, 1.5707963267948966, 1e-15);
 }
 
 /* limits */

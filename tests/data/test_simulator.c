@@ -167,8 +167,8 @@ Test(simulator, joint_prior)
     cr_assert_eq(prior_log_density(p, 1, one, 1, z, &log_p, NULL), NRE_ENOTSUP);
     /* deviations are measured on 4096 draws: standard error of a deviation s / sqrt(2 n)
      */
-    cr_assert_lt(fabs(p->of[0].deviation - 1) * sqrt(2 * 4096), 4.5);
-    cr_assert_lt(fabs(p->of[1].deviation - sqrt(2)) * sqrt(4096), 4.5);
+    cr_assert_lt(fabs(p->of[0].facts.deviation - 1) * sqrt(2 * 4096), 4.5);
+    cr_assert_lt(fabs(p->of[1].facts.deviation - sqrt(2)) * sqrt(4096), 4.5);
     simulator_close(s);
     cr_assert_eq(simulator_open(
                      &odd, 1, &(marginal){.name = "p", .family = NRE_NORMAL, .b = 1}, &s),
