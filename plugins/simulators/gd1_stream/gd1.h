@@ -136,6 +136,8 @@ void track_arc(const track *t, size_t n, const double *at, double *out);
 
 /* subhaloes.c: Lovell et al. (2014); Erkal et al. (2016) */
 
+/* Mass [Msun] where the transfer function of warm dark matter is one half, m_wdm in keV. */
+double half_mode_mass(double m_wdm);
 /* dn/dM of warm over cold dark matter, mass in Msun, m_wdm in keV. */
 double warm_suppression(double mass, double m_wdm);
 /* Expected encounters per Gyr of age: rate = g(m_wdm) * age.  RADIUS: scale radius [kpc] at 1e8 Msun
@@ -194,13 +196,91 @@ int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, s
                const double *angle, double *density, double *mean_frequency,
                density_space *space);
 
-/* table.c: what is costly, once for all ages */
+/* table.c: what is costly, made once for all ages */
 
-enum { TIMES = 64, ANGLES = 99, BINS = 62, FIRST_BIN = 6, ARC_NODES = 33 };
+enum {
+    NODES = 4,      /* ages of the table */
+    TIMES = 64,     /* of impact */
+    POINTS = 240,   /* of a track, equidistant in [0, length] */
+    ANGLES = 99,    /* parallel angles of today's density: 0.01, 0.02 ... 0.99 */
+    ARC_NODES = 33, /* equidistant in the share of the arc length */
+    COLUMNS = 9     /* of a point: X, Y, Z, VX, VY, VZ and the gain G */
+};
+
+/* What the table depends on. */
+typedef struct table_plan {
+    double ages[2];             /* Gyr: the table covers them and all between */
+    double velocity_dispersion; /* sigma_v times age, km/s Gyr */
+    double offsets;             /* w0 / sigma */
+    uint32_t whole_age;         /* impacts at k / 65 of the age, else at k / 64 Gyr */
+    uint32_t chunks; /* of a track at a time of impact; 0: the original's 6 to 8 */
+} table_plan;
+
+typedef struct age_table {
+    double age;                   /* Gyr */
+    double share[TIMES];          /* probability that an impact falls on a time */
+    double arc[TIMES][ARC_NODES]; /* parallel angles, equidistant along the stream */
+    double base[ANGLES][3], slope[ANGLES][3]; /* track_today */
+    double point[TIMES][COLUMNS][POINTS];
+} age_table;
+
+typedef struct stream_table {
+    progenitor progenitor;
+    age_table node[NODES]; /* at Chebyshev nodes in 1 / age */
+} stream_table;
+
+const char *table_plan_wrong(const table_plan *p); /* NULL when it makes sense */
+uint64_t table_key(const table_plan *p);
+/* Takes minutes, on the core's threads.  [main] */
+int table_build(const table_plan *p, const nre_host *host, stream_table *out);
+/* Time of impact k before today, at an age in Gyr; natural. */
+double table_time(const table_plan *p, double age, size_t k);
+/* Lagrange weights of the nodes at an age in Gyr. */
+void table_weights(const stream_table *t, double age, double weight[NODES]);
+
+/* stream.c: one simulation */
+
+typedef struct model {
+    table_plan plan;
+    const stream_table *table;
+    double radius; /* kpc at 1e8 Msun, of the largest impact parameter in the rate */
+    bool exact;    /* lower terms of the density, see density_at */
+} model;
+
+typedef struct stream_space stream_space; /* of one thread */
+stream_space *stream_space_new(void);
+void stream_space_free(stream_space *space);
+
+/* A stream at one age; valid until the next call with the same space. */
+typedef struct stream {
+    double density[ANGLES];   /* at the parallel angles */
+    double frequency[ANGLES]; /* mean, parallel */
+    double phi1[ANGLES];      /* deg */
+    double observed[ANGLES];  /* density in phi1, up to a factor */
+    size_t n_impacts;
+} stream;
+
+/* With given impacts.  NRE_ENUMERIC without a message: phi1 is not monotonic, or no number; the
+ * original then draws again. */
+int stream_of(const model *m, double age, size_t n, const impact *impacts,
+              stream_space *space, stream *out);
+/* With impacts drawn for M_WDM [keV] and AGE [Gyr]; a list of at most MOST_IMPACTS, of which
+ * there are out->n_impacts, at *IMPACTS where that is not NULL.  Errors as above, and NRE_EINVAL:
+ * more impacts than that. */
+enum { MOST_IMPACTS = 2048 };
+int stream_draw(const model *m, double m_wdm, double age, nre_rng *rng,
+                stream_space *space, stream *out, const impact **impacts);
 
 /* observation.c */
 
-/* Phi1 [deg] of the 62 common bins: the smooth stream of age 4.5 Gyr. */
+enum { BINS = 62, FIRST_BIN = 6 };
+/* Phi1 [deg] of the common bins: the smooth stream of age 4.5 Gyr. */
 extern const double BIN_PHI1[BINS];
+/* x / mean(x); CONTRAST: then less its line fitted by least squares against BIN_PHI1, plus 1. */
+void normalise(const double *observed, bool contrast, float out[BINS]);
+/* The measured density along the stream and its errors, by the common bins and detrended by a
+ * line. [main] */
+int measured_density(const nre_host *host, const char *path, double density[BINS],
+                     double error[BINS]);
 
 #endif

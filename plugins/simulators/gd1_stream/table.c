@@ -1,0 +1,193 @@
+/* table.c - tracks, gains and arc lengths at a few ages, from which any age follows.
+ *
+ * All of it is smooth in 1 / age: the spread of frequencies times the age is the same for all
+ * ages, so that in units of their lengths streams differ by the small offset of the track from
+ * the progenitor's orbit alone. */
+#include "gd1.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Raised whenever the numbers of a table change. */
+enum { VERSION = 1, ARC_STEPS = 400 };
+
+const char *table_plan_wrong(const table_plan *p)
+{
+    if (!(p->ages[0] > 1.2 && p->ages[1] > p->ages[0] && p->ages[1] <= 14))
+        return "ages: give the least and the largest age in Gyr, between 1.2 and 14";
+    if (!(p->velocity_dispersion > 0 && p->offsets > 0))
+        return "velocity_dispersion and mean_offset must be above 0";
+    if (p->chunks != 0 && (p->chunks < 4 || p->chunks > 101))
+        return "chunks: 0 for the original's rule, or 4 to 101";
+    return NULL;
+}
+
+/* FNV-1a (Fowler, Noll and Vo). */
+static uint64_t hash_more(uint64_t hash, const void *bytes, size_t n)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ at[i]) * 1099511628211u;
+    return hash;
+}
+
+uint64_t table_key(const table_plan *p)
+{
+    const uint32_t whole[] = {VERSION, p->whole_age, p->chunks, sizeof(stream_table)};
+    const double real[] = {p->ages[0], p->ages[1], p->velocity_dispersion, p->offsets};
+    return hash_more(hash_more(14695981039346656037u, whole, sizeof whole), real,
+                     sizeof real);
+}
+
+double table_time(const table_plan *p, double age, size_t k)
+{
+    double number = (double)(k + 1);
+    return GD1_GYR * (p->whole_age ? age * number / (TIMES + 1) : number / TIMES);
+}
+
+static double node_age(const table_plan *p, size_t node)
+{
+    double a = 1 / p->ages[0], b = 1 / p->ages[1];
+    double at = cos(GD1_PI * ((double)node + 0.5) / NODES);
+    return 1 / (0.5 * (a + b) + 0.5 * (b - a) * at);
+}
+
+void table_weights(const stream_table *t, double age, double weight[NODES])
+{
+    for (size_t i = 0; i < NODES; i++) {
+        weight[i] = 1;
+        for (size_t j = 0; j < NODES; j++)
+            if (j != i)
+                weight[i] *= (1 / age - 1 / t->node[j].age) /
+                             (1 / t->node[i].age - 1 / t->node[j].age);
+    }
+}
+
+/* building */
+
+typedef struct building {
+    const table_plan *plan;
+    const nre_host *host;
+    stream_table *out;
+    double (*length)[TIMES]; /* [NODES] arc lengths */
+    atomic_uint_fast64_t done;
+} building;
+
+enum { JOBS = NODES * (TIMES + 1) };
+
+/* Angles at equidistant shares of the arc length from 0 to LAST; returns the length. */
+static double fill_arc(const track *t, double last, double out[ARC_NODES])
+{
+    double angle[ARC_STEPS + 1], arc[ARC_STEPS + 1], second[ARC_STEPS + 1];
+    for (size_t i = 0; i <= ARC_STEPS; i++)
+        angle[i] = last * (double)i / ARC_STEPS;
+    track_arc(t, ARC_STEPS + 1, angle, arc);
+    if (spline_fit(ARC_STEPS + 1, arc, angle, second) != NRE_OK)
+        return NAN;
+    for (size_t i = 0; i < ARC_NODES; i++)
+        out[i] = spline_at(ARC_STEPS + 1, arc, angle, second,
+                           arc[ARC_STEPS] * (double)i / (ARC_NODES - 1));
+    return arc[ARC_STEPS];
+}
+
+static void fill_points(const track *t, const progenitor *p, double out[COLUMNS][POINTS])
+{
+    for (size_t i = 0; i < POINTS; i++) {
+        double at[6], gain[3];
+        track_at(t, t->length * (double)i / (POINTS - 1), at);
+        track_gain(t, p, at, gain);
+        for (size_t c = 0; c < 6; c++)
+            out[c][i] = at[c];
+        for (size_t c = 0; c < 3; c++)
+            out[6 + c][i] = gain[c];
+    }
+}
+
+static int build_time(const building *b, size_t node, size_t k, orbit_space *space)
+{
+    age_table *to = &b->out->node[node];
+    const progenitor *p = &b->out->progenitor;
+    smooth s = smooth_of(p->spread_age, b->plan->offsets, to->age * GD1_GYR);
+    double time = table_time(b->plan, to->age, k);
+    size_t chunks = b->plan->chunks ? b->plan->chunks : track_chunks(&s, time);
+    track t;
+    int status = track_build(p, &s, time, chunks, space, &t);
+    if (status != NRE_OK)
+        return status;
+    b->length[node][k] = fill_arc(&t, smooth_end(&s, s.age - time), to->arc[k]);
+    fill_points(&t, p, to->point[k]);
+    track_release(&t);
+    return isfinite(b->length[node][k]) ? NRE_OK : NRE_ENUMERIC;
+}
+
+static int build_today(const building *b, size_t node, orbit_space *space)
+{
+    age_table *to = &b->out->node[node];
+    const progenitor *p = &b->out->progenitor;
+    smooth s = smooth_of(p->spread_age, b->plan->offsets, to->age * GD1_GYR);
+    track t;
+    int status = track_build(p, &s, 0, TODAY_CHUNKS, space, &t);
+    if (status != NRE_OK)
+        return status;
+    for (size_t i = 0; i < ANGLES; i++)
+        track_today(&t, p, &s, 0.01 * (double)(i + 1), to->base[i], to->slope[i]);
+    track_release(&t);
+    return NRE_OK;
+}
+
+/* The long jobs, today's tracks, come first. */
+static int build_job(void *context, size_t i)
+{
+    building *b = context;
+    orbit_space *space = orbit_space_new();
+    if (!space)
+        return b->host->fail(b->host, NRE_ENOMEM, "no memory for an orbit");
+    size_t node = i < NODES ? i : (i - NODES) / TIMES;
+    int status = i < NODES ? build_today(b, node, space)
+                           : build_time(b, node, (i - NODES) % TIMES, space);
+    orbit_space_free(space);
+    if (status != NRE_OK)
+        return b->host->fail(b->host, status,
+                             "the track of the stream of %.3g Gyr failed",
+                             b->out->node[node].age);
+    return b->host->progress(b->host, atomic_fetch_add(&b->done, 1) + 1, JOBS);
+}
+
+/* Impacts fall on a time with a probability in proportion to the length of the stream. */
+static void fill_shares(const double length[TIMES], double share[TIMES])
+{
+    double total = 0;
+    for (size_t k = 0; k < TIMES; k++)
+        total += length[k];
+    for (size_t k = 0; k < TIMES; k++)
+        share[k] = length[k] / total;
+}
+
+static int measure_progenitor(const table_plan *p, const nre_host *host, progenitor *out)
+{
+    orbit_space *space = orbit_space_new();
+    if (!space)
+        return host->fail(host, NRE_ENOMEM, "no memory for an orbit");
+    progenitor_measure(p->velocity_dispersion, space, out);
+    orbit_space_free(space);
+    return NRE_OK;
+}
+
+int table_build(const table_plan *p, const nre_host *host, stream_table *out)
+{
+    building b = {.plan = p, .host = host, .out = out};
+    b.length = calloc(NODES, sizeof *b.length);
+    if (!b.length)
+        return host->fail(host, NRE_ENOMEM, "no memory for arc lengths");
+    for (size_t i = 0; i < NODES; i++)
+        out->node[i].age = node_age(p, i);
+    int status = measure_progenitor(p, host, &out->progenitor);
+    if (status == NRE_OK)
+        status = host->parallel(host, JOBS, build_job, &b);
+    for (size_t i = 0; status == NRE_OK && i < NODES; i++)
+        fill_shares(b.length[i], out->node[i].share);
+    free(b.length);
+    return status;
+}
