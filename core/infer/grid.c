@@ -20,7 +20,7 @@ static const double DEPTH = 15;          /* nats below the maximum that may be l
 /* axes */
 
 /* Of a custom prior all that is known of one parameter are its bounds. */
-static double cell_quantile(const marginal *m, double u)
+double cell_quantile(const marginal *m, double u)
 {
     double lo, hi;
     marginal_support(m, &lo, &hi);
@@ -29,7 +29,7 @@ static double cell_quantile(const marginal *m, double u)
     return m->family == NRE_CUSTOM_PRIOR ? lo + u * (hi - lo) : marginal_quantile(m, u);
 }
 
-static double cell_log_prior(const marginal *m, double theta)
+double cell_log_prior(const marginal *m, double theta)
 {
     double lo, hi;
     marginal_support(m, &lo, &hi);
@@ -542,6 +542,42 @@ void grid_release(grid *g)
 {
     room_release(&g->memory);
     *g = (grid){0};
+}
+
+/* marginals */
+
+static void average_others(const grid *g, uint32_t k, double *mass)
+{
+    for (uint32_t j = 0; j < g->dim; j++) {
+        size_t stride = stride_of(g, j);
+        for (size_t i = 0; j != k && i < g->n; i++)
+            if (i / stride % g->m == 0)
+                line_means(mass + i, g->m, stride);
+    }
+}
+
+int grid_marginal(const grid *g, uint32_t k, double *value)
+{
+    const double *log_prior = g->edge + g->dim * (g->m + 1);
+    double *mass = memory_new(g->n, sizeof *mass);
+    if (!mass)
+        return fail(NRE_ENOMEM, "no memory for a marginal of a grid");
+    for (size_t i = 0; i < g->n; i++) {
+        mass[i] = g->log_density[i];
+        for (uint32_t j = 0; j < g->dim; j++)
+            mass[i] -= log_prior[j * g->m + digit(g, i, j)];
+    }
+    double most = largest(g->n, mass);
+    for (size_t i = 0; i < g->n; i++)
+        mass[i] = exp(mass[i] - most);
+    average_others(g, k, mass);
+    memset(value, 0, g->m * sizeof *value);
+    for (size_t i = 0; i < g->n; i++)
+        value[digit(g, i, k)] += mass[i];
+    for (size_t i = 0; i < g->m; i++)
+        value[i] = value[i] > 0 ? log(value[i]) : -INFINITY;
+    free(mass);
+    return NRE_OK;
 }
 
 /* use */

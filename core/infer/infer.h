@@ -177,6 +177,51 @@ int summary_of_grid(const grid *g, uint32_t k, summary *out);
  * -2 (log r(theta) - max log r) <= chi-squared quantile (dim degrees of freedom). */
 double wilks_threshold(double level, uint32_t dim);
 
+/* limits.c: one-sided limits on a parameter of a target that has a grid */
+
+/* Priors that a limit is given under, all within the support of the parameter's own: its own, flat
+ * in the parameter, in its reciprocal, in its logarithm.  The posterior is reweighted by the ratio
+ * of the two; the priors of the other parameters, and P(valid), stay. */
+typedef enum limit_prior {
+    LIMIT_OWN = 0,
+    LIMIT_UNIFORM = 1,
+    LIMIT_INVERSE = 2,
+    LIMIT_LOG = 3,
+    LIMIT_PRIORS = 4
+} limit_prior;
+extern const char *const LIMIT_PRIOR_NAMES[LIMIT_PRIORS]; /* "own", ... */
+/* Why the parameter (index in P) cannot be given such a prior, as the end of a sentence; NULL: it
+ * can. */
+const char *limit_prior_problem(const prior *p, size_t parameter, limit_prior kind);
+
+typedef struct limit_plan {
+    uint32_t parameter; /* of the target */
+    bool upper;
+    double level;    /* in (0.5, 1) */
+    unsigned priors; /* a bit each: 1 << LIMIT_OWN ... */
+    double against;  /* inside the support; NAN: none */
+} limit_plan;
+typedef struct limits {
+    struct {
+        /* Lower (upper) end of the highest-density region of mass LEVEL of the one-dimensional
+         * marginal, density by the parameter itself; NAN where the region reaches the end of the
+         * support. */
+        double hpd_edge;
+        double quantile; /* 1 - level (level) */
+    } under[LIMIT_PRIORS];
+    /* Lowest (highest) value with -2 (log r - max log r) at most the threshold: the quantiles of
+     * chi-squared with one degree of freedom at 2 level - 1 and at level (2.71 and 3.84 for 0.95),
+     * log r at its best over the target's other parameters; NAN as above. */
+    double threshold[2], wilks[2];
+    double best;              /* where log r is largest */
+    double log_ratio_against; /* max log r - max of log r at AGAINST; NAN */
+} limits;
+/* Of row ROW of O (or the sum over rows ROW .. ROW + N_ROWS - 1), whose grid is G.  In targets of
+ * one parameter log r is evaluated anew at some thousand points, in others the marginal is that
+ * of G, interpolated. */
+int limits_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+              size_t n_rows, const grid *g, const limit_plan *wanted, limits *out);
+
 /* chains.c: drive a sampler */
 
 typedef struct chains_plan {
@@ -268,6 +313,27 @@ typedef struct point_text {
     char text[256];
 } point_text;
 point_text point_describe(const target *t, const double *theta);
+
+/* grid.c: the quantile and the log density of a parameter's prior; for a custom one, whose
+ * marginals are unknown, those of a flat one between its bounds. */
+double cell_quantile(const marginal *m, double u);
+double cell_log_prior(const marginal *m, double theta);
+/* log of the posterior's density by the prior mass of parameter K, up to a constant, at the points
+ * of its axis: value [m]. */
+int grid_marginal(const grid *g, uint32_t k, double *value);
+
+/* profile.c: log r at N values of a parameter, maximised over the target's others by a search from
+ * the best cells of the grid; theta [n][dim] where it was found, within the open support. */
+typedef struct profile_request {
+    const posterior *posterior;
+    ratio_worker *worker;
+    const observed *observed;
+    size_t row, n_rows;
+    const grid *grid;
+    uint32_t parameter; /* of the target */
+} profile_request;
+int profile_of(const profile_request *r, size_t n, const double *value, double *theta,
+               double *log_ratio);
 
 /* posterior.c: the target's parameters in the unbounded space of their prior's bijections. */
 const marginal *target_marginal(const target *t, uint32_t k);
