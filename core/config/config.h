@@ -76,6 +76,16 @@ typedef struct parameter_override {
     place where;
 } parameter_override;
 
+typedef struct limit_request { /* a one-sided limit on a parameter */
+    const char *parameter;
+    bool upper;
+    double level;    /* in (0.5, 1) */
+    unsigned priors; /* a bit each: own, uniform, inverse, log */
+    double against;  /* NAN: no value to compare with */
+    place where;     /* of the parameter's name */
+    place priors_where, against_where;
+} limit_request;
+
 typedef struct dataset_request {
     bool wanted;
     uint64_t n;
@@ -173,6 +183,8 @@ typedef struct experiment {
             NUISANCE_PER_OBSERVATION = 1,
             NUISANCE_SHARED = 2
         } nuisance;
+        size_t n_limits;
+        const limit_request *limits;
         struct {
             component component;
             uint64_t chains, warmup, draws;
@@ -217,7 +229,8 @@ typedef struct config_request {
  * of the plugins it names.  The experiment lives in A.  Does not simulate, open data or create
  * instances; names of parameters are checked by experiment_check_parameters later. */
 int experiment_load(const config_request *r, arena *a, experiment **out);
-/* Once the simulator's parameters are known: overrides, targets and `at:` name existing ones. */
+/* Once the simulator's parameters are known: overrides, targets, `at:` and limits name existing
+ * ones, and a limit one of a target. */
 int experiment_check_parameters(const experiment *e, size_t n, const char *const *names);
 /* As YAML that experiment_load reads back to the same experiment. */
 int experiment_write_resolved(const experiment *e, const char *path);
@@ -265,7 +278,8 @@ typedef enum key_type {
     KEY_PLUGIN,    /* name of a plugin */
     KEY_PARAMS,    /* its options, checked by their table */
     KEY_PRIOR,     /* {FAMILY: [..]} */
-    KEY_TARGETS
+    KEY_TARGETS,
+    KEY_MAPS /* a list of maps, or one: the keys of each are those below it */
 } key_type;
 
 enum {

@@ -1,6 +1,7 @@
 /* config/experiment.c - from a file to a checked experiment. */
 #include "config/config.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -288,6 +289,34 @@ static int fill_targets(experiment *e, arena *a)
     return NRE_OK;
 }
 
+static limit_request limit_of(const node *map, arena *a)
+{
+    const node *against = node_child(map, "against"), *priors = node_child(map, "priors"),
+               *parameter = node_child(map, "parameter");
+    const node *side = node_child(map, "side"), *level = node_child(map, "level");
+    return (limit_request){
+        .parameter = parameter ? parameter->text : "",
+        .upper = side && strcmp(side->text, "upper") == 0,
+        .level = level ? real_of(level) : 0.95,
+        .priors = priors ? bits_of(schema_find("infer.limits.priors"), priors, a) : 0,
+        .against = against ? real_of(against) : NAN,
+        .where = place_of(parameter),
+        .priors_where = place_of(priors),
+        .against_where = place_of(against)};
+}
+
+static int fill_limits(experiment *e, arena *a)
+{
+    const node *list = find(e->tree, "infer.limits");
+    limit_request *limits = arena_alloc(a, list ? list->n + 1 : 1, sizeof *limits);
+    if (!limits)
+        return fail(NRE_ENOMEM, "no memory for the limits");
+    for (const node *c = list ? list->first : NULL; c; c = c->next)
+        limits[e->infer.n_limits++] = limit_of(c, a);
+    e->infer.limits = limits;
+    return NRE_OK;
+}
+
 static int fill_levels(experiment *e, arena *a)
 {
     const node *list = find(e->tree, "diagnose.coverage.levels");
@@ -345,6 +374,7 @@ static int fill(experiment *e, arena *a)
                                 : NUISANCE_PER_OBSERVATION;
     int status = fill_overrides(e, a);
     status = status == NRE_OK ? fill_targets(e, a) : status;
+    status = status == NRE_OK ? fill_limits(e, a) : status;
     status = status == NRE_OK ? fill_levels(e, a) : status;
     return status == NRE_OK ? fill_at(e, a) : status;
 }
@@ -549,6 +579,32 @@ static void check_name(const name_checker *c, const char *name, place where,
                 "%s: the simulator has no parameter '%s'", what, text_shown(c->a, name));
 }
 
+static bool is_target(const experiment *e, const char *name)
+{
+    for (size_t i = 0; i < e->infer.n_targets; i++) {
+        const target_request *t = &e->infer.targets[i];
+        for (size_t j = 0; j < t->n; j++)
+            if (strcmp(t->names[j], name) == 0)
+                return true;
+        if (t->all)
+            return true;
+    }
+    return false;
+}
+
+static void check_limit(const name_checker *c, const experiment *e,
+                        const limit_request *l)
+{
+    size_t before = mistakes_count(c->m);
+    check_name(c, l->parameter, l->where, "infer.limits");
+    if (mistakes_count(c->m) == before && !is_target(e, l->parameter))
+        mistake_add(
+            c->m, l->where.origin, l->where.line, l->where.column, 0,
+            arena_print(c->a, "add it to a target:  infer.target: [%s]", l->parameter),
+            "infer.limits: '%s' is in no target, so it is marginalised everywhere",
+            l->parameter);
+}
+
 int experiment_check_parameters(const experiment *e, size_t n, const char *const *names)
 {
     arena *a = arena_new();
@@ -566,6 +622,8 @@ int experiment_check_parameters(const experiment *e, size_t n, const char *const
     for (size_t i = 0; i < e->infer.observation.simulate.n_at; i++)
         check_name(&c, e->infer.observation.simulate.names[i], e->infer.observation.where,
                    "infer.observation.simulate.at");
+    for (size_t i = 0; i < e->infer.n_limits; i++)
+        check_limit(&c, e, &e->infer.limits[i]);
     int status = mistakes_fail(c.m);
     arena_free(a);
     return status;

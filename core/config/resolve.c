@@ -149,7 +149,7 @@ static node *resolve_real(resolver *r, const schema_key *k, const node *said)
     if (in_range(k, value))
         return scalar(r, said, real_text(r->a, value), false);
     const char *hint = NULL; /* a percentage where a fraction is meant */
-    if (k->lo == 0 && k->hi == 1 && value >= 2 && in_range(k, value / 100))
+    if (k->lo >= 0 && k->hi == 1 && value >= 2 && in_range(k, value / 100))
         hint = arena_print(r->a, "did you mean %s?", real_text(r->a, value / 100));
     return wrong(r, said, key_expects(&one, r->a), hint);
 }
@@ -482,6 +482,9 @@ static void tell_missing(resolver *r, const schema_key *k, const node *map,
     if (map->key)
         mistake_add(r->m, map->origin, map->key_line, map->key_column, map->key_width,
                     hint, "missing key '%s'", path);
+    else if (map->parent)
+        mistake_add(r->m, map->origin, map->line, map->column, map->width, hint,
+                    "missing key '%s'", path);
     else
         mistake_add(r->m, r->root->origin, 1, 1, 0, hint, "missing key '%s'", path);
 }
@@ -574,6 +577,22 @@ static node *resolve_names(resolver *r, const schema_key *k, const node *said)
     return map;
 }
 
+/* Canonical: a list of maps; none of them is an empty list. */
+static node *resolve_maps(resolver *r, const schema_key *k, const node *said)
+{
+    if (said && said->kind == NODE_LIST)
+        return said->n > 0 ? resolve_items(r, k, said, resolve_map)
+                           : node_new(r->a, NODE_LIST, said);
+    if (!said || said->kind != NODE_MAP)
+        return said ? wrong_type(r, k, said) : NULL;
+    node *one = resolve_map(r, k, said), *list = node_new(r->a, NODE_LIST, said);
+    if (one && list) {
+        one->key = NULL;
+        node_append(list, one);
+    }
+    return one ? list : NULL;
+}
+
 static node *resolve_switch(resolver *r, const schema_key *k, const node *said)
 {
     bool is_bool = said && said->kind == NODE_SCALAR && !said->quoted &&
@@ -620,6 +639,8 @@ static node *resolve_value(resolver *r, const schema_key *k, const node *said)
         return resolve_switch(r, k, said);
     case KEY_NAMES:
         return resolve_names(r, k, said);
+    case KEY_MAPS:
+        return resolve_maps(r, k, said);
     }
     return NULL;
 }

@@ -177,6 +177,20 @@ static const schema_key KEYS[] = {
     {"infer.nuisance", KEY_WORD, .choices = "per_observation|shared", .example = "shared",
      .help = "With several observations: whether the other parameters are drawn anew for "
              "each."},
+    {"infer.limits", KEY_MAPS, .flags = KEY_OPTIONAL,
+     .help = "One-sided limits on parameters of the targets, one map each."},
+    {"infer.limits.parameter", KEY_STRING, .flags = KEY_REQUIRED, .example = "theta",
+     .help = "What is limited."},
+    {"infer.limits.side", KEY_CHOICE, .choices = "lower|upper", .flags = KEY_REQUIRED,
+     .example = "lower", .help = "lower: the parameter is larger than the limit."},
+    {"infer.limits.level", KEY_REAL, "0.95", .lo = 0.5, .hi = 1,
+     .flags = KEY_OPEN_LO | KEY_OPEN_HI,
+     .help = "Mass of the posterior on the right side of the limit."},
+    {"infer.limits.priors", KEY_WORDS, "[own]", .choices = "own|uniform|inverse|log",
+     .help = "Priors to give it under, all within the support of the parameter's own: "
+             "its own, flat in the parameter, in its reciprocal, in its logarithm."},
+    {"infer.limits.against", KEY_REAL, .example = "1.0",
+     .help = "A value of the parameter that the best fit is compared with."},
     {"infer.sampler", KEY_MAP, .help = "What draws from the posterior."},
     {"infer.sampler.plugin", KEY_PLUGIN, "metropolis", .kind = NRE_SAMPLER,
      .help = "Name of the sampler; `nereid plugins samplers` lists."},
@@ -397,6 +411,8 @@ static const char *value_text(const schema_key *k, arena *a)
         return "a family and its arguments, {uniform: [low, high]}";
     case KEY_TARGETS:
         return "all, a parameter, a list of parameters, or a list of targets";
+    case KEY_MAPS:
+        return "a map, or a list of maps";
     }
     return "a value";
 }
