@@ -13,8 +13,10 @@
 
 #include <nereid/plugin.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define GD1_PI 3.14159265358979323846
 #define GD1_GYR (1 / 0.0355560807712) /* a Gyr in units of time */
@@ -282,5 +284,23 @@ void normalise(const double *observed, bool contrast, float out[BINS]);
  * line. [main] */
 int measured_density(const nre_host *host, const char *path, double density[BINS],
                      double error[BINS]);
+
+/* inside the folder: numbers two by two, as the vector registers of every processor hold them */
+
+typedef double pair __attribute__((vector_size(16)));
+typedef uint64_t pair_bits __attribute__((vector_size(16)));
+
+static inline pair pair_root(pair x)
+{
+    return (pair){sqrt(x[0]), sqrt(x[1])};
+}
+
+/* potential.c: an orbit to both sides of START at times -n STEP to n STEP: out [6][2 n + 1]. */
+void orbit_around(const double start[6], double step, size_t n, double *out);
+/* Moves a point (rectangular) along its orbit by a time of either sign. */
+void orbit_move(double point[6], double time);
+
+/* action_angle.c: A x = b; false where A is singular or no number. */
+bool solve_six(double a[6][6], const double b[6], double x[6]);
 
 #endif
