@@ -448,7 +448,7 @@ static int compare(const line *l, limits *out)
     int status = isnan(l->wanted->against)
                      ? NRE_OK
                      : profile_of(&l->at, 1, &l->wanted->against, theta, &there);
-    out->log_ratio_against = l->most - there;
+    out->log_ratio_against = isnan(there) ? NAN : fmax(l->most - there, 0);
     free(theta);
     return status;
 }

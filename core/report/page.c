@@ -135,7 +135,9 @@ static void put_block(sheet *p, const posterior_block *b)
         p->out);
     for (size_t i = 0; i < b->n_parameters; i++)
         put_parameter(p, &b->parameters[i]);
-    fputs("</tbody></table></div>\n</section>\n", p->out);
+    fputs("</tbody></table></div>\n", p->out);
+    limits_html(b, p);
+    fputs("</section>\n", p->out);
 }
 
 /* coverage */

@@ -75,7 +75,7 @@ static json_t *parameter_json(const posterior_block *b, const parameter_row *p)
 
 static json_t *block_json(const posterior_block *b)
 {
-    json_t *o = json_object(), *parameters = json_array();
+    json_t *o = json_object(), *parameters = json_array(), *limits = json_array();
     bool area = false, predictive = false, chains = false;
 
     json_object_set_new(o, "target", json_text(b->target));
@@ -85,6 +85,9 @@ static json_t *block_json(const posterior_block *b)
     for (size_t i = 0; i < b->n_parameters; i++)
         json_array_append_new(parameters, parameter_json(b, &b->parameters[i]));
     json_object_set_new(o, "parameters", parameters);
+    for (size_t i = 0; i < b->n_limits; i++)
+        json_array_append_new(limits, limit_json(&b->limits[i]));
+    json_object_set_new(o, "limits", limits);
     area |= put_number(o, "area", b->area);
     area |= put_number(o, "area_rank", b->area_rank);
     predictive |= put_number(o, "predictive_rank", b->predictive_rank);
@@ -188,6 +191,8 @@ static int block_markdown(const posterior_block *b, sheet *s)
     markdown_put(s->out, posterior_title(s->a, b));
     fputs("\n\n", s->out);
     int status = parameters_markdown(b, s);
+    if (!status)
+        status = limits_markdown(b, s);
     fputc('\n', s->out);
     markdown_put(s->out, observation_words(s->a, b));
     fputs("\n\n**", s->out);
@@ -280,6 +285,7 @@ static void block_latex(sheet *s, const posterior_block *b, bool first)
     fputs("}} \\\\\n", s->out);
     for (size_t i = 0; i < b->n_parameters; i++)
         parameter_latex(s, &b->parameters[i]);
+    limits_latex(b, s, 7);
     fputs("\\multicolumn{7}{l}{\\quad area ", s->out);
     latex_put(s->out, number_text(s->a, b->area, 3));
     fputs(" (rank ", s->out);
@@ -387,5 +393,5 @@ int posterior_table_write(const posterior_table *t, const char *folder)
         status = write_latex(t, folder);
     if (!status)
         status = write_csv(t, folder);
-    return status;
+    return status ? status : limits_csv(t, folder);
 }

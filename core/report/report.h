@@ -47,6 +47,22 @@ typedef struct parameter_row {
     double hdi68[2], hdi95[2];
     double r_hat, ess_bulk, ess_tail;
 } parameter_row;
+enum { LIMIT_ROW_PRIORS = 4 };
+typedef struct limit_prior_row {
+    const char *prior;         /* "own", "uniform", "inverse", "log" */
+    double hpd_edge, quantile; /* NAN: the region reaches the edge of the prior */
+} limit_prior_row;
+typedef struct limit_row { /* a one-sided limit on a parameter */
+    const char *parameter, *unit;
+    bool upper;
+    double level;
+    size_t n_priors;
+    limit_prior_row priors[LIMIT_ROW_PRIORS];
+    double threshold[2], wilks[2];           /* NAN as above */
+    double best, against, log_ratio_against; /* NAN: nothing to compare with */
+    bool resolved;      /* the grid of the posterior was fine enough */
+    const char *reason; /* why there is no limit at all, or NULL */
+} limit_row;
 typedef struct posterior_block { /* one target, one observation (or joint set) */
     const char *target, *architecture, *method; /* "grid", "metropolis" */
     const char *observation;                    /* "0", "1", "joint" */
@@ -56,13 +72,21 @@ typedef struct posterior_block { /* one target, one observation (or joint set) *
     double r_hat_max, ess_min;
     const char *believe;  /* "yes", or the sentence that says why not */
     uint64_t simulations; /* as in coverage_row; 0: not known */
+    size_t n_limits;
+    const limit_row *limits;
 } posterior_block;
 typedef struct posterior_table {
     const char *title;
     size_t n_blocks;
     const posterior_block *blocks;
 } posterior_table;
+/* FOLDER/posterior.{json,md,tex,csv}, and limits.csv, a line a number, where there are limits. */
 int posterior_table_write(const posterior_table *t, const char *folder);
+
+/* limits_table.c */
+
+/* As in posterior.json. */
+json_t *limit_json(const limit_row *l);
 
 /* timing_table.c */
 
@@ -203,6 +227,14 @@ bool spread_known(double value);
 
 /* posterior_table.c: "beta, d_infectious given observation 0 (mlp, metropolis)". */
 const char *posterior_title(arena *a, const posterior_block *b);
+
+/* limits_table.c: "Limit at 95%: m_wdm > 12.3 keV (quantile), ..." of a block's limit; nothing where a
+ * block has none.  WIDTH: columns of the table around. */
+const char *limit_words(arena *a, const posterior_block *b, const limit_row *l);
+int limits_markdown(const posterior_block *b, sheet *s);
+void limits_html(const posterior_block *b, sheet *s);
+void limits_latex(const posterior_block *b, sheet *s, int width);
+int limits_csv(const posterior_table *t, const char *folder);
 
 /* summary.c: sentences that the summary and the page share; plain text. */
 /* Inside the simulator?  At its edge above RANK_EDGE of the test distances, outside above

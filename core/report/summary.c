@@ -208,6 +208,8 @@ static int print_block(const posterior_block *b, arena *a, FILE *out)
         add_parameter(&c, a, &b->parameters[i]);
     put_wrapped(out, a, title ? arena_print(a, "Posterior of %s:", title) : NULL);
     int status = columns_plain(&c, out, "  ");
+    for (size_t i = 0; i < b->n_limits; i++)
+        put_wrapped(out, a, limit_words(a, b, &b->limits[i]));
     put_wrapped(out, a, observation_words(a, b));
     put_wrapped(out, a, belief_words(a, b));
     fputc('\n', out);

@@ -87,6 +87,42 @@ static int find_targets(session *s)
     return NRE_OK;
 }
 
+static int check_limit(const session *s, const limit_request *l)
+{
+    const prior *p = simulator_prior(s->simulator);
+    double lo, hi;
+    size_t k = 0;
+    while (k + 1 < p->n && strcmp(p->of[k].name, l->parameter) != 0)
+        k++;
+    for (unsigned kind = 0; kind < LIMIT_PRIORS; kind++) {
+        const char *why =
+            l->priors & 1u << kind ? limit_prior_problem(p, k, (limit_prior)kind) : NULL;
+        if (why)
+            return fail(NRE_ECONFIG,
+                        "%s:%zu:%zu: error: infer.limits: '%s' cannot be given the prior "
+                        "'%s': %s",
+                        l->priors_where.origin, l->priors_where.line,
+                        l->priors_where.column, l->parameter, LIMIT_PRIOR_NAMES[kind],
+                        why);
+    }
+    marginal_support(&p->of[k], &lo, &hi);
+    if (l->against < lo || l->against > hi)
+        return fail(NRE_ECONFIG,
+                    "%s:%zu:%zu: error: infer.limits: against = %g lies outside the "
+                    "prior of '%s', %g to %g",
+                    l->against_where.origin, l->against_where.line,
+                    l->against_where.column, l->against, l->parameter, lo, hi);
+    return NRE_OK;
+}
+
+static int check_limits(const session *s)
+{
+    int rc = NRE_OK;
+    for (size_t i = 0; i < s->experiment->infer.n_limits && !rc; i++)
+        rc = check_limit(s, &s->experiment->infer.limits[i]);
+    return rc;
+}
+
 static int build_network(session *s, size_t i)
 {
     const nre_simulator_info *info = simulator_info(s->simulator);
@@ -162,6 +198,8 @@ static int session_load(session *s, const session_request *r)
         rc = open_simulator(s);
     if (!rc)
         rc = find_targets(s);
+    if (!rc)
+        rc = check_limits(s);
     if (!rc && s->experiment->estimator == ESTIMATOR_EXACT)
         rc = check_exact(s);
     return rc ? rc : build_networks(s);

@@ -35,12 +35,13 @@ int observation_inputs(run *r, arena *a, const char **text)
 
 static int unit_inputs(run *r, arena *a, size_t which, const char **out)
 {
-    static const char *const PREFIXES[] = {"infer.sampler", "infer.nuisance"};
+    static const char *const PREFIXES[] = {"infer.sampler", "infer.nuisance",
+                                           "infer.limits"};
     const plugin *p = r->session->sampler->plugin;
     int rc = estimator_inputs(r, a, which, out);
     if (!rc)
         *out = arena_print(a, "%s%splugin.sampler = %s %s %s\n", *out,
-                           experiment_inputs(r->session->experiment, a, 2, PREFIXES),
+                           experiment_inputs(r->session->experiment, a, 3, PREFIXES),
                            p->table->name, p->table->version, hash_hex(p->file_hash).hex);
     return rc ? rc : observation_inputs(r, a, out);
 }

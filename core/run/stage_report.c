@@ -175,6 +175,34 @@ static void parameter_of(const json_t *j, parameter_row *p)
     reals_of(j, "hdi95", 2, p->hdi95);
 }
 
+static void limit_of(const json_t *j, limit_row *l)
+{
+    const json_t *wilks = json_object_get(j, "wilks");
+    const char *side = word_of(j, "side");
+    json_t *priors = json_object_get(j, "priors");
+    *l = (limit_row){.parameter = word_of(j, "parameter"),
+                     .unit = word_of(j, "unit"),
+                     .upper = side && !strcmp(side, "upper"),
+                     .level = real_of(j, "level"),
+                     .best = real_of(j, "best_fit"),
+                     .against = real_of(j, "against"),
+                     .log_ratio_against = real_of(j, "log_ratio_against"),
+                     .resolved = json_is_true(json_object_get(j, "resolved"))};
+    for (void *at = json_object_iter(priors); at && l->n_priors < LIMIT_ROW_PRIORS;
+         at = json_object_iter_next(priors, at)) {
+        const json_t *under = json_object_iter_value(at);
+        l->priors[l->n_priors++] =
+            (limit_prior_row){json_object_iter_key(at), real_of(under, "hpd_edge"),
+                              real_of(under, "quantile")};
+    }
+    for (size_t i = 0; i < 2; i++) {
+        l->threshold[i] = real_of(json_array_get(wilks, i), "threshold");
+        l->wilks[i] = real_of(json_array_get(wilks, i), "limit");
+    }
+    if (!isfinite(l->best))
+        l->reason = word_of(j, "reason");
+}
+
 /* Worst of the rows that a joint posterior is made of, else row I. */
 static double worst_of(const json_t *list, const char *key, size_t i, bool joint)
 {
@@ -251,12 +279,16 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
     const json_t *areas = json_object_get(row_of(d->area, name), "observed");
     const json_t *places = json_object_get(
         json_array_get(json_object_get(d->predictive, "rows"), 0), "observed");
-    size_t n = json_array_size(p);
+    const json_t *asked = json_object_get(j, "limits");
+    size_t n = json_array_size(p), n_limits = json_array_size(asked);
     parameter_row *rows = arena_alloc(d->arena, n + 1, sizeof *rows);
-    if (!rows)
+    limit_row *limited = arena_alloc(d->arena, n_limits + 1, sizeof *limited);
+    if (!rows || !limited)
         return fail(NRE_ENOMEM, "no memory for a table");
     for (size_t k = 0; k < n; k++)
         parameter_of(json_array_get(p, k), &rows[k]);
+    for (size_t k = 0; k < n_limits; k++)
+        limit_of(json_array_get(asked, k), &limited[k]);
     const char *observation = word_of(j, "observation");
     bool joint = observation && !strcmp(observation, "joint");
     *b = (posterior_block){.target = name,
@@ -271,7 +303,9 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .predictive_rank = worst_of(places, "rank", i, joint),
                            .predictive_distance = worst_of(places, "distance", i, joint),
                            .r_hat_max = real_of(j, "r_hat_max"),
-                           .ess_min = real_of(j, "ess_min")};
+                           .ess_min = real_of(j, "ess_min"),
+                           .n_limits = n_limits,
+                           .limits = limited};
     return judge_block(d, b);
 }
 

@@ -16,6 +16,7 @@ typedef struct answer { /* of one observation, or of all together */
     size_t row, n_rows;
     chains chains;
     double *map, *mle; /* [dim] */
+    json_t *limits;
 } answer;
 
 static json_t *numbers(size_t n, const double *value)
@@ -145,6 +146,7 @@ static int answer_json(const answer *a, const char *name, json_t **out)
         return rc;
     }
     *out = json_pack("{s:s, s:o}", "observation", name, "parameters", list);
+    json_object_set(*out, "limits", a->limits);
     json_object_set_new(*out, "r_hat_max", json_number(extreme(c->dim, c->r_hat, 1)));
     json_object_set_new(*out, "ess_min", json_number(c->effective));
     json_object_set_new(*out, "acceptance", json_number(c->acceptance));
@@ -187,15 +189,88 @@ static int find_maxima(answer *a)
     return rc;
 }
 
-static int save_grid(const answer *a, const char *path, arena *memory)
+/* limits */
+
+/* What is known before the limit is: all numbers are missing. */
+static limit_row asked_row(const nre_theta *about, const limit_request *l)
+{
+    limit_row row = {
+        .parameter = about->name,
+        .unit = about->unit ? about->unit : "",
+        .upper = l->upper,
+        .level = l->level,
+        .threshold = {wilks_threshold(2 * l->level - 1, 1), wilks_threshold(l->level, 1)},
+        .wilks = {NAN, NAN},
+        .best = NAN,
+        .against = l->against,
+        .log_ratio_against = NAN,
+        .resolved = true};
+    for (unsigned k = 0; k < LIMIT_PRIORS; k++)
+        if (l->priors & 1u << k)
+            row.priors[row.n_priors++] =
+                (limit_prior_row){LIMIT_PRIOR_NAMES[k], NAN, NAN};
+    return row;
+}
+
+static int fill_row(const answer *a, const grid *g, uint32_t parameter,
+                    const limit_request *l, limit_row *row)
+{
+    limit_plan wanted = {parameter, l->upper, l->level, l->priors, l->against};
+    limits found;
+    size_t n = 0;
+    int rc = limits_of(&a->request->estimator->posterior, a->worker, a->observed, a->row,
+                       a->n_rows, g, &wanted, &found);
+    for (unsigned k = 0; k < LIMIT_PRIORS && !rc; k++)
+        if (l->priors & 1u << k) {
+            row->priors[n].hpd_edge = found.under[k].hpd_edge;
+            row->priors[n++].quantile = found.under[k].quantile;
+        }
+    for (size_t i = 0; i < 2 && !rc; i++)
+        row->wilks[i] = found.wilks[i];
+    if (!rc) {
+        row->best = found.best;
+        row->log_ratio_against = found.log_ratio_against;
+        row->resolved = g->resolved;
+    }
+    return rc;
+}
+
+/* G NULL: the target has none. */
+static int add_limits(answer *a, const grid *g)
+{
+    const session *s = a->request->session;
+    int rc = NRE_OK;
+    a->limits = json_array();
+    for (size_t i = 0; i < s->experiment->infer.n_limits && !rc; i++) {
+        const limit_request *l = &s->experiment->infer.limits[i];
+        for (uint32_t k = 0; k < a->target->n && !rc; k++) {
+            const nre_theta *about = simulator_theta(s->simulator, a->target->which[k]);
+            if (strcmp(about->name, l->parameter) != 0)
+                continue;
+            limit_row row = asked_row(about, l);
+            if (g)
+                rc = fill_row(a, g, k, l, &row);
+            else
+                row.reason = "a target of more than 3 parameters has no grid";
+            if (!rc)
+                json_array_append_new(a->limits, limit_json(&row));
+        }
+    }
+    return rc;
+}
+
+/* The grid of small targets, and what is read off it. */
+static int lay_grid(answer *a, const char *path, arena *memory)
 {
     grid g = {0};
     if (a->target->n > 3)
-        return NRE_OK;
+        return add_limits(a, NULL);
     int rc = grid_of(&a->request->estimator->posterior, a->worker, a->observed, a->row,
                      a->n_rows, &g);
     if (!rc)
         rc = grid_save(&g, a->target, path_join(memory, path, "grid.h5"));
+    if (!rc)
+        rc = add_limits(a, &g);
     grid_release(&g);
     return rc;
 }
@@ -232,7 +307,7 @@ static int answer_of(answer *a, const char *name, const char *path, arena *memor
         rc = chains_save(&a->chains, r->session->simulator, a->target, a->n_rows, x,
                          path_join(memory, path, "samples.nc"));
     if (!rc)
-        rc = save_grid(a, path, memory);
+        rc = lay_grid(a, path, memory);
     if (!rc)
         rc = answer_json(a, name, &j);
     if (!rc)
@@ -240,6 +315,7 @@ static int answer_of(answer *a, const char *name, const char *path, arena *memor
     chains_release(&a->chains);
     free(a->map);
     free(a->mle);
+    json_decref(a->limits);
     return rc ? fail_within(rc, "observation %s", name) : NRE_OK;
 }
 

@@ -67,19 +67,49 @@ static const parameter_row parameters[] = {{"beta",
                                             1.001,
                                             3100,
                                             2600}};
+static const limit_row limits[] = {{"beta",
+                                    "1/d",
+                                    false,
+                                    0.95,
+                                    2,
+                                    {{"own", 1.92, 2.013}, {"inverse", NAN, 1.81}},
+                                    {2.705543, 3.841459},
+                                    {1.95, NAN},
+                                    2.39,
+                                    5,
+                                    0.4,
+                                    true,
+                                    NULL},
+                                   {"beta",
+                                    "1/d",
+                                    true,
+                                    0.9,
+                                    1,
+                                    {{"own", NAN, NAN}},
+                                    {1.642374, 2.705543},
+                                    {NAN, NAN},
+                                    NAN,
+                                    NAN,
+                                    NAN,
+                                    true,
+                                    "a target of more than 3 parameters has no grid"}};
 static const posterior_block blocks[] = {
     {"beta,d_infectious", "mlp", "metropolis", "0", 2, parameters, 1.003, 0.61, 0.984,
-     23.1, 1.002, 2500, "yes", 230000},
+     23.1, 1.002, 2500, "yes", 230000, 2, limits},
     {"all", "mlp", "grid", "joint", 1, parameters, 0.83, 0.001, 0.999, 40, NAN, NAN,
-     "the area of its ratio, 0.830, lies outside the central 99% of the test values", 0}};
+     "the area of its ratio, 0.830, lies outside the central 99% of the test values", 0,
+     0, NULL}};
 const posterior_table example_posterior = {"flu-1978", 2, blocks};
 
 static const parameter_row evil_parameter = {
     HOSTILE, HOSTILE,         HOSTILE,   false,     1.2e-9, 3e-10, 1e-9,
     1e-9,    {0, 0, 0, 0, 0}, {0, 2e-9}, {0, 3e-9}, NAN,    NAN,   NAN};
+static const limit_row evil_limit = {
+    HOSTILE, HOSTILE, false, 0.95,  1,      {{"log", 1, NAN}}, {1, 2}, {NAN, NAN},
+    NAN,     NAN,     NAN,   false, HOSTILE};
 static const posterior_block evil_block = {
-    HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1,   &evil_parameter, NAN,
-    NAN,     NAN,     NAN,     NAN,     NAN, HOSTILE,         7};
+    HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, &evil_parameter, NAN, NAN, NAN, NAN,
+    NAN,     NAN,     HOSTILE, 7,       1, &evil_limit};
 const posterior_table hostile_posterior = {HOSTILE, 1, &evil_block};
 
 char *text_of(const scratch *s, const char *name)
