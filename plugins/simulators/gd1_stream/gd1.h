@@ -146,6 +146,9 @@ double warm_suppression(double mass, double m_wdm);
  * in the largest impact parameter: 1.62 in the original, 1.05 is that of the haloes it draws. */
 double encounters_per_gyr(double m_wdm, double spread_age, double offsets,
                           double mean_radius, double radius);
+/* Of them those with subhaloes of 10^DECADE to 10^(DECADE + 1) Msun; it is the sum over 5 to 8. */
+double decade_encounters_per_gyr(int decade, double m_wdm, double spread_age,
+                                 double offsets, double mean_radius, double radius);
 
 typedef struct impact {
     size_t time;                    /* index k - 1 of the time of impact */
@@ -170,11 +173,11 @@ typedef struct points {
     const double *position, *velocity, *gain;
 } points;
 
-/* Adds the velocity kick of one impact to KICK [3][stride], POINT (rectangular) being the track at
+/* Adds the velocity kick of one impact to DV [3][stride], POINT (rectangular) being the track at
  * the angle of impact. */
-void kick_add(const points *s, const impact *i, const double point[6], double *kick);
+void kick_add(const points *s, const impact *i, const double point[6], double *dv);
 /* dW [n] = G . dv. */
-void kick_frequencies(const points *s, const double *kick, double *out);
+void kick_frequencies(const points *s, const double *dv, double *out);
 
 /* density.c: Bovy, Erkal & Sanders (2017), section 2 */
 
@@ -201,9 +204,11 @@ int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, s
 /* table.c: what is costly, made once for all ages */
 
 enum {
-    NODES = 4,      /* ages of the table */
-    TIMES = 64,     /* of impact */
-    POINTS = 240,   /* of a track, equidistant in [0, length] */
+    NODES = 4,    /* ages of the table */
+    TIMES = 64,   /* of impact */
+    POINTS = 240, /* of a track, equidistant in [0, length] */
+    MOST_CHUNKS = 32,
+    MOST_POINTS = FINE_PER_CHUNK * MOST_CHUNKS, /* knots of a kick */
     ANGLES = 99,    /* parallel angles of today's density: 0.01, 0.02 ... 0.99 */
     ARC_NODES = 33, /* equidistant in the share of the arc length */
     COLUMNS = 9     /* of a point: X, Y, Z, VX, VY, VZ and the gain G */

@@ -91,7 +91,7 @@ static const nre_option OPTIONS[] = {
      .type = NRE_INT,
      .fallback = "0",
      .lo = 0,
-     .hi = 101,
+     .hi = MOST_CHUNKS,
      .help = "Points that carry a track at a time of impact; 0: the 6 to 8 of the "
              "published code, "
              "12 or more: converged."},

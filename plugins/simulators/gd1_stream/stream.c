@@ -9,9 +9,12 @@ enum { POSITION = 0, VELOCITY = 3, GAIN = 6 };
 
 struct stream_space {
     impact impacts[MOST_IMPACTS];
-    double point[COLUMNS][POINTS];
-    double velocity[3][POINTS]; /* kicks of one time */
-    double value[TIMES][POINTS];
+    double row[POINTS]; /* of the table, at one age */
+    size_t first[MOST_POINTS];
+    double cubic[MOST_POINTS][4];
+    double point[COLUMNS][MOST_POINTS];
+    double velocity[3][MOST_POINTS]; /* kicks of one time */
+    double value[TIMES][MOST_POINTS];
     kick kicks[TIMES];
     density_space density;
 };
@@ -130,57 +133,77 @@ static void draw_impact(const aged *a, double m_wdm, nre_rng *rng, impact *out)
 
 /* kicks */
 
+/* The knots of the original, whose number depends on age and time. */
+static size_t knots_at(const aged *a, size_t k)
+{
+    uint32_t chunks = a->model->plan.chunks;
+    return FINE_PER_CHUNK * (chunks ? chunks : track_chunks(&a->smooth, time_of(a, k)));
+}
+
+static void mix_row(const aged *a, size_t k, size_t column, double row[POINTS])
+{
+    const age_table *node = a->model->table->node;
+    for (size_t j = 0; j < POINTS; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < NODES; i++)
+            sum += a->weight[i] * node[i].point[k][column][j];
+        row[j] = sum;
+    }
+}
+
 /* The points of the stream at time k. */
 static points points_at(const aged *a, size_t k, stream_space *space)
 {
-    double *out = &space->point[0][0];
-    const age_table *node = a->model->table->node;
-    for (size_t j = 0; j < (size_t)COLUMNS * POINTS; j++) {
-        double sum = 0;
-        for (size_t i = 0; i < NODES; i++)
-            sum += a->weight[i] * (&node[i].point[k][0][0])[j];
-        out[j] = sum;
+    size_t n = knots_at(a, k);
+    for (size_t j = 0; j < n; j++)
+        space->first[j] = cubic_weights(
+            POINTS, (double)j * (POINTS - 1) / (double)(n - 1), space->cubic[j]);
+    for (size_t c = 0; c < COLUMNS; c++) {
+        mix_row(a, k, c, space->row);
+        for (size_t j = 0; j < n; j++) {
+            const double *at = space->row + space->first[j], *w = space->cubic[j];
+            space->point[c][j] =
+                w[0] * at[0] + w[1] * at[1] + w[2] * at[2] + w[3] * at[3];
+        }
     }
-    return (points){.n = POINTS,
-                    .stride = POINTS,
+    return (points){.n = n,
+                    .stride = MOST_POINTS,
                     .position = space->point[POSITION],
                     .velocity = space->point[VELOCITY],
                     .gain = space->point[GAIN]};
 }
 
-/* Of all impacts at time k; false when there is none. */
-static bool kick_at(const aged *a, size_t k, size_t n, const impact *impacts,
-                    stream_space *space, double value[POINTS])
+/* Of all impacts at time k; returns the number of knots, 0 when there is none. */
+static size_t kick_at(const aged *a, size_t k, size_t n, const impact *impacts,
+                      stream_space *space, double value[MOST_POINTS])
 {
-    bool any = false;
-    points s;
+    points s = {.n = 0};
     for (size_t i = 0; i < n; i++) {
         double point[6];
         if (impacts[i].time != k)
             continue;
-        if (!any) {
+        if (s.n == 0) {
             s = points_at(a, k, space);
             memset(space->velocity, 0, sizeof space->velocity);
         }
-        any = true;
         track_point(a, k, impacts[i].angle, point);
         kick_add(&s, &impacts[i], point, &space->velocity[0][0]);
     }
-    if (any)
+    if (s.n > 0)
         kick_frequencies(&s, &space->velocity[0][0], value);
-    return any;
+    return s.n;
 }
 
 static size_t kicks_of(const aged *a, size_t n, const impact *impacts,
                        stream_space *space)
 {
     size_t found = 0;
-    for (size_t k = 0; k < TIMES; k++)
-        if (kick_at(a, k, n, impacts, space, space->value[found])) {
-            space->kicks[found] =
-                (kick){time_of(a, k), length_at(a, k), POINTS, space->value[found]};
-            found++;
-        }
+    for (size_t k = 0; k < TIMES; k++) {
+        double *value = space->value[found];
+        size_t knots = kick_at(a, k, n, impacts, space, value);
+        if (knots > 0)
+            space->kicks[found++] = (kick){time_of(a, k), length_at(a, k), knots, value};
+    }
     return found;
 }
 

@@ -19,8 +19,8 @@ const char *table_plan_wrong(const table_plan *p)
         return "ages: give the least and the largest age in Gyr, between 1.2 and 14";
     if (!(p->velocity_dispersion > 0 && p->offsets > 0))
         return "velocity_dispersion and mean_offset must be above 0";
-    if (p->chunks != 0 && (p->chunks < 4 || p->chunks > 101))
-        return "chunks: 0 for the original's rule, or 4 to 101";
+    if (p->chunks != 0 && (p->chunks < 4 || p->chunks > MOST_CHUNKS))
+        return "chunks: 0 for the original's rule, or 4 to 32";
     return NULL;
 }
 
