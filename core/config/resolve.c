@@ -577,11 +577,17 @@ static node *resolve_names(resolver *r, const schema_key *k, const node *said)
     return map;
 }
 
+static node *resolve_map_of_list(resolver *r, const schema_key *k, const node *said)
+{
+    return said->kind == NODE_MAP || is_empty(said) ? resolve_map(r, k, said)
+                                                    : wrong(r, said, "a map", NULL);
+}
+
 /* Canonical: a list of maps; none of them is an empty list. */
 static node *resolve_maps(resolver *r, const schema_key *k, const node *said)
 {
     if (said && said->kind == NODE_LIST)
-        return said->n > 0 ? resolve_items(r, k, said, resolve_map)
+        return said->n > 0 ? resolve_items(r, k, said, resolve_map_of_list)
                            : node_new(r->a, NODE_LIST, said);
     if (!said || said->kind != NODE_MAP)
         return said ? wrong_type(r, k, said) : NULL;

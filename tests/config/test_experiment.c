@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -160,6 +161,59 @@ Test(experiment, checks_names_of_parameters)
         "  known: mu, sigma\n"
         "test.yaml:4:17: error: infer.target: the simulator has no parameter "
         "'sgima'\n"
+        "  did you mean 'sigma'?  (known: mu, sigma)");
+    arena_free(a);
+}
+
+Test(experiment, reads_limits)
+{
+    arena *a = arena_new();
+    const experiment *e =
+        load_right(a, "infer:\n"
+                      "  limits:\n"
+                      "    - {parameter: mu, side: lower}\n"
+                      "    - {parameter: sigma, side: upper, level: 0.9,\n"
+                      "       priors: [inverse, own], against: 2.5}\n");
+    const limit_request *l = e->infer.limits;
+    cr_assert_eq(e->infer.n_limits, 2);
+    cr_assert_str_eq(l[0].parameter, "mu");
+    cr_assert_not(l[0].upper);
+    cr_assert_eq(l[0].level, 0.95);
+    cr_assert_eq(l[0].priors, 1);
+    cr_assert(isnan(l[0].against));
+    cr_assert_str_eq(l[1].parameter, "sigma");
+    cr_assert(l[1].upper);
+    cr_assert_eq(l[1].level, 0.9);
+    cr_assert_eq(l[1].priors, 5);
+    cr_assert_eq(l[1].against, 2.5);
+    cr_assert_eq(l[1].where.line, 6);
+    cr_assert_eq(
+        load_right(a, "infer: {limits: {parameter: mu, side: upper}}\n")->infer.n_limits,
+        1);
+    cr_assert_eq(load_right(a, "infer: {limits: []}\n")->infer.n_limits, 0);
+    cr_assert_eq(load_right(a, "")->infer.n_limits, 0);
+    arena_free(a);
+}
+
+Test(experiment, limits_name_a_parameter_of_a_target)
+{
+    arena *a = arena_new();
+    const char *const names[] = {"mu", "sigma"};
+    const experiment *e =
+        load_right(a, "infer: {limits: {parameter: sigma, side: upper}}\n");
+    cr_assert_eq(experiment_check_parameters(e, 2, names), NRE_OK);
+    e = load_right(a, "infer:\n"
+                      "  target: [mu]\n"
+                      "  limits:\n"
+                      "    - {parameter: sigma, side: upper}\n"
+                      "    - {parameter: sgima, side: upper}\n");
+    cr_assert_eq(experiment_check_parameters(e, 2, names), NRE_ECONFIG);
+    cr_assert_str_eq(
+        error_message(),
+        "test.yaml:6:19: error: infer.limits: 'sigma' is in no target, so it is "
+        "marginalised everywhere\n"
+        "  add it to a target:  infer.target: [sigma]\n"
+        "test.yaml:7:19: error: infer.limits: the simulator has no parameter 'sgima'\n"
         "  did you mean 'sigma'?  (known: mu, sigma)");
     arena_free(a);
 }
