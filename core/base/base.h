@@ -28,7 +28,8 @@ enum core_status {
     NRE_EDATA = -23,   /* missing, corrupt, incompatible  exit 5  */
     NRE_EGATE = -24,   /* finished, a gate was missed     exit 7  */
     NRE_EEXISTS = -25, /* output exists                   exit 9  */
-    NRE_ELOCKED = -26  /* locked by a live process        exit 10 */
+    NRE_ELOCKED = -26, /* locked by a live process        exit 10 */
+    NRE_EPARTIAL = -27 /* a sweep failed in part          exit 8  */
 };
 
 /* Record a sentence for this thread and return STATUS: return fail(NRE_EIO, "...").  */

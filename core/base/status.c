@@ -94,6 +94,8 @@ const char *status_text(int status)
         return "output exists";
     case NRE_ELOCKED:
         return "locked by a live process";
+    case NRE_EPARTIAL:
+        return "a sweep failed in part";
     default:
         return "unknown status";
     }
@@ -118,6 +120,8 @@ int exit_code_of(int status)
         return 6;
     case NRE_EGATE:
         return 7;
+    case NRE_EPARTIAL:
+        return 8;
     case NRE_EEXISTS:
         return 9;
     case NRE_ELOCKED:

@@ -159,6 +159,7 @@ typedef struct experiment {
         uint64_t batch_size, epochs;
         uint64_t patience; /* epochs without a better validation loss; 0: all */
         uint64_t ensemble;
+        uint64_t replicate;        /* which of several independent trainings */
         double clip;               /* norm of the gradient; 0: none */
         bool standardise;          /* `standardise: none` turns it off */
         uint64_t checkpoint_every; /* epochs */
@@ -223,12 +224,43 @@ typedef struct config_request {
     const char *const *set;
     const uint64_t *seed; /* --seed, or NULL */
     plugins *plugins;
+    size_t n_sweep; /* --sweep PATH=[..]: more axes, in order */
+    const char *const *sweep;
 } config_request;
 
 /* Read, follow `extends:`, apply --set, check every key against the schema and the option tables
  * of the plugins it names.  The experiment lives in A.  Does not simulate, open data or create
- * instances; names of parameters are checked by experiment_check_parameters later. */
+ * instances; names of parameters are checked by experiment_check_parameters later.  A `sweep:` is
+ * left out. */
 int experiment_load(const config_request *r, arena *a, experiment **out);
+
+/* sweep.c: one file, many experiments */
+
+typedef struct sweep_axis {
+    const char *name;
+    size_t n;
+    const char *const *labels;
+} sweep_axis;
+typedef struct sweep_cell {
+    const char *name;          /* labels joined by commas: also its folder */
+    const char *const *labels; /* one of each axis */
+    experiment *experiment;
+} sweep_cell;
+typedef struct sweep {
+    const char *name;
+    size_t n_axes, n_cells;
+    const sweep_axis *axes;
+    const sweep_cell *cells; /* the last axis varies fastest */
+    uint64_t replicates;
+} sweep;
+enum { SWEEP_CELLS = 1000, SWEEP_LABEL = 100, SWEEP_NAME = 200 };
+/* What a config asks for: *ONE experiment, or with `sweep:` or --sweep *MANY, each cell checked as
+ * a config of its own: its overlays over the rest of the file, then --set and --seed.  The other
+ * of the two is NULL.  A mistake that several cells share is told once. */
+int config_load(const config_request *r, arena *a, experiment **one, sweep **many);
+/* Make E the K-th of its independent trainings. */
+int experiment_replicate(experiment *e, arena *a, uint64_t k);
+
 /* Once the simulator's parameters are known: overrides, targets, `at:` and limits name existing
  * ones, and a limit one of a target. */
 int experiment_check_parameters(const experiment *e, size_t n, const char *const *names);
@@ -279,6 +311,7 @@ typedef enum key_type {
     KEY_PARAMS,    /* its options, checked by their table */
     KEY_PRIOR,     /* {FAMILY: [..]} */
     KEY_TARGETS,
+    KEY_AXIS, /* of a sweep: {LABEL: {..}} */
     KEY_MAPS /* a list of maps, or one: the keys of each are those below it */
 } key_type;
 
@@ -345,13 +378,26 @@ size_t text_mark(const char *text, size_t n);       /* bytes of a byte order mar
 const char *text_shown(arena *a, const char *text); /* one short printable line */
 const char *real_text(arena *a, double value);      /* shortest that reads back */
 
+/* Add the mistakes of one cell of a sweep that are not told yet. */
+void mistakes_gather(mistakes *all, const mistakes *of_cell, const char *cell);
+/* Say which of N cells have a mistake, where not all do. */
+void mistakes_name_cells(mistakes *m, size_t n);
+
 /* CHILD over BASE, by the rules of `extends:`; both are used up. */
 node *tree_merge(const schema_key *k, node *base, node *child, const node *replace);
+typedef struct setting { /* PATH=VALUE of a command line */
+    const char *origin, *path;
+    node *root, *value; /* maps around the value; NULL when it is wrong, and told */
+} setting;
+int setting_parse(arena *a, mistakes *m, const char *option, const char *text,
+                     setting *out);
 /* Apply PATH=VALUE to *ROOT. */
 int tree_set(arena *a, mistakes *m, const char *assignment, node **root);
 
 /* Check SAID against the schema and give every key its value. */
 int tree_resolve(arena *a, mistakes *m, const node *said, node **out);
+int tree_resolve_key(arena *a, mistakes *m, const schema_key *k, const node *said,
+                     node **out);
 bool node_usable(const node *n); /* there, and no mistake in it */
 /* Absolute when it lies beside the file ORIGIN that says it, else as it is. */
 const char *path_beside(arena *a, const char *origin, const char *path);
@@ -362,5 +408,24 @@ int component_load(arena *a, mistakes *m, plugins *p, nre_kind kind, node *map,
  * keep their names only. */
 int experiment_from_text(const config_request *r, const char *text, size_t n, arena *a,
                          experiment **out);
+int config_from_text(const config_request *r, const char *text, size_t n, arena *a,
+                     experiment **one, sweep **many);
+
+enum { READER_CHAIN = 32 };
+typedef struct config_reader { /* a config being read */
+    const config_request *request;
+    arena *a;
+    mistakes *m;
+    size_t n_chain;
+    const char *chain[READER_CHAIN]; /* real paths, from the file to its ancestors */
+} config_reader;
+/* Apply --set, of `sweep` or of the rest, and to the rest --seed. */
+int config_set(config_reader *l, bool of_sweep, node **root);
+/* Check the tree, which becomes an experiment; *OUT NULL on failure. */
+int config_finish(config_reader *l, node *root, experiment **out);
+/* Give ROOT a `sweep` with the axes of --sweep. */
+int sweep_add_axes(config_reader *l, node *root);
+/* SAID, the `sweep` of ROOT, becomes cells. */
+int sweep_expand(config_reader *l, node *root, node *said, sweep **out);
 
 #endif

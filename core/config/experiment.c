@@ -5,15 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 1 << 20, MAX_CHAIN = 32 };
-
-typedef struct loader {
-    const config_request *request;
-    arena *a;
-    mistakes *m;
-    size_t n_chain;
-    const char *chain[MAX_CHAIN]; /* real paths, from the file to its ancestors */
-} loader;
+enum { MAX_BYTES = 1 << 20 };
 
 /* reading files */
 
@@ -32,7 +24,7 @@ static int read_stdin(char **text, size_t *n)
 }
 
 /* All of PATH in the arena, and known to the mistakes. */
-static int read_source(loader *l, const char *path, const char **text, size_t *n)
+static int read_source(config_reader *l, const char *path, const char **text, size_t *n)
 {
     char *read = NULL;
     int status = strcmp(path, "-") == 0 ? read_stdin(&read, n)
@@ -50,7 +42,7 @@ static int read_source(loader *l, const char *path, const char **text, size_t *n
     return NRE_OK;
 }
 
-static bool is_in_chain(const loader *l, const char *real)
+static bool is_in_chain(const config_reader *l, const char *real)
 {
     for (size_t i = 0; i < l->n_chain; i++)
         if (strcmp(l->chain[i], real) == 0)
@@ -66,14 +58,14 @@ static const char *real_path(arena *a, const char *path)
     return copy;
 }
 
-static void tell_extends(loader *l, const node *said, const char *what)
+static void tell_extends(config_reader *l, const node *said, const char *what)
 {
     mistake_add(l->m, said->origin, said->line, said->column, said->width, NULL,
                 "extends: %s", what);
 }
 
 /* As the user would name it: beside the file that says it. */
-static const char *base_path(loader *l, const node *said)
+static const char *base_path(config_reader *l, const node *said)
 {
     const char *folder =
         strncmp(said->origin, "--", 2) == 0 ? "." : path_folder(l->a, said->origin);
@@ -82,10 +74,10 @@ static const char *base_path(loader *l, const node *said)
     return path_join(l->a, folder, said->text);
 }
 
-static int parse_file(loader *l, const char *path, const char *text, size_t n,
+static int parse_file(config_reader *l, const char *path, const char *text, size_t n,
                       node **out);
 
-static int extend(loader *l, const node *said, node *child, node **out)
+static int extend(config_reader *l, const node *said, node *child, node **out)
 {
     const char *path = NULL, *real = NULL, *text = NULL;
     size_t n = 0;
@@ -103,7 +95,7 @@ static int extend(loader *l, const node *said, node *child, node **out)
                      arena_print(l->a, "'%s' extends itself in a circle", said->text));
         return NRE_OK;
     }
-    if (!real || l->n_chain == MAX_CHAIN) {
+    if (!real || l->n_chain == READER_CHAIN) {
         tell_extends(
             l, said,
             real ? "the chain is longer than 32 files"
@@ -122,7 +114,8 @@ static int extend(loader *l, const node *said, node *child, node **out)
 }
 
 /* Parse and follow `extends:`. */
-static int parse_file(loader *l, const char *path, const char *text, size_t n, node **out)
+static int parse_file(config_reader *l, const char *path, const char *text, size_t n,
+                      node **out)
 {
     int status = tree_parse(l->a, path, text, n, l->m, out);
     node *said = status == NRE_OK ? node_child(*out, "extends") : NULL;
@@ -133,7 +126,7 @@ static int parse_file(loader *l, const char *path, const char *text, size_t n, n
     return extend(l, said, child, out);
 }
 
-static int set_seed(loader *l, node **root)
+static int set_seed(config_reader *l, node **root)
 {
     node like = {.origin = "--seed", .key = "seed"};
     node *over = node_new(l->a, NODE_MAP, NULL),
@@ -481,7 +474,7 @@ static int outcome(const mistakes *m, size_t n_plugins)
     return mistakes_fail(m);
 }
 
-static int finish(loader *l, node *root, experiment *e)
+static int finish(config_reader *l, node *root, experiment *e)
 {
     node *tree = NULL;
     plugins *p = l->request->plugins;
@@ -505,43 +498,84 @@ static int finish(loader *l, node *root, experiment *e)
     return status == NRE_OK ? fill_name(e, tree, l->a) : status;
 }
 
-static int load(loader *l, const char *text, size_t n, experiment **out)
+int config_finish(config_reader *l, node *root, experiment **out)
 {
-    const config_request *r = l->request;
-    node *root = NULL;
     experiment *e = arena_alloc(l->a, 1, sizeof *e);
+    *out = NULL;
     if (!e)
         return fail(NRE_ENOMEM, "no memory for the config");
-    e->path = arena_copy(l->a, r->path);
-    int status = parse_file(l, r->path, text, n, &root);
-    for (size_t i = 0; status == NRE_OK && i < r->n_set; i++)
-        status = tree_set(l->a, l->m, r->set[i], &root);
-    if (status == NRE_OK && r->seed)
-        status = set_seed(l, &root);
-    if (status == NRE_OK)
-        status = finish(l, root, e);
-    else if (mistakes_count(l->m) > 0)
-        status = mistakes_fail(l->m);
+    e->path = arena_copy(l->a, l->request->path);
+    int status = finish(l, root, e);
     *out = status == NRE_OK ? e : NULL;
     return status;
+}
+
+static bool is_of_sweep(const char *assignment)
+{
+    return strncmp(assignment, "sweep", 5) == 0 && strchr(".=", assignment[5]);
+}
+
+int config_set(config_reader *l, bool of_sweep, node **root)
+{
+    const config_request *r = l->request;
+    int status = NRE_OK;
+    for (size_t i = 0; status == NRE_OK && i < r->n_set; i++)
+        if (is_of_sweep(r->set[i]) == of_sweep)
+            status = tree_set(l->a, l->m, r->set[i], root);
+    return status == NRE_OK && r->seed && !of_sweep ? set_seed(l, root) : status;
+}
+
+/* MANY NULL: without the sweep. */
+static int load(config_reader *l, const char *text, size_t n, experiment **one,
+                sweep **many)
+{
+    node *root = NULL, *said = NULL;
+    int status = parse_file(l, l->request->path, text, n, &root);
+    if (status == NRE_OK)
+        status = config_set(l, true, &root);
+    size_t before = mistakes_count(l->m);
+    if (status == NRE_OK && many)
+        status = sweep_add_axes(l, root);
+    if (mistakes_count(l->m) > before)
+        return mistakes_fail(l->m);
+    if (status == NRE_OK && (said = node_child(root, "sweep")) && many)
+        return sweep_expand(l, root, said, many);
+    if (said)
+        node_remove(root, said);
+    if (status == NRE_OK)
+        status = config_set(l, false, &root);
+    if (status == NRE_OK)
+        return config_finish(l, root, one);
+    return mistakes_count(l->m) > 0 ? mistakes_fail(l->m) : status;
+}
+
+int config_from_text(const config_request *r, const char *text, size_t n, arena *a,
+                     experiment **one, sweep **many)
+{
+    config_reader l = {.request = r, .a = a, .m = mistakes_new(a)};
+    *one = NULL;
+    if (many)
+        *many = NULL;
+    if (!l.m)
+        return fail(NRE_ENOMEM, "no memory for the config");
+    mistakes_source(l.m, r->path, text, n);
+    return load(&l, text, n, one, many);
 }
 
 int experiment_from_text(const config_request *r, const char *text, size_t n, arena *a,
                          experiment **out)
 {
-    loader l = {.request = r, .a = a, .m = mistakes_new(a)};
-    if (!l.m)
-        return fail(NRE_ENOMEM, "no memory for the config");
-    mistakes_source(l.m, r->path, text, n);
-    return load(&l, text, n, out);
+    return config_from_text(r, text, n, a, out, NULL);
 }
 
-int experiment_load(const config_request *r, arena *a, experiment **out)
+int config_load(const config_request *r, arena *a, experiment **one, sweep **many)
 {
-    loader l = {.request = r, .a = a, .m = mistakes_new(a)};
+    config_reader l = {.request = r, .a = a, .m = mistakes_new(a)};
     const char *text = NULL, *real = NULL;
     size_t n = 0;
-    *out = NULL;
+    *one = NULL;
+    if (many)
+        *many = NULL;
     if (!l.m)
         return fail(NRE_ENOMEM, "no memory for the config");
     int status = read_source(&l, r->path, &text, &n);
@@ -550,7 +584,12 @@ int experiment_load(const config_request *r, arena *a, experiment **out)
     real = real_path(a, r->path);
     if (real)
         l.chain[l.n_chain++] = real;
-    return load(&l, text, n, out);
+    return load(&l, text, n, one, many);
+}
+
+int experiment_load(const config_request *r, arena *a, experiment **out)
+{
+    return config_load(r, a, out, NULL);
 }
 
 /* once the simulator's parameters are known */

@@ -36,7 +36,7 @@ static void drop_excluded(const schema_key *k, node *base, const node *child)
 
 node *tree_merge(const schema_key *k, node *base, node *child, const node *replace)
 {
-    bool whole = child == replace || (k && k->type == KEY_PRIOR);
+    bool whole = child == replace || (k && (k->type == KEY_PRIOR || k->type == KEY_AXIS));
     if (whole || base->kind != NODE_MAP || child->kind != NODE_MAP)
         return child;
     bool known = !k || k->type != KEY_PARAMS;
@@ -67,22 +67,22 @@ static const char *value_of(const char *assignment)
     return equals ? equals + 1 : "";
 }
 
-static void unknown_path(arena *a, mistakes *m, const char *origin, const char *path,
-                         const schema_key *parent, const char *name, const char *rest,
-                         const char *assignment)
+static void unknown_path(arena *a, mistakes *m, const char *option, const char *origin,
+                         const char *path, const schema_key *parent, const char *name,
+                         const char *rest, const char *assignment)
 {
     const char *near = NULL, *hint = schema_hint(parent, name, a, &near);
     if (!near)
         mistake_add(m, origin, 0, 0, 0, hint, "no key '%s'", path);
     else
-        mistake_add(m, origin, 0, 0, 0, NULL, "no key '%s'; did you mean: --set %s%s=%s",
-                    path, near, rest, value_of(assignment));
+        mistake_add(m, origin, 0, 0, 0, NULL, "no key '%s'; did you mean: %s %s%s=%s",
+                    path, option, near, rest, value_of(assignment));
 }
 
 /* Nodes for the words of PATH, all known to the schema; *LEAF is the innermost, without
  * value. */
-static node *path_nodes(arena *a, mistakes *m, const char *origin, const char *path,
-                        const char *assignment, node **leaf)
+static node *path_nodes(arena *a, mistakes *m, const char *option, const char *origin,
+                        const char *path, const char *assignment, node **leaf)
 {
     node like = {.origin = origin, .line = 1, .column = 1};
     node *root = node_new(a, NODE_MAP, &like), *at = root;
@@ -95,7 +95,7 @@ static node *path_nodes(arena *a, mistakes *m, const char *origin, const char *p
         const schema_key *below =
             k && k->type == KEY_PARAMS ? k : schema_below(k, like.key);
         if (!below || n == 0) {
-            unknown_path(a, m, origin, path, k, like.key, word + n, assignment);
+            unknown_path(a, m, option, origin, path, k, like.key, word + n, assignment);
             return NULL;
         }
         k = below;
@@ -110,32 +110,46 @@ static node *path_nodes(arena *a, mistakes *m, const char *origin, const char *p
         }
         word += n + 1;
     }
-    fail(NRE_ENOMEM, "no memory for --set");
+    fail(NRE_ENOMEM, "no memory for %s", option);
     return NULL;
 }
 
-int tree_set(arena *a, mistakes *m, const char *assignment, node **root)
+int setting_parse(arena *a, mistakes *m, const char *option, const char *text,
+                  setting *out)
 {
-    const char *origin = arena_print(a, "--set %s", text_shown(a, assignment));
-    const char *equals = strchr(assignment, '=');
+    const char *origin = arena_print(a, "%s %s", option, text_shown(a, text));
+    const char *equals = strchr(text, '=');
+    *out = (setting){.origin = origin};
     if (!origin)
-        return fail(NRE_ENOMEM, "no memory for --set");
+        return fail(NRE_ENOMEM, "no memory for %s", option);
     if (!equals) {
-        mistake_add(m, origin, 0, 0, 0, NULL,
-                    "expected PATH=VALUE, as in train.epochs=5");
+        mistake_add(m, origin, 0, 0, 0, NULL, "expected PATH=VALUE, as in %s",
+                    strcmp(option, "--sweep") ? "train.epochs=5"
+                                              : "train.epochs=[5, 50]");
         return NRE_OK;
     }
-    const char *path = arena_print(a, "%.*s", (int)(equals - assignment), assignment);
     node *leaf = NULL, *value = NULL;
-    node *over = path ? path_nodes(a, m, origin, path, assignment, &leaf) : NULL;
+    out->path = arena_print(a, "%.*s", (int)(equals - text), text);
+    node *root =
+        out->path ? path_nodes(a, m, option, origin, out->path, text, &leaf) : NULL;
     int status =
-        over ? tree_parse(a, origin, equals + 1, strlen(equals + 1), m, &value) : NRE_OK;
-    if (!over || status != NRE_OK)
+        root ? tree_parse(a, origin, equals + 1, strlen(equals + 1), m, &value) : NRE_OK;
+    if (!root || status != NRE_OK)
         return status == NRE_ENOMEM ? status : NRE_OK;
     node *above = leaf->parent;
     value->key = leaf->key;
     node_remove(above, leaf);
     node_append(above, value);
-    *root = tree_merge(NULL, *root, over, value);
+    out->root = root;
+    out->value = value;
     return NRE_OK;
+}
+
+int tree_set(arena *a, mistakes *m, const char *text, node **root)
+{
+    setting said;
+    int status = setting_parse(a, m, "--set", text, &said);
+    if (status == NRE_OK && said.root)
+        *root = tree_merge(NULL, *root, said.root, said.value);
+    return status;
 }

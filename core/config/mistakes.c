@@ -18,6 +18,8 @@ struct mistake {
     mistake *next;
     const char *origin, *hint, *sentence;
     size_t line, column, width, order;
+    const char *cell; /* of a sweep: the first that has it */
+    size_t n_cells;
 };
 
 struct mistakes {
@@ -106,6 +108,47 @@ void mistake_add(mistakes *m, const char *origin, size_t line, size_t column,
                      .width = width,
                      .order = s ? s->order : m->n_sources};
     insert(m, new);
+}
+
+static mistake *same_mistake(const mistakes *m, const mistake *k)
+{
+    for (mistake *s = m->first; s; s = s->next)
+        if (s->line == k->line && s->column == k->column &&
+            strcmp(s->sentence, k->sentence) == 0 && strcmp(s->origin, k->origin) == 0)
+            return s;
+    return NULL;
+}
+
+void mistakes_gather(mistakes *all, const mistakes *of_cell, const char *cell)
+{
+    for (const mistake *k = of_cell->first; k; k = k->next) {
+        mistake *told = same_mistake(all, k);
+        if (told) {
+            told->n_cells++;
+            continue;
+        }
+        mistake_add(all, k->origin, k->line, k->column, k->width, k->hint, "%s",
+                    k->sentence);
+        if ((told = same_mistake(all, k))) {
+            told->cell = cell;
+            told->n_cells = 1;
+        }
+    }
+}
+
+void mistakes_name_cells(mistakes *m, size_t n)
+{
+    for (mistake *k = m->first; k; k = k->next) {
+        if (!k->cell || k->n_cells == n)
+            continue;
+        const char *sentence =
+            k->n_cells == 1
+                ? arena_print(m->a, "%s (in cell %s)", k->sentence, k->cell)
+                : arena_print(m->a, "%s (in %zu of %zu cells, such as %s)", k->sentence,
+                              k->n_cells, n, k->cell);
+        if (sentence)
+            k->sentence = sentence;
+    }
 }
 
 size_t mistakes_count(const mistakes *m)

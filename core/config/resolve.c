@@ -608,6 +608,28 @@ static node *resolve_switch(resolver *r, const schema_key *k, const node *said)
     return resolve_map(r, k, is_bool ? NULL : said);
 }
 
+/* Label: overlay, each a map as it was said; nothing is an empty one. */
+static node *resolve_axis(resolver *r, const schema_key *k, const node *said)
+{
+    if (said->kind != NODE_MAP)
+        return wrong_type(r, k, said);
+    if (said->n == 0) {
+        mistake_add(r->m, said->origin, said->line, said->column, said->width, NULL,
+                    "%s has no labels", node_path(said, r->a));
+        return NULL;
+    }
+    node *axis = node_new(r->a, NODE_MAP, said);
+    for (const node *c = said->first; axis && c; c = c->next) {
+        bool is_map = c->kind == NODE_MAP;
+        node *one = is_map ? node_copy(r->a, c) : node_new(r->a, NODE_MAP, c);
+        if (!is_map && !is_empty(c))
+            wrong(r, c, "a map of what this label changes", NULL);
+        if (one)
+            node_append(axis, one);
+    }
+    return axis;
+}
+
 /* any key */
 
 static node *resolve_value(resolver *r, const schema_key *k, const node *said)
@@ -637,6 +659,8 @@ static node *resolve_value(resolver *r, const schema_key *k, const node *said)
         return resolve_prior(r, k, said);
     case KEY_TARGETS:
         return resolve_targets(r, k, said);
+    case KEY_AXIS:
+        return resolve_axis(r, k, said);
     case KEY_PARAMS:
         return resolve_params(r, k, said);
     case KEY_MAP:
@@ -691,5 +715,13 @@ int tree_resolve(arena *a, mistakes *m, const node *said, node **out)
         wrong(&r, said, "a map of keys and values", "begin it with: schema: nereid/1");
     r.replacing = !is_map;
     *out = resolve_map(&r, NULL, is_map ? said : NULL);
+    return *out ? NRE_OK : fail(NRE_ENOMEM, "no memory for the config");
+}
+
+int tree_resolve_key(arena *a, mistakes *m, const schema_key *k, const node *said,
+                     node **out)
+{
+    resolver r = {a, m, said, 0};
+    *out = resolve(&r, k, said);
     return *out ? NRE_OK : fail(NRE_ENOMEM, "no memory for the config");
 }

@@ -142,6 +142,9 @@ static const schema_key KEYS[] = {
      .help = "Epochs without a better validation loss before training ends; 0: never."},
     {"train.ensemble", KEY_INT, "1", .lo = 1, .hi = 1000, AT(train.ensemble),
      .help = "Networks an estimator."},
+    {"train.replicate", KEY_INT, "0", .lo = 0, .hi = 1e6, AT(train.replicate),
+     .help = "Which of several independent trainings: each has its own initial weights "
+             "and batches."},
     {"train.clip", KEY_REAL, "0", .lo = 0, .hi = 1e30, AT(train.clip),
      .help = "Largest norm of the gradient; 0: no limit."},
     {"train.standardise", KEY_FLAG, "auto", .choices = "none|auto", AT(train.standardise),
@@ -241,13 +244,22 @@ static const schema_key KEYS[] = {
     {"report", KEY_MAP, .flags = KEY_QUIET, .help = "What is written for people."},
     {"report.html", KEY_BOOL, "true", .help = "One self-contained page.",
      AT(report.html)},
+
+    {"sweep", KEY_MAP, .flags = KEY_OPTIONAL,
+     .help = "Many experiments in one file: a cell for each combination of labels."},
+    {"sweep.axes", KEY_NAMES, .flags = KEY_REQUIRED,
+     .help = "What varies, by name; the last axis varies fastest."},
+    {"sweep.axes.*", KEY_AXIS, .example = "{short: {train: {epochs: 5}}, long: {}}",
+     .help = "By label, what is merged over the rest of the config."},
+    {"sweep.replicates", KEY_INT, "1", .lo = 1, .hi = 1000,
+     .help = "Independent trainings of each cell, on the same simulations."},
 };
 
 enum { N_KEYS = sizeof KEYS / sizeof KEYS[0] };
 
 /* Decided but of a later version: no near key is suggested in their place. */
 static const char LATER[] =
-    "sweep|rounds|infer.method|infer.calibrate|infer.prior|train.online|"
+    "rounds|infer.method|infer.calibrate|infer.prior|train.online|"
     "train.accumulate|plugins|tables";
 
 static const prior_family FAMILIES[] = {
@@ -411,6 +423,8 @@ static const char *value_text(const schema_key *k, arena *a)
         return "a family and its arguments, {uniform: [low, high]}";
     case KEY_TARGETS:
         return "all, a parameter, a list of parameters, or a list of targets";
+    case KEY_AXIS:
+        return "a map of labels, each with a map of what it changes";
     case KEY_MAPS:
         return "a map, or a list of maps";
     }
@@ -610,7 +624,8 @@ static bool is_comment(const schema_key *k)
 
 static void put_starter_line(FILE *out, const schema_key *k, arena *a)
 {
-    const char *name = strcmp(key_name(k), "*") == 0 ? "theta" : key_name(k);
+    const char *any = k->type == KEY_AXIS ? "training" : "theta";
+    const char *name = strcmp(key_name(k), "*") == 0 ? any : key_name(k);
     const char *value = has_below(k) ? "" : k->fallback ? k->fallback : k->example;
     const char *line = arena_print(a, "%*s%s%s:%s%s", (int)(2 * depth_of(k)), "",
                                    is_comment(k) ? "# " : "", name,

@@ -16,6 +16,8 @@ static const verb_help VERBS[] = {
     {"evaluate", "RUNDIR",
      "log ratios and gradients of pairs: --theta T.npy --x X.npy -o OUT.npy"},
     {"check", "CONFIG", "push one mini-batch through everything; writes nothing"},
+    {"status", "DIR", "where a run or a sweep stands"},
+    {"table", "DIR...", "compare finished runs and sweeps, partial ones too"},
     {"plugins", "[KIND] [NAME] | check FILE.so", "list, describe or test plugins"},
     {"new", "KIND NAME",
      "a commented plugin that compiles: simulator, architecture, sampler"},
@@ -96,6 +98,11 @@ static int take_set(command *c, const option *o, const char *value)
     return take_item(o, value, &c->n_set, c->set);
 }
 
+static int take_sweep(command *c, const option *o, const char *value)
+{
+    return take_item(o, value, &c->n_sweep, c->sweep);
+}
+
 static int take_plugin_path(command *c, const option *o, const char *value)
 {
     return take_item(o, value, &c->n_plugin_path, c->plugin_path);
@@ -142,10 +149,20 @@ static int take_time_limit(command *c, const option *o, const char *value)
 #define TEXT(member) take_text, offsetof(command, member)
 #define SWITCH(member) take_switch, offsetof(command, member)
 static const option OPTIONS[] = {
-    {"out", 'o', "PATH", "run,simulate,infer,evaluate,new",
+    {"out", 'o', "PATH", "run,simulate,infer,evaluate,new,table",
      "where results go (run: default runs/NAME)", TEXT(out)},
     {"set", 0, "PATH=VALUE", "run,simulate,check,explain", "override a key of the config",
      take_set, 0},
+    {"sweep", 0, "PATH=[A, B]", "run,check", "one more axis: a cell for each value",
+     take_sweep, 0},
+    {"cell", 0, "ID", "run,check", "only this cell of a sweep, A,B or A,B/r0",
+     TEXT(cell)},
+    {"keep-going", 0, NULL, "run",
+     "of a sweep: a failed cell does not stop the others "
+     "(default)",
+     SWITCH(keep_going)},
+    {"fail-fast", 0, NULL, "run", "of a sweep: stop at the first cell that fails",
+     SWITCH(fail_fast)},
     {"until", 0, "STAGE", "run", "stop after simulate, train, infer, diagnose or report",
      TEXT(until)},
     {"dry-run", 'n', NULL, "run", "what would run or be reused, and why",
@@ -179,8 +196,8 @@ static const option OPTIONS[] = {
     {"quiet", 'q', NULL, NULL, "warnings and errors only", SWITCH(quiet)},
     {"verbose", 'v', NULL, NULL, "more", SWITCH(verbose)},
     {"progress", 0, "STYLE", NULL, "auto, bar, lines or none", take_progress, 0},
-    {"json", 0, NULL, "run,infer,check,plugins,explain", "results as JSON on stdout",
-     SWITCH(json)},
+    {"json", 0, NULL, "run,infer,check,plugins,explain,status,table",
+     "results as JSON on stdout", SWITCH(json)},
     {"help", 'h', NULL, NULL, "this text", SWITCH(help)},
     {"version", 0, NULL, NULL, "version", SWITCH(version)},
 };

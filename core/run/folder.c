@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <gsl/gsl_version.h>
 #include <hdf5.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/utsname.h>
@@ -63,21 +64,48 @@ static bool is_begun(arena *a, const char *path)
            file_exists(path_join(a, path, "resolved.yaml"));
 }
 
+/* "process 123 on host" of a lock's file; its number, 0 when unknown or of another host. */
+static long holder_of(int lock, char text[128])
+{
+    struct utsname host;
+    char name[96] = {0};
+    long pid = 0;
+    ssize_t n = pread(lock, text, 127, 0);
+    text[n > 0 ? n : 0] = 0;
+    text[strcspn(text, "\n")] = 0;
+    uname(&host);
+    bool here = sscanf(text, "process %ld on %80s", &pid, name) == 2 &&
+                strncmp(name, host.nodename, 80) == 0;
+    return here ? pid : 0;
+}
+
+/* Take the lock, exclusive or shared.  Where the holder itself is dead, what it started is about
+ * to follow: a moment's patience. */
+static int flock_patiently(int lock, int how, char holder[128])
+{
+    enum { TRIES = 250 }; /* of 20 ms */
+    for (int i = 0; flock(lock, how | LOCK_NB); i++) {
+        long pid = holder_of(lock, holder);
+        bool dead = pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+        if (!dead || i == TRIES)
+            return NRE_ELOCKED;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return NRE_OK;
+}
+
 /* Hold PATH/lock: the kernel lets go of it when this process ends, however it ends. */
-static int lock_take(folder *f)
+static int lock_take(folder *f, int how)
 {
     const char *path = folder_path(f, "lock");
     f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (f->lock < 0)
         return fail(NRE_EIO, "cannot open '%s': %s", path, strerror(errno));
     char holder[128] = {0};
-    if (flock(f->lock, LOCK_EX | LOCK_NB)) {
-        ssize_t n = read(f->lock, holder, sizeof holder - 1);
-        holder[strcspn(holder, "\n")] = 0;
+    if (flock_patiently(f->lock, how, holder))
         return fail(NRE_ELOCKED,
                     "'%s' is in use by %s; wait for it or choose another folder", f->path,
-                    n > 0 ? holder : "another process");
-    }
+                    *holder ? holder : "another process");
     struct utsname host;
     uname(&host);
     int n = snprintf(holder, sizeof holder, "process %ld on %.80s\n", (long)getpid(),
@@ -85,6 +113,29 @@ static int lock_take(folder *f)
     if (ftruncate(f->lock, 0) || pwrite(f->lock, holder, (size_t)n, 0) != n)
         return fail(NRE_EIO, "cannot write '%s': %s", path, strerror(errno));
     return NRE_OK;
+}
+
+int lock_wait(const char *path, int *out)
+{
+    int rc = NRE_OK, lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    *out = -1;
+    if (lock < 0)
+        return fail(NRE_EIO, "cannot open '%s': %s", path, strerror(errno));
+    while (!rc && flock(lock, LOCK_EX | LOCK_NB)) {
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        rc = stop_check();
+    }
+    if (rc)
+        close(lock);
+    else
+        *out = lock;
+    return rc;
+}
+
+void lock_release(int lock)
+{
+    if (lock >= 0)
+        close(lock);
 }
 
 /* Refuse to move a folder in which a live process works. */
@@ -146,7 +197,7 @@ int folder_open(const char *path, bool resume, bool force, const char *advice,
         return rc;
     rc = folder_prepare(f, resume, force, advice);
     if (!rc)
-        rc = lock_take(f);
+        rc = lock_take(f, LOCK_EX);
     if (!rc)
         remove_temporaries(f);
     if (!rc && !(f->log = fopen(folder_path(f, "log.txt"), "a")))
@@ -160,6 +211,32 @@ int folder_open(const char *path, bool resume, bool force, const char *advice,
     log_file(f->log);
     unlink(folder_path(f, "DONE"));
     unlink(folder_path(f, "FAILED"));
+    *out = f;
+    return NRE_OK;
+}
+
+int folder_share(const char *path, folder **out)
+{
+    folder *f = NULL;
+    *out = NULL;
+    int rc = folder_peek(path, &f);
+    if (rc)
+        return rc;
+    if (file_exists(path) && !is_empty(path) && !is_begun(f->arena, path))
+        rc = fail(NRE_EEXISTS,
+                  "'%s' exists and holds no results of nereid; choose another folder",
+                  path);
+    if (!rc)
+        rc = folder_make(path);
+    if (!rc)
+        rc = lock_take(f, LOCK_SH);
+    if (!rc && !(f->log = fopen(folder_path(f, "log.txt"), "a")))
+        rc = fail(NRE_EIO, "cannot write in '%s': %s", path, strerror(errno));
+    if (rc) {
+        folder_close(f);
+        return rc;
+    }
+    log_file(f->log);
     *out = f;
     return NRE_OK;
 }

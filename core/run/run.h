@@ -24,14 +24,16 @@ typedef struct command {
     const char *verb;
     size_t n_arguments;
     const char *arguments[8]; /* after the verb */
-    const char *out, *until, *observation, *sampler, *theta, *x, *at, *target, *config;
-    size_t n_set, n_plugin_path;
-    const char *set[COMMAND_LIST], *plugin_path[COMMAND_LIST];
+    const char *out, *until, *observation, *sampler, *theta, *x, *at, *target, *config,
+        *cell;
+    size_t n_set, n_sweep, n_plugin_path;
+    const char *set[COMMAND_LIST], *sweep[COMMAND_LIST], *plugin_path[COMMAND_LIST];
     bool has_seed, has_n;
     uint64_t seed, n;
     unsigned threads;  /* 0: all cores */
     double time_limit; /* seconds; 0: none */
-    bool dry_run, resume, force, each, joint, json, quiet, verbose, help, version;
+    bool dry_run, resume, force, keep_going, fail_fast;
+    bool each, joint, json, quiet, verbose, help, version;
     progress_style progress;
 } command;
 
@@ -45,6 +47,7 @@ int command_help(const char *verb, FILE *out); /* NULL: all verbs */
 typedef struct session {
     arena *arena;
     plugins *plugins;
+    bool borrows; /* the plugins are another's */
     experiment *experiment;
     pool *workers;
     progress *watch; /* may be NULL; not owned */
@@ -60,6 +63,8 @@ typedef struct session_request {
     const char *config;     /* path of a YAML file */
     const command *command; /* --set, --seed, --plugin-path, --threads */
     progress *watch;
+    plugins *plugins;       /* with EXPERIMENT: already loaded; borrowed; else NULL */
+    experiment *experiment; /* of a cell; NULL: read the config */
 } session_request;
 /* Read the config, make the instances, resolve targets, build the networks.  Simulates nothing. */
 int session_open(const session_request *r, session **out);
@@ -70,6 +75,9 @@ void session_close(session *s);
 int services_of_data(arena *a, host_services *out);
 /* The plugin folders of a command. */
 int command_plugins(const command *c, plugins **out);
+/* One experiment or many (config_load) by the first argument of a command, in A. */
+int command_config(const command *c, plugins *p, arena *a, experiment **one,
+                   sweep **many);
 unsigned command_threads(const command *c);
 
 /* folder.c: the run directory */
@@ -85,7 +93,13 @@ typedef struct folder {
  * PATH.old-TIME; a live process in it is NRE_ELOCKED. */
 int folder_open(const char *path, bool resume, bool force, const char *advice,
                 folder **out);
+/* One that several processes work in at once: nothing is moved or cleaned, and folder_open waits
+ * its turn elsewhere (NRE_ELOCKED). */
+int folder_share(const char *path, folder **out);
 void folder_close(folder *f);
+/* Wait for a lock of another process; a wish to stop ends the waiting. */
+int lock_wait(const char *path, int *out);
+void lock_release(int lock);
 /* Only the name: nothing is made, locked or logged. */
 int folder_peek(const char *path, folder **out);
 const char *folder_path(const folder *f, const char *format, ...)
@@ -119,6 +133,8 @@ int stage_done(stages *s, const char *name, const char *inputs, double seconds);
 /* Before its outputs are touched, or when they turn out damaged: it will run again. */
 int stage_forget(stages *s, const char *name);
 double stage_seconds(const stages *s, const char *name); /* NAN when unknown */
+/* What the first line of the inputs B says that A does not have as it is, in MEMORY; NULL: nothing. */
+const char *inputs_difference(const char *a, const char *b, arena *memory);
 
 /* the stages: one file each */
 
@@ -134,7 +150,9 @@ typedef struct run {
         *row_inputs[3]; /* of each purpose, once known: files are hashed only once */
     stages *stages;
     progress *watch;
-    json_t *result; /* of --json, or NULL: stages, notes, tables */
+    const char *store; /* of a sweep: datasets by what they are made of; else NULL */
+    json_t *planned;   /* of a dry run of a sweep: {KEY: true} of what will be there */
+    json_t *result;    /* of --json, or NULL: stages, notes, tables */
     size_t n_timings;
     timing_row *timings; /* grows; in the folder's arena */
 } run;
@@ -147,8 +165,44 @@ typedef struct unit {
     const char *inputs;
     /* The first of its outputs that is not there, in the folder's arena; NULL: all are. */
     const char *(*missing)(const run *r, const struct unit *u);
+    /* Whether another cell of the sweep has made its outputs, so that performing it is cheap;
+     * NULL: never. */
+    bool (*shared)(run *r, const struct unit *u);
     int (*perform)(run *r, const struct unit *u, double *rate, const char **rate_unit);
 } unit;
+/* run_one.c: the stages of one experiment, in a folder */
+
+typedef struct run_request {
+    session *session;
+    const command *command; /* --resume, --force, --dry-run, --json */
+    watch *watch;           /* may be NULL */
+    const char *path;       /* of the folder */
+    const char *config;     /* the config as given, to be kept; "-": none */
+    const char *store;      /* as in run */
+    size_t last;            /* number of the last stage */
+    double started;         /* seconds_now() at the beginning */
+    FILE *out;              /* summary; NULL: none */
+} run_request;
+enum { STAGE_REPORT = 4 };
+double seconds_now(void);
+/* Number of the stage that --until names; the last one without it. */
+int last_stage(const command *c, size_t *out);
+int run_one(const run_request *q);
+/* Whether a run has ended (DONE) and nothing of it would run again; its message when it missed a
+ * gate, else "". */
+int run_is_finished(const run_request *q, bool *finished, const char **missed);
+/* What run_one would do: {"stage", "action", "reason"} a unit, added to LIST; PLANNED as in run. */
+int run_foresee(const run_request *q, json_t *planned, json_t *list);
+
+/* sweep.c: the runs of a sweep, one after another, each in a process of its own */
+int sweep_run(const command *c, plugins *p, const sweep *s, size_t last, double started);
+
+/* compare.c: tables of the finished runs below folders, which are runs or sweeps */
+/* Tables into the folder TABLES and a page (NULL: none), a short form on OUT (NULL: none).
+ * NRE_EDATA when nothing is finished in any of them. */
+int compare_folders(size_t n, const char *const *paths, const char *tables,
+                    const char *page, FILE *out);
+
 /* Units of each stage in order, in the folder's arena. */
 int units_of_run(run *r, size_t *n, const unit **out);
 int units_simulate(run *r, arena *a, size_t *n, unit **out);
@@ -223,6 +277,8 @@ int verb_plugins(const command *c);
 int verb_new(const command *c);
 int verb_init(const command *c);
 int verb_explain(const command *c);
+int verb_table(const command *c);
+int verb_status(const command *c);
 
 /* plugin_new.c, plugin_check.c */
 

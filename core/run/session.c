@@ -10,6 +10,21 @@ int command_plugins(const command *c, plugins **out)
     return plugins_new(c->n_plugin_path, c->plugin_path, out);
 }
 
+int command_config(const command *c, plugins *p, arena *a, experiment **one, sweep **many)
+{
+    config_request request = {.path = c->arguments[0],
+                              .n_set = c->n_set,
+                              .set = c->set,
+                              .seed = c->has_seed ? &c->seed : NULL,
+                              .plugins = p,
+                              .n_sweep = c->n_sweep,
+                              .sweep = c->sweep};
+    int rc = config_load(&request, a, one, many);
+    if (!rc && *one && c->cell)
+        rc = fail(NRE_EUSAGE, "--cell %s: '%s' has no sweep", c->cell, request.path);
+    return rc;
+}
+
 unsigned command_threads(const command *c)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -87,6 +102,16 @@ static int find_targets(session *s)
     return NRE_OK;
 }
 
+/* "FILE:LINE:COLUMN", or the option that said it. */
+static const char *place_text(const session *s, place p)
+{
+    const char *text =
+        p.line == 0 || strncmp(p.origin, "--", 2) == 0
+            ? p.origin
+            : arena_print(s->arena, "%s:%zu:%zu", p.origin, p.line, p.column);
+    return text ? text : "the config";
+}
+
 static int check_limit(const session *s, const limit_request *l)
 {
     const prior *p = simulator_prior(s->simulator);
@@ -95,23 +120,21 @@ static int check_limit(const session *s, const limit_request *l)
     while (k + 1 < p->n && strcmp(p->of[k].name, l->parameter) != 0)
         k++;
     for (unsigned kind = 0; kind < LIMIT_PRIORS; kind++) {
-        const char *why =
-            l->priors & 1u << kind ? limit_prior_problem(p, k, (limit_prior)kind) : NULL;
+        bool asked = l->priors & 1u << kind;
+        const char *why = asked ? limit_prior_problem(p, k, (limit_prior)kind) : NULL;
         if (why)
-            return fail(NRE_ECONFIG,
-                        "%s:%zu:%zu: error: infer.limits: '%s' cannot be given the prior "
-                        "'%s': %s",
-                        l->priors_where.origin, l->priors_where.line,
-                        l->priors_where.column, l->parameter, LIMIT_PRIOR_NAMES[kind],
-                        why);
+            return fail(
+                NRE_ECONFIG,
+                "%s: error: infer.limits: '%s' cannot be given the prior '%s': %s",
+                place_text(s, l->priors_where), l->parameter, LIMIT_PRIOR_NAMES[kind],
+                why);
     }
     marginal_support(&p->of[k], &lo, &hi);
     if (l->against < lo || l->against > hi)
         return fail(NRE_ECONFIG,
-                    "%s:%zu:%zu: error: infer.limits: against = %g lies outside the "
-                    "prior of '%s', %g to %g",
-                    l->against_where.origin, l->against_where.line,
-                    l->against_where.column, l->against, l->parameter, lo, hi);
+                    "%s: error: infer.limits: against = %g lies outside the prior of "
+                    "'%s', %g to %g",
+                    place_text(s, l->against_where), l->against, l->parameter, lo, hi);
     return NRE_OK;
 }
 
@@ -172,7 +195,9 @@ static int session_new(const session_request *r, session **out)
     }
     s->arena = a;
     s->watch = r->watch;
-    int rc = command_plugins(r->command, &s->plugins);
+    s->plugins = r->plugins;
+    s->borrows = r->plugins != NULL;
+    int rc = s->borrows ? NRE_OK : command_plugins(r->command, &s->plugins);
     if (!rc)
         rc = pool_new(command_threads(r->command), &s->workers);
     s->services = (host_services){.workers = s->workers, .watcher = s->watch};
@@ -187,7 +212,8 @@ static int session_load(session *s, const session_request *r)
                               .set = c->set,
                               .seed = c->has_seed ? &c->seed : NULL,
                               .plugins = s->plugins};
-    int rc = experiment_load(&request, s->arena, &s->experiment);
+    s->experiment = r->experiment;
+    int rc = s->experiment ? NRE_OK : experiment_load(&request, s->arena, &s->experiment);
     if (!rc)
         rc = make_instance(s, &s->experiment->simulator.component, &s->simulator_plugin);
     if (!rc)
@@ -255,6 +281,7 @@ void session_close(session *s)
     instance_free(s->architecture);
     instance_free(s->simulator_plugin);
     pool_free(s->workers);
-    plugins_free(s->plugins);
+    if (!s->borrows)
+        plugins_free(s->plugins);
     arena_free(s->arena);
 }

@@ -1,8 +1,10 @@
 /* The simulate stage: one dataset a purpose. */
 #include "run/run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const PURPOSES[3] = {"train", "validation", "test"};
 
@@ -92,33 +94,124 @@ static int check_tally(const run *r, const tally *t, const char *purpose)
         100 * fraction, purpose, 100 * most);
 }
 
-static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
+/* the store of a sweep: cells that ask for the same simulations find them there */
+
+/* All that decides the files of a dataset: what makes a row, how many, in which shards. */
+static int dataset_key(run *r, size_t purpose, const char **out)
+{
+    arena *a = r->folder->arena;
+    const char *prefix = arena_print(a, "datasets.%s", PURPOSES[purpose]), *rows = NULL;
+    int rc = row_inputs(r, purpose, &rows);
+    if (rc)
+        return rc;
+    const experiment *e = r->session->experiment;
+    const char *text =
+        arena_print(a, "%s%sshard = %llu\n", rows, experiment_inputs(e, a, 1, &prefix),
+                    (unsigned long long)dataset_request_of(e, purpose)->shard);
+    *out = text ? arena_copy(a, hash_hex(hash_string(text)).hex) : NULL;
+    return *out ? NRE_OK : fail(NRE_ENOMEM, "no memory for the name of a dataset");
+}
+
+/* Where the link PATH leads, its last part; NULL when it is none. */
+static const char *link_key(arena *a, const char *path)
+{
+    char leads[4096];
+    ssize_t n = readlink(path, leads, sizeof leads - 1);
+    leads[n > 0 ? n : 0] = 0;
+    const char *slash = strrchr(leads, '/');
+    return slash ? arena_copy(a, slash + 1) : NULL;
+}
+
+/* data/PURPOSE becomes a link to STORE/KEY.  A link to another dataset is taken away: what
+ * it leads to is of other cells. */
+static int link_dataset(run *r, size_t purpose, const char *key)
+{
+    arena *a = r->folder->arena;
+    const char *path = folder_of(r, purpose), *linked = link_key(a, path);
+    if (linked && strcmp(linked, key) != 0) {
+        unlink(path);
+        linked = NULL;
+    }
+    if (!r->store || linked)
+        return NRE_OK;
+    const char *there = arena_print(a, "../../../../store/%s", key);
+    int rc = folder_make(path_join(a, r->store, key));
+    if (!rc)
+        rc = folder_make(source_path(r, "data"));
+    if (!rc && symlink(there, path) && errno != EEXIST)
+        rc = fail(NRE_EIO, "cannot link '%s' to '%s': %s", path, there, strerror(errno));
+    return rc;
+}
+
+/* True when the store has the dataset whole; its tally. */
+static bool is_stored(const run *r, size_t purpose, const char *fingerprint, tally *count)
+{
+    dataset *d = NULL;
+    if (!r->store || !dataset_is_there(folder_of(r, purpose), fingerprint))
+        return false;
+    if (dataset_open(folder_of(r, purpose), &d))
+        return false; /* damaged: it is made anew */
+    *count = *dataset_tally(d);
+    dataset_close(d);
+    return true;
+}
+
+static bool shared(run *r, const unit *u)
+{
+    const char *key = NULL, *rows = NULL;
+    if (!r->store || dataset_key(r, u->index, &key) || row_inputs(r, u->index, &rows))
+        return false;
+    if (json_object_get(r->planned, key))
+        return true;
+    if (r->planned)
+        json_object_set_new(r->planned, key, json_true());
+    return dataset_is_there(path_join(r->folder->arena, r->store, key),
+                            hash_hex(hash_string(rows)).hex);
+}
+
+/* making */
+
+static int make_dataset(run *r, size_t purpose, const char *fingerprint, tally *count)
 {
     session *s = r->session;
-    const dataset_request *d = dataset_request_of(s->experiment, u->index);
-    const char *inputs = NULL;
-    int rc = row_inputs(r, u->index, &inputs);
+    const dataset_request *d = dataset_request_of(s->experiment, purpose);
+    dataset_plan wish = {
+        .folder = folder_of(r, purpose),
+        .draw = {.seed = s->experiment->seed,
+                 .purpose = PURPOSES[purpose],
+                 .n = d->n,
+                 .on_invalid = (int)s->experiment->simulator.on_invalid,
+                 .clean = purpose == 0 && simulator_has_noise(s->simulator)},
+        .shard_rows = d->shard,
+        .fingerprint = fingerprint};
+    if (d->file || d->theta) {
+        import_request import = {d->file, d->theta, d->x, 0, d->n, d->noise_included};
+        return dataset_import(s->simulator, &import, &wish, s->workers, r->watch, count);
+    }
+    int rc = simulator_prepare(s->simulator);
+    return rc ? rc : dataset_make(s->simulator, &wish, s->workers, r->watch, count, NULL);
+}
+
+static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
+{
+    const char *inputs = NULL, *key = NULL;
+    int lock = -1, rc = row_inputs(r, u->index, &inputs);
+    if (!rc)
+        rc = dataset_key(r, u->index, &key);
+    if (!rc)
+        rc = link_dataset(r, u->index, key);
+    if (!rc && r->store)
+        rc = lock_wait(arena_print(r->folder->arena, "%s/%s.lock", r->store, key), &lock);
     if (rc)
         return rc;
     hash_text fingerprint = hash_hex(hash_string(inputs));
-    dataset_plan wish = {
-        .folder = folder_of(r, u->index),
-        .draw = {.seed = s->experiment->seed,
-                 .purpose = PURPOSES[u->index],
-                 .n = d->n,
-                 .on_invalid = (int)s->experiment->simulator.on_invalid,
-                 .clean = u->index == 0 && simulator_has_noise(s->simulator)},
-        .shard_rows = d->shard,
-        .fingerprint = fingerprint.hex};
     tally count = {0};
-    if (d->file || d->theta) {
-        import_request import = {d->file, d->theta, d->x, 0, d->n, d->noise_included};
-        rc = dataset_import(s->simulator, &import, &wish, s->workers, r->watch, &count);
-    } else if (!(rc = simulator_prepare(s->simulator))) {
-        rc = dataset_make(s->simulator, &wish, s->workers, r->watch, &count, NULL);
-    }
-    *rate = (double)count.attempts;
+    if (is_stored(r, u->index, fingerprint.hex, &count))
+        log_say(NRE_DEBUG, "%s: drawn before, in %s/%s", u->name, r->store, key);
+    else if (!(rc = make_dataset(r, u->index, fingerprint.hex, &count)))
+        *rate = (double)count.attempts;
     *rate_unit = "simulations/s";
+    lock_release(lock);
     return rc ? rc : check_tally(r, &count, PURPOSES[u->index]);
 }
 
@@ -159,6 +252,7 @@ int units_simulate(run *r, arena *a, size_t *n, unit **out)
                        .stage = "simulate",
                        .index = i,
                        .missing = missing,
+                       .shared = shared,
                        .perform = perform};
         int rc = dataset_inputs(r, i, &u[*n].inputs);
         if (rc)

@@ -61,6 +61,7 @@ static int settings_of(const experiment *e, size_t member, train_settings *out)
         .checkpoint_every = e->train.checkpoint_every,
         .clip = e->train.clip,
         .seed = e->seed,
+        .replicate = e->train.replicate,
         .member = member,
     };
     return NRE_OK;

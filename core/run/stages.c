@@ -74,8 +74,7 @@ static const char *change_text(const char *old, size_t old_n, const char *new, s
                        (int)(old_n - at), old + at, (int)(n - at), new + at);
 }
 
-/* What the first line of B says that A does not have as it is. */
-static const char *difference(const char *a, const char *b, arena *memory)
+const char *inputs_difference(const char *a, const char *b, arena *memory)
 {
     for (const char *p = b; *p; p += strcspn(p, "\n"), p += *p == '\n') {
         size_t n = strcspn(p, "\n"), old_n = 0;
@@ -101,7 +100,7 @@ bool stage_is_done(const stages *s, const char *name, const char *inputs, arena 
     *reason = "same inputs";
     if (!strcmp(old, inputs))
         return true;
-    *reason = difference(old, inputs, a);
+    *reason = inputs_difference(old, inputs, a);
     if (!*reason)
         *reason = "an input is gone";
     return false;

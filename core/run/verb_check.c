@@ -200,7 +200,7 @@ int verb_check(const command *c)
     sample_rows b = {0};
     if (c->n_arguments != 1)
         return fail(NRE_EUSAGE, "nereid check takes one config: nereid check CONFIG");
-    session_request request = {c->arguments[0], c, NULL};
+    session_request request = {.config = c->arguments[0], .command = c};
     int rc = session_open(&request, &s);
     if (!rc)
         rc = simulate_sample(s, &b);

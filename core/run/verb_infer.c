@@ -20,7 +20,8 @@ int run_open(const char *path, const command *c, progress *w, session **s, folde
         if (!plain.set[0])
             return fail(NRE_ENOMEM, "no memory to open '%s'", path);
     }
-    session_request request = {folder_path(*f, "resolved.yaml"), &plain, w};
+    session_request request = {
+        .config = folder_path(*f, "resolved.yaml"), .command = &plain, .watch = w};
     if (!file_exists(request.config))
         rc =
             fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);

@@ -129,7 +129,7 @@ static json_t *fields_json(const simulator *s)
 static void describe_simulator(const command *c, const char *name, arena *a, json_t *j)
 {
     session *s = NULL;
-    session_request request = {name, c, NULL};
+    session_request request = {.config = name, .command = c};
     int rc = session_of_simulator(&request, &s);
     if (rc && !j)
         printf("\nparameters and shapes depend on its options (%s)\n", error_message());

@@ -3,296 +3,70 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-static const char *const STAGES[] = {"simulate", "train", "infer", "diagnose", "report"};
-enum { N_STAGES = sizeof STAGES / sizeof STAGES[0] };
-
-static double now(void)
+static int run_alone(const command *c, plugins *p, experiment *e, watch *w, size_t last,
+                     double started)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-int units_of_run(run *r, size_t *n, const unit **out)
-{
-    typedef int units_of(run * r, arena * a, size_t * n, unit * *out);
-    static units_of *const MAKERS[] = {units_simulate, units_train, units_infer,
-                                       units_diagnose};
-    arena *a = r->folder->arena;
-    unit *parts[4], *all;
-    size_t counts[4], total = 0;
-    for (size_t i = 0; i < 4; i++) {
-        int rc = MAKERS[i](r, a, &counts[i], &parts[i]);
-        if (rc)
-            return rc;
-        total += counts[i];
-    }
-    if (!(all = arena_alloc(a, total + 1, sizeof *all)))
-        return fail(NRE_ENOMEM, "no memory for the stages");
-    *n = 0;
-    for (size_t i = 0; i < 4; i++)
-        for (size_t k = 0; k < counts[i]; k++)
-            all[(*n)++] = parts[i][k];
-    *out = all;
-    return NRE_OK;
-}
-
-/* Number of the stage that --until names; the last one without it. */
-static int last_stage(const command *c, size_t *out)
-{
-    *out = N_STAGES - 1;
-    if (!c->until)
-        return NRE_OK;
-    for (size_t i = 0; i < N_STAGES; i++)
-        if (!strcmp(c->until, STAGES[i])) {
-            *out = i;
-            return NRE_OK;
-        }
-    const char *near = text_nearest(c->until, N_STAGES, STAGES);
-    return fail(NRE_EUSAGE,
-                "--until %s: no such stage%s%s; there are simulate, train, infer, "
-                "diagnose, report",
-                c->until, near ? "; did you mean: --until " : "", near ? near : "");
-}
-
-static size_t stage_number(const char *stage)
-{
-    for (size_t i = 0; i < N_STAGES; i++)
-        if (!strcmp(stage, STAGES[i]))
-            return i;
-    return N_STAGES;
-}
-
-static bool is_reusable(const run *r, const unit *u, const char **reason)
-{
-    bool done = stage_is_done(r->stages, u->name, u->inputs, r->folder->arena, reason);
-    const char *gone = done ? u->missing(r, u) : NULL;
-    if (gone)
-        *reason = arena_print(r->folder->arena, "%s is gone", gone);
-    return done && !gone;
-}
-
-static void tell_result(const run *r, const unit *u, bool reuse, const char *reason)
-{
-    json_t *stage = json_pack("{s:s, s:s, s:s}", "stage", u->name, "action",
-                              reuse ? "reuse" : "run", "reason", reason);
-    if (r->result && stage)
-        json_array_append(json_object_get(r->result, "stages"), stage);
-    json_decref(stage);
-}
-
-static void add_timing(run *r, const unit *u, double seconds, double rate,
-                       const char *rate_unit, bool reused)
-{
-    r->timings[r->n_timings++] = (timing_row){
-        u->stage,  u->name, seconds, rate_unit && rate > 0 ? rate / seconds : NAN,
-        rate_unit, reused};
-}
-
-static int run_unit(run *r, const unit *u, const char *reason)
-{
-    double start = now(), rate = 0;
-    const char *rate_unit = NULL;
-    int rc = stop_check();
+    session *s = NULL;
+    session_request request = {c->arguments[0], c, watch_progress(w), p, e};
+    int rc = session_open(&request, &s);
+    const char *path = c->out || rc ? c->out : path_join(s->arena, "runs", e->name);
+    if (!rc && !path)
+        rc = fail(NRE_ENOMEM, "no memory to start");
+    run_request q = {.session = s,
+                     .command = c,
+                     .watch = w,
+                     .path = path,
+                     .config = c->arguments[0],
+                     .last = last,
+                     .started = started,
+                     .out = stdout};
     if (!rc)
-        log_say(NRE_INFO, "%s: runs (%s)", u->name, reason);
-    if (!rc)
-        rc = stage_forget(r->stages, u->name);
-    if (!rc)
-        rc = u->perform(r, u, &rate, &rate_unit);
-    if (rc)
-        return fail_within(rc, "%s", u->name);
-    double seconds = now() - start;
-    add_timing(r, u, seconds, rate, rate_unit, false);
-    log_say(NRE_INFO, "%s: done in %.1f s", u->name, seconds);
-    return stage_done(r->stages, u->name, u->inputs, seconds);
-}
-
-static int run_units(run *r, size_t n, const unit *u, size_t last)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *reason = NULL;
-        if (stage_number(u[i].stage) > last)
-            break;
-        bool reuse = is_reusable(r, &u[i], &reason);
-        tell_result(r, &u[i], reuse, reason);
-        if (reuse) {
-            log_say(NRE_INFO, "%s: reused (%s)", u[i].name, reason);
-            add_timing(r, &u[i], stage_seconds(r->stages, u[i].name), 0, NULL, true);
-            continue;
-        }
-        int rc = run_unit(r, &u[i], reason);
-        if (rc)
-            return rc;
-    }
-    return NRE_OK;
-}
-
-static void say_unit(const run *r, const char *name, bool reuse, const char *reason)
-{
-    if (!r->result)
-        printf("%-24s %-7s %s\n", name, reuse ? "reuse" : "run", reason);
-}
-
-static void say_plan(const run *r, size_t n, const unit *u, size_t last)
-{
-    for (size_t i = 0; i < n && stage_number(u[i].stage) <= last; i++) {
-        const char *reason = NULL;
-        bool reuse = is_reusable(r, &u[i], &reason);
-        tell_result(r, &u[i], reuse, reason);
-        say_unit(r, u[i].name, reuse, reason);
-    }
-    if (last == N_STAGES - 1)
-        say_unit(r, "report", false, "always, from the results of the others");
-}
-
-static int write_config(const run *r, const char *path)
-{
-    const experiment *e = r->session->experiment;
-    char *text = NULL;
-    size_t n = 0;
-    int rc = NRE_OK;
-    if (strcmp(path, "-") != 0) {
-        rc = file_read(path, 1 << 20, &text, &n);
-        if (!rc)
-            rc = file_write(folder_path(r->folder, "config.yaml"), text, n);
-    }
-    free(text);
-    if (!rc)
-        rc = experiment_write_resolved(e, folder_path(r->folder, "resolved.yaml"));
-    if (!rc)
-        rc = experiment_write_origins(e, folder_path(r->folder, "origins.json"));
-    return rc ? rc : folder_environment(r->folder, r->session);
-}
-
-static int plan_of(run *r, size_t *n, const unit **u)
-{
-    int rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
-    if (!rc)
-        rc = units_of_run(r, n, u);
-    if (rc)
-        return rc;
-    r->timings = arena_alloc(r->folder->arena, *n + 1, sizeof *r->timings);
-    return r->timings ? NRE_OK : fail(NRE_ENOMEM, "no memory for the stages");
-}
-
-static int walk(run *r, const command *c, size_t last, double started)
-{
-    size_t n = 0;
-    const unit *u = NULL;
-    int rc = plan_of(r, &n, &u);
-    if (!rc)
-        rc = write_config(r, c->arguments[0]);
-    if (!rc)
-        rc = run_units(r, n, u, last);
-    if (!rc && last == N_STAGES - 1)
-        rc = report_run(r, now() - started, stdout);
+        rc = run_one(&q);
+    session_close(s);
     return rc;
 }
 
-static void say_start(const session *s, const char *path)
+static int run_config(const command *c, plugins *p, size_t last, double started)
 {
-    const char *advice = blas_advice();
-    log_say(
-        NRE_INFO,
-        "%s: simulator %s, %zu target%s, %u threads, OpenBLAS kernel %s, results in %s",
-        s->experiment->name, s->experiment->simulator.component.name, s->n_targets,
-        s->n_targets == 1 ? "" : "s", pool_threads(s->workers), blas_kernel(), path);
-    if (advice)
-        log_say(NRE_WARN, "%s", advice);
-}
-
-/* -n: what would be done, in a folder that is not touched. */
-static int plan_in_folder(run *r, const command *c, const char *path, size_t last)
-{
-    size_t n = 0;
-    const unit *u = NULL;
-    int rc = folder_peek(path, &r->folder);
-    r->source = r->folder;
-    if (!rc)
-        rc = plan_of(r, &n, &u);
-    if (rc)
-        return rc;
-    if (file_exists(path) && !c->resume && !c->force)
-        log_say(NRE_WARN,
-                "'%s' exists: without --resume or --force the run would refuse it", path);
-    say_plan(r, n, u, last);
-    return NRE_OK;
-}
-
-static int work_in_folder(run *r, const command *c, watch *w, const char *path,
-                          size_t last, double started)
-{
-    int rc = folder_open(path, c->resume, c->force,
-                         "--resume goes on with it, --force moves it aside", &r->folder);
-    if (rc)
-        return rc;
-    r->source = r->folder;
-    watch_folder(w, r->folder->path);
-    say_start(r->session, path);
-    rc = walk(r, c, last, started);
-    watch_quiet(w);
-    watch_folder(w, NULL);
-    if (rc != NRE_ECANCELLED && (rc || last == N_STAGES - 1)) {
-        int marked = folder_mark(r->folder, rc);
-        rc = rc ? rc : marked;
+    experiment *one = NULL;
+    sweep *many = NULL;
+    arena *a = arena_new();
+    int rc =
+        a ? command_config(c, p, a, &one, &many) : fail(NRE_ENOMEM, "no memory to start");
+    if (!rc && many) {
+        rc = sweep_run(c, p, many, last, started);
+    } else if (!rc) {
+        watch *w = watch_new(c->progress);
+        rc = w ? run_alone(c, p, one, w, last, started)
+               : fail(NRE_ENOMEM, "no memory to start");
+        watch_free(w);
     }
-    if (rc == NRE_ECANCELLED) {
-        log_say(NRE_INFO, "%s", error_message());
-        (void)stop_check(); /* whose wish it was */
-        rc = fail(rc, "%s; the same command with --resume goes on from here",
-                  error_message());
-    }
-    return rc;
-}
-
-static int run_session(session *s, const command *c, watch *w, size_t last,
-                       double started)
-{
-    const char *path = c->out ? c->out : path_join(s->arena, "runs", s->experiment->name);
-    run r = {.session = s,
-             .watch = watch_progress(w),
-             .joint = s->experiment->infer.nuisance != NUISANCE_UNSAID};
-    if (!path || (c->json && !(r.result = json_pack("{s:[]}", "stages"))))
-        return fail(NRE_ENOMEM, "no memory to start");
-    int rc = c->dry_run ? plan_in_folder(&r, c, path, last)
-                        : work_in_folder(&r, c, w, path, last, started);
-    if (r.folder)
-        result_print(&r, rc);
-    json_decref(r.result);
-    stages_free(r.stages);
-    folder_close(r.folder);
+    arena_free(a);
     return rc;
 }
 
 int verb_run(const command *c)
 {
-    double started = now();
-    session *s = NULL;
+    double started = seconds_now();
+    plugins *p = NULL;
     size_t last;
     if (c->n_arguments != 1)
         return fail(NRE_EUSAGE, "nereid run takes one config: nereid run CONFIG");
+    if (c->keep_going && c->fail_fast)
+        return fail(NRE_EUSAGE, "--keep-going and --fail-fast exclude each other");
     int rc = last_stage(c, &last);
     if (rc)
         return rc;
-    watch *w = watch_new(c->progress);
-    if (!w)
-        return fail(NRE_ENOMEM, "no memory to start");
     if (c->time_limit > 0) {
         /* It is async-signal-safe.  NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
         signal(SIGALRM, stop_request);
         alarm((unsigned)ceil(c->time_limit));
     }
-    session_request request = {c->arguments[0], c, watch_progress(w)};
-    rc = session_open(&request, &s);
+    rc = command_plugins(c, &p);
     if (!rc)
-        rc = run_session(s, c, w, last, started);
-    session_close(s);
-    watch_free(w);
+        rc = run_config(c, p, last, started);
+    plugins_free(p);
     return rc;
 }

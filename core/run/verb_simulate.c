@@ -98,7 +98,8 @@ int verb_simulate(const command *c)
     watch *w = watch_new(c->progress);
     if (!w)
         return fail(NRE_ENOMEM, "no memory to start");
-    session_request request = {c->arguments[0], c, watch_progress(w)};
+    session_request request = {
+        .config = c->arguments[0], .command = c, .watch = watch_progress(w)};
     int rc = is_config(c->arguments[0]) ? session_open(&request, &s)
                                         : session_of_simulator(&request, &s);
     if (!rc && c->at) {

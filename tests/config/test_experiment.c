@@ -237,7 +237,8 @@ static void check_golden(arena *a, const char *name)
     const char *base = arena_print(a, "%.*s", (int)(strlen(name) - 5), name);
     config_request r = {.path = name, .plugins = test_plugins()};
     experiment *e = NULL;
-    int status = experiment_load(&r, a, &e);
+    sweep *s = NULL;
+    int status = config_load(&r, a, &e, &s);
     cr_expect(status == NRE_ECONFIG || status == NRE_EPLUGIN, "%s: status %d", name,
               status);
     const char *said = arena_print(a, "%s\n", neutral(a, error_message()));

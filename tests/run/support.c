@@ -23,7 +23,7 @@ int trial_try(trial *t, const char *const *settings)
     for (; *settings; settings++)
         c.set[c.n_set++] = *settings;
     cr_assert_eq(file_print(scratch_path(&t->s, "a.yaml"), "%s", CONFIG), NRE_OK);
-    session_request request = {t->s.path, &c, NULL};
+    session_request request = {.config = t->s.path, .command = &c};
     int rc = session_open(&request, &t->session);
     if (!rc)
         rc = folder_peek(scratch_path(&t->s, "run"), &t->run.folder);

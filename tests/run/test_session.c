@@ -58,7 +58,7 @@ Test(session, wrong_words_are_named)
 Test(session, simulator_alone)
 {
     command c = {.n_plugin_path = 1, .plugin_path = {GOOD_PLUGINS}, .threads = 1};
-    session_request request = {"gaussian_linear", &c, NULL};
+    session_request request = {.config = "gaussian_linear", .command = &c};
     session *s = NULL;
     cr_assert_eq(session_of_simulator(&request, &s), NRE_OK, "%s", error_message());
     cr_assert_eq(simulator_n_theta(s->simulator), 10);
