@@ -144,7 +144,7 @@ static void against_sentence(FILE *out, arena *a, const posterior_block *b,
     double spread = spread_of(b, l);
     const char *unit = l->unit ? l->unit : "", *gap = *unit ? " " : "";
 
-    fprintf(out, "; likelihood ratio of the best fit, %s%s%s, to %.6g%s%s: e^%.2f",
+    fprintf(out, "; likelihood ratio of its maximum, at %s%s%s, to %.6g%s%s: e^%.2f",
             number_beside(a, l->best, spread), gap, unit, l->against, gap, unit,
             l->log_ratio_against);
 }
@@ -174,7 +174,7 @@ static void limit_sentence(FILE *out, arena *a, const posterior_block *b,
     if (isfinite(l->against))
         against_sentence(out, a, b, l);
     if (any_missing(l))
-        fprintf(out, "; none: %s", EDGE);
+        fprintf(out, "; none where %s", EDGE);
     fputs(l->resolved ? "." : "; the posterior's grid was too coarse for all of it.",
           out);
 }

@@ -7,12 +7,10 @@
 #include <string.h>
 
 static const char OF_BETA[] =
-    "Limit at 95%: beta > 2.01 1/d (quantile), > 1.92 1/d (highest density) under its "
-    "own "
+    "Limit at 95%: beta > 2.01 1/d (quantile), > 1.92 1/d (highest density) under its own "
     "prior; > 1.81 1/d (quantile), none (highest density) under a prior flat in 1/beta; "
-    "> 1.95 1/d (Wilks, 2.71), none (Wilks, 3.84); likelihood ratio of the best fit, "
-    "2.39 "
-    "1/d, to 5 1/d: e^0.40; none: the region reaches the edge of the prior.";
+    "> 1.95 1/d (Wilks, 2.71), none (Wilks, 3.84); likelihood ratio of its maximum, at "
+    "2.39 1/d, to 5 1/d: e^0.40; none where the region reaches the edge of the prior.";
 
 Test(limits_table, words)
 {
