@@ -127,3 +127,18 @@ Test(potential, moves_and_returns)
     for (size_t i = 0; i < 6; i++)
         cr_expect_float_eq(at[i], start[i], 1e-9);
 }
+
+/* A Gyr back, against an integration with a quarter of the step. */
+Test(potential, moves_precisely)
+{
+    double start[6], at[6], time = -GD1_GYR, *path = malloc(11301 * 6 * sizeof *path);
+    cr_assert_not_null(path);
+    rectangular_of_sky(PROGENITOR_SKY, start);
+    rectangular_of_sky(PROGENITOR_SKY, at);
+    orbit_of(start, time / 11300, 11300, path);
+    orbit_move(at, time);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_float_eq(at[i], path[6 * 11300 + i], 1e-9, "%g",
+                           at[i] - path[67800 + i]);
+    free(path);
+}

@@ -252,6 +252,7 @@ Test(track, errors)
     orbit_space *space = measured_progenitor(&p);
     smooth s = smooth_at(&p, "5");
     track t;
+    cr_expect_eq(track_build(&p, &s, 0, 3, space, &t), NRE_EINVAL);
     p.of.frequency[0] = NAN;
     cr_expect_eq(track_build(&p, &s, 0, 4, space, &t), NRE_ENUMERIC);
     cr_expect_null(t.chunk_angle);

@@ -114,7 +114,8 @@ typedef struct track {
 
 /* Chunks that the original takes at a time of impact: 6 to 8. */
 size_t track_chunks(const smooth *s, double time);
-/* n is FINE_PER_CHUNK n_chunks.  NRE_ENOMEM or NRE_ENUMERIC without a message. */
+/* n is FINE_PER_CHUNK n_chunks, n_chunks at least 4.  NRE_EINVAL (fewer), NRE_ENOMEM or NRE_ENUMERIC
+ * without a message. */
 int track_build(const progenitor *p, const smooth *s, double time, size_t n_chunks,
                 orbit_space *space, track *out);
 void track_release(track *t);

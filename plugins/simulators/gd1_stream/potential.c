@@ -115,15 +115,18 @@ void orbit_around(const double start[6], double step, size_t n, double *out)
     }
 }
 
+/* Steps for 4e-10 in GD-1's position after a Gyr; a time that is no number makes a point that is
+ * none. */
 void orbit_move(double point[6], double time)
 {
-    const double longest = 0.01;
-    double n = fmax(1, ceil(fabs(time) / longest));
+    const double longest = 0.01, most = 1e6;
+    size_t n = (size_t)fmin(fmax(1, ceil(fabs(time) / longest)), most);
+    double step = time / (double)n;
     pair at[6];
-    for (int i = 0; i < 6; i++)
+    for (size_t i = 0; i < 6; i++)
         at[i] = (pair){point[i], point[i]};
-    for (double k = 0; k < n; k++)
-        advance(at, (pair){time / n, time / n});
-    for (int i = 0; i < 6; i++)
+    for (size_t k = 0; k < n; k++)
+        advance(at, (pair){step, step});
+    for (size_t i = 0; i < 6; i++)
         point[i] = at[i][0];
 }

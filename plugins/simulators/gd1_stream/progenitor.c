@@ -56,7 +56,7 @@ static double largest_eigenvalue(double matrix[3][3], double vector[3])
 }
 
 /* The spread of the actions is that of velocities, equal in all directions, where it changes an
- * action most: Eyre & Binney (2011, MNRAS 413, 1852), section 5. */
+ * action most: Eyre & Binney (2011, MNRAS 413, 1852). */
 void progenitor_measure(double velocity_dispersion, orbit_space *space, progenitor *out)
 {
     double cylindrical[6], jacobian[6][6], covariance[3][3];

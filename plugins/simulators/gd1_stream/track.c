@@ -12,6 +12,8 @@
  * straight line through the next two, as the third derivative does not jump there. */
 int spline_fit(size_t n, const double *x, const double *y, double *second)
 {
+    if (n < 4)
+        return NRE_EINVAL;
     double *above = malloc(n * sizeof *above);
     if (!above)
         return NRE_ENOMEM;
@@ -187,7 +189,7 @@ static int chunks_find(const progenitor *p, const smooth *s, orbit_space *space,
 
 static int splines_fit(track *t)
 {
-    double *y = malloc(t->n_chunks * sizeof *y);
+    double *y = calloc(t->n_chunks, sizeof *y);
     int status = y ? 0 : NRE_ENOMEM;
     for (size_t i = 0; status == 0 && i < 6; i++) {
         for (size_t k = 0; k < t->n_chunks; k++)
@@ -207,6 +209,8 @@ static double fine_angle(const track *t, size_t i)
 /* All arrays are parts of one, which begins with chunk_angle. */
 static int track_allocate(size_t n_chunks, track *out)
 {
+    if (n_chunks < 4)
+        return NRE_EINVAL;
     size_t n = FINE_PER_CHUNK * n_chunks;
     double *block = calloc((1 + 6 + 36 + 6) * n_chunks + 6 * n, sizeof *block);
     if (!block)
