@@ -385,12 +385,12 @@ void mistakes_name_cells(mistakes *m, size_t n);
 
 /* CHILD over BASE, by the rules of `extends:`; both are used up. */
 node *tree_merge(const schema_key *k, node *base, node *child, const node *replace);
-typedef struct setting { /* PATH=VALUE of a command line */
+typedef struct path_value { /* PATH=VALUE of a command line */
     const char *origin, *path;
     node *root, *value; /* maps around the value; NULL when it is wrong, and told */
-} setting;
-int setting_parse(arena *a, mistakes *m, const char *option, const char *text,
-                     setting *out);
+} path_value;
+int path_value_parse(arena *a, mistakes *m, const char *option, const char *text,
+                     path_value *out);
 /* Apply PATH=VALUE to *ROOT. */
 int tree_set(arena *a, mistakes *m, const char *assignment, node **root);
 

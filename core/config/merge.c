@@ -114,12 +114,12 @@ static node *path_nodes(arena *a, mistakes *m, const char *option, const char *o
     return NULL;
 }
 
-int setting_parse(arena *a, mistakes *m, const char *option, const char *text,
-                  setting *out)
+int path_value_parse(arena *a, mistakes *m, const char *option, const char *text,
+                     path_value *out)
 {
     const char *origin = arena_print(a, "%s %s", option, text_shown(a, text));
     const char *equals = strchr(text, '=');
-    *out = (setting){.origin = origin};
+    *out = (path_value){.origin = origin};
     if (!origin)
         return fail(NRE_ENOMEM, "no memory for %s", option);
     if (!equals) {
@@ -147,8 +147,8 @@ int setting_parse(arena *a, mistakes *m, const char *option, const char *text,
 
 int tree_set(arena *a, mistakes *m, const char *text, node **root)
 {
-    setting said;
-    int status = setting_parse(a, m, "--set", text, &said);
+    path_value said;
+    int status = path_value_parse(a, m, "--set", text, &said);
     if (status == NRE_OK && said.root)
         *root = tree_merge(NULL, *root, said.root, said.value);
     return status;

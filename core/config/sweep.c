@@ -30,7 +30,7 @@ static const char *label_text(arena *a, const node *n)
 }
 
 /* The maps around a value, with VALUE in its place; NULL: no memory. */
-static node *overlay_of(arena *a, const setting *said, const node *value)
+static node *overlay_of(arena *a, const path_value *said, const node *value)
 {
     node *root = node_copy(a, said->root), *at = root;
     for (const char *dot = strchr(said->path, '.'); at && dot; dot = strchr(dot + 1, '.'))
@@ -44,7 +44,8 @@ static node *overlay_of(arena *a, const setting *said, const node *value)
     return root;
 }
 
-static int add_label(config_reader *l, const setting *said, const node *value, node *axis)
+static int add_label(config_reader *l, const path_value *said, const node *value,
+                     node *axis)
 {
     node *overlay = overlay_of(l->a, said, value);
     if (!overlay)
@@ -62,8 +63,8 @@ static int add_label(config_reader *l, const setting *said, const node *value, n
 
 static int add_axis(config_reader *l, const char *text, node *axes)
 {
-    setting said;
-    int status = setting_parse(l->a, l->m, "--sweep", text, &said);
+    path_value said;
+    int status = path_value_parse(l->a, l->m, "--sweep", text, &said);
     if (status != NRE_OK || !said.root)
         return status;
     node like = {.origin = said.origin, .line = 1, .column = 1, .key = said.path};

@@ -41,14 +41,35 @@ static json_t *row_json(const coverage_row *r)
 
     for (size_t i = 0; i < r->n_cells; i++)
         json_array_append_new(cells, cell_json(&r->cells[i]));
-    json_t *o = json_pack("{s:o s:o s:o s:o s:I s:I s:o}", "target", json_text(r->target),
-                          "architecture", json_text(r->architecture), "gain",
-                          json_number(r->gain), "gain_error", json_number(r->gain_error),
-                          "simulations", (json_int_t)r->simulations, "missing",
-                          (json_int_t)r->missing, "cells", cells);
+    json_t *o = json_object();
+    if (r->cell)
+        json_object_update_new(o, json_pack("{s:o s:I s:I}", "cell", json_text(r->cell),
+                                            "trainings", (json_int_t)r->trainings,
+                                            "trainings_planned",
+                                            (json_int_t)r->trainings_planned));
+    json_object_update_new(
+        o, json_pack("{s:o s:o s:o s:o}", "target", json_text(r->target), "architecture",
+                     json_text(r->architecture), "gain", json_number(r->gain),
+                     "gain_error", json_number(r->gain_error)));
+    if (r->cell)
+        json_object_set_new(o, "gain_sd_training", json_number(r->gain_sd_training));
+    json_object_update_new(o, json_pack("{s:I s:I s:o}", "simulations",
+                                        (json_int_t)r->simulations, "missing",
+                                        (json_int_t)r->missing, "cells", cells));
     if (o && !isfinite(r->gain))
         json_object_set_new(o, "reason", json_text("the gain was not computed"));
     return o;
+}
+
+json_t *gaps_json(size_t n, const table_gap *gaps)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list,
+                              json_pack("{s:o s:o}", "cell", json_text(gaps[i].cell),
+                                        "reason", json_text(gaps[i].why)));
+    return list;
 }
 
 static json_t *table_json(const coverage_table *t)
@@ -57,7 +78,11 @@ static json_t *table_json(const coverage_table *t)
 
     for (size_t i = 0; i < t->n_rows; i++)
         json_array_append_new(rows, row_json(&t->rows[i]));
-    return json_pack("{s:o s:o}", "title", json_text(t->title), "rows", rows);
+    json_t *o = json_pack("{s:o s:o}", "title", json_text(t->title), "rows", rows);
+    if (coverage_compares(t) || t->n_gaps > 0)
+        json_object_update_new(o, json_pack("{s:b s:o}", "partial", t->n_gaps > 0, "gaps",
+                                            gaps_json(t->n_gaps, t->gaps)));
+    return o;
 }
 
 /* reading it back */
@@ -107,7 +132,11 @@ static int row_read(const json_t *o, arena *a, coverage_row *r)
     size_t n = json_array_size(cells);
     table_cell *cell = arena_alloc(a, n, sizeof *cell);
 
-    *r = (coverage_row){.target = string_of(o, "target", a),
+    *r = (coverage_row){.cell = string_of(o, "cell", a),
+                        .trainings = count_of(o, "trainings"),
+                        .trainings_planned = count_of(o, "trainings_planned"),
+                        .gain_sd_training = real_of(o, "gain_sd_training"),
+                        .target = string_of(o, "target", a),
                         .architecture = string_of(o, "architecture", a),
                         .gain = real_of(o, "gain"),
                         .gain_error = real_of(o, "gain_error"),
@@ -161,6 +190,33 @@ int coverage_table_read(const char *path, arena *a, coverage_table *out)
 bool spread_known(double value)
 {
     return isfinite(value);
+}
+
+bool coverage_compares(const coverage_table *t)
+{
+    return t->n_rows > 0 && t->rows[0].cell;
+}
+
+const char *coverage_cell_name(arena *a, const coverage_row *r)
+{
+    if (r->trainings == r->trainings_planned)
+        return r->cell;
+    return arena_print(a, "%s (%llu of %llu trainings)", r->cell,
+                       (unsigned long long)r->trainings,
+                       (unsigned long long)r->trainings_planned);
+}
+
+const char *gaps_words(arena *a, size_t n, const table_gap *gaps)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < n && text; i++)
+        text = arena_print(a, "%s%s%s (%s)", text, i > 0 ? ", " : "", gaps[i].cell,
+                           gaps[i].why);
+    if (n == 0 || !text)
+        return NULL;
+    return arena_print(a, "Partial: %zu run%s missing: %s.", n, n == 1 ? " is" : "s are",
+                       text);
 }
 
 const char *region_short(const char *region)
@@ -330,7 +386,7 @@ static void put_legend(FILE *out, const char *legend, void (*put)(FILE *, const 
 /* Markdown */
 
 /* "0.683 ±0.004/0.006 †" */
-static const char *cell_markdown(arena *a, const table_cell *c)
+const char *coverage_cell_text(arena *a, const table_cell *c)
 {
     if (!c || !isfinite(c->coverage))
         return "n/a";
@@ -346,8 +402,11 @@ static const char *cell_markdown(arena *a, const table_cell *c)
     return spread ? arena_print(a, "%.3f%s%s", c->coverage, spread, dagger) : NULL;
 }
 
-static const char *gain_text(arena *a, const coverage_row *r)
+const char *coverage_gain_text(arena *a, const coverage_row *r)
 {
+    if (isfinite(r->gain_error) && r->cell && isfinite(r->gain_sd_training))
+        return arena_print(a, "%s ±%.3f/%.3f", number_text(a, r->gain, 3), r->gain_error,
+                           r->gain_sd_training);
     if (!isfinite(r->gain_error))
         return number_text(a, r->gain, 3);
     return arena_print(a, "%s ±%.3f", number_text(a, r->gain, 3), r->gain_error);
@@ -359,13 +418,16 @@ static int wide_markdown(const coverage_table *t, sheet *s)
     size_t n;
     columns c;
     int status = coverage_columns(t, s->a, &n, &column);
-    char *align = status ? NULL : arena_alloc(s->a, n + 6, 1);
+    bool cells = coverage_compares(t);
+    char *align = status ? NULL : arena_alloc(s->a, n + 7, 1);
 
     if (!align)
         return status ? status : fail(NRE_ENOMEM, "out of memory for a table");
-    memset(align, 'r', n + 5);
-    align[0] = align[1] = 'l';
-    columns_start(&c, s->a, n + 5, align);
+    memset(align, 'r', n + 5 + cells);
+    memset(align, 'l', 2u + cells);
+    columns_start(&c, s->a, n + 5 + cells, align);
+    if (cells)
+        columns_add(&c, "cell");
     columns_add(&c, "target");
     columns_add(&c, "architecture");
     for (size_t k = 0; k < n; k++)
@@ -377,11 +439,13 @@ static int wide_markdown(const coverage_table *t, sheet *s)
     columns_add(&c, "simulations");
     for (size_t i = 0; i < t->n_rows; i++) {
         const coverage_row *r = &t->rows[i];
+        if (cells)
+            columns_add(&c, markdown_escape(s->a, coverage_cell_name(s->a, r)));
         columns_add(&c, markdown_escape(s->a, target_text(s->a, r->target)));
         columns_add(&c, markdown_escape(s->a, r->architecture));
         for (size_t k = 0; k < n; k++)
-            columns_add(&c, cell_markdown(s->a, coverage_cell_at(r, &column[k])));
-        columns_add(&c, gain_text(s->a, r));
+            columns_add(&c, coverage_cell_text(s->a, coverage_cell_at(r, &column[k])));
+        columns_add(&c, coverage_gain_text(s->a, r));
         columns_add(&c, count_text(s->a, r->missing));
         columns_add(&c, count_text(s->a, r->simulations));
     }
@@ -392,6 +456,8 @@ static void long_row(columns *c, arena *a, const coverage_row *r, const table_ce
 {
     bool known = isfinite(k->coverage);
 
+    if (r->cell)
+        columns_add(c, markdown_escape(a, r->cell));
     columns_add(c, markdown_escape(a, target_text(a, r->target)));
     columns_add(c, markdown_escape(a, r->architecture));
     columns_add(c, arena_print(a, "%s %s", level_text(a, k->level),
@@ -407,12 +473,14 @@ static void long_row(columns *c, arena *a, const coverage_row *r, const table_ce
 
 static int long_markdown(const coverage_table *t, sheet *s)
 {
-    static const char *const head[] = {
-        "target", "architecture", "region", "coverage", "99% interval", "n", "verdict"};
+    static const char *const head[] = {"cell",   "target",   "architecture",
+                                       "region", "coverage", "99% interval",
+                                       "n",      "verdict"};
+    size_t from = coverage_compares(t) ? 0 : 1;
     columns c;
 
-    columns_start(&c, s->a, 7, "lllrrrl");
-    for (size_t k = 0; k < 7; k++)
+    columns_start(&c, s->a, 8 - from, &"llllrrrl"[from]);
+    for (size_t k = from; k < 8; k++)
         columns_add(&c, head[k]);
     for (size_t i = 0; i < t->n_rows; i++)
         for (size_t j = 0; j < t->rows[i].n_cells; j++)
@@ -430,6 +498,10 @@ static int write_markdown(const coverage_table *t, const char *folder)
     fputs("# Coverage: ", s.out);
     markdown_put(s.out, t->title);
     fputs("\n\n", s.out);
+    if (t->n_gaps > 0) {
+        markdown_put(s.out, gaps_words(s.a, t->n_gaps, t->gaps));
+        fputs("\n\n", s.out);
+    }
     status = wide_markdown(t, &s);
     if (!status) {
         fputc('\n', s.out);
@@ -469,20 +541,29 @@ static void row_latex(sheet *s, const coverage_row *r, size_t n,
                       const coverage_column *column)
 {
     fputs("\\quad ", s->out);
+    if (r->cell) {
+        latex_put(s->out, coverage_cell_name(s->a, r));
+        fputs(" & ", s->out);
+    }
     latex_put(s->out, r->architecture);
     for (size_t k = 0; k < n; k++)
         cell_latex(s->out, coverage_cell_at(r, &column[k]));
     fprintf(s->out, isfinite(r->gain) ? " & $%s" : " & %s",
             number_text(s->a, r->gain, 3));
-    if (isfinite(r->gain) && isfinite(r->gain_error))
+    if (isfinite(r->gain) && isfinite(r->gain_error) && r->cell &&
+        isfinite(r->gain_sd_training))
+        fprintf(s->out, "_{\\scriptscriptstyle\\pm%.3f/%.3f}", r->gain_error,
+                r->gain_sd_training);
+    else if (isfinite(r->gain) && isfinite(r->gain_error))
         fprintf(s->out, "_{\\scriptscriptstyle\\pm%.3f}", r->gain_error);
     fputs(isfinite(r->gain) ? "$" : "", s->out);
     fprintf(s->out, " & %s \\\\\n", count_text(s->a, r->simulations));
 }
 
 /* One line that spans the columns of each region, one with their levels. */
-static void head_latex(sheet *s, size_t n, const coverage_column *column)
+static void head_latex(sheet *s, bool cells, size_t n, const coverage_column *column)
 {
+    fputs(cells ? " & " : "", s->out);
     for (size_t k = 0, to; k < n; k = to) {
         for (to = k; to < n && strcmp(column[to].region, column[k].region) == 0;)
             to++;
@@ -494,9 +575,9 @@ static void head_latex(sheet *s, size_t n, const coverage_column *column)
     for (size_t k = 0, to; k < n; k = to) {
         for (to = k; to < n && strcmp(column[to].region, column[k].region) == 0;)
             to++;
-        fprintf(s->out, "\\cmidrule(lr){%zu-%zu}", k + 2, to + 1);
+        fprintf(s->out, "\\cmidrule(lr){%zu-%zu}", k + 2 + cells, to + 1 + cells);
     }
-    fputs("\nArchitecture", s->out);
+    fputs(cells ? "\nCell & Architecture" : "\nArchitecture", s->out);
     for (size_t k = 0; k < n; k++) {
         fputs(" & ", s->out);
         latex_put(s->out, level_text(s->a, column[k].level));
@@ -514,7 +595,8 @@ static void body_latex(const coverage_table *t, sheet *s, size_t n,
         const char *target = t->rows[i].target;
         if (i == 0 || strcmp(target, t->rows[i - 1].target) != 0) {
             fputs(i == 0 ? "" : "\\addlinespace\n", s->out);
-            fprintf(s->out, "\\multicolumn{%zu}{l}{\\textit{", n + 3);
+            fprintf(s->out, "\\multicolumn{%zu}{l}{\\textit{",
+                    n + 3 + coverage_compares(t));
             latex_put(s->out, target_text(s->a, target));
             fputs("}} \\\\\n", s->out);
         }
@@ -537,14 +619,19 @@ static void frame_latex(const coverage_table *t, sheet *s, size_t n,
     latex_put(s->out, t->title);
     fputs(": empirical coverage. ", s->out);
     legend_latex(t, s);
+    if (t->n_gaps > 0) {
+        fputc(' ', s->out);
+        latex_put(s->out, gaps_words(s->a, t->n_gaps, t->gaps));
+    }
     fputs("}\n\\label{tab:coverage}\n\\smallskip\n\\footnotesize\n\\setlength{"
           "\\tabcolsep}{3pt}\n"
           "\\makebox[\\textwidth][c]{%\n\\begin{tabular}{l",
           s->out);
+    fputs(coverage_compares(t) ? "l" : "", s->out);
     for (size_t k = 0; k < n + 2; k++)
         fputc('r', s->out);
     fputs("}\n\\toprule\n", s->out);
-    head_latex(s, n, column);
+    head_latex(s, coverage_compares(t), n, column);
     body_latex(t, s, n, column);
     fputs("\\bottomrule\n\\end{tabular}}\n\\end{table}\n", s->out);
 }
@@ -574,6 +661,11 @@ static void cell_csv(FILE *out, const coverage_row *r, const table_cell *c)
     const double number[] = {c->level,       c->coverage,    c->sd_evaluation,
                              c->sd_training, c->interval[0], c->interval[1]};
 
+    if (r->cell) {
+        csv_put(out, r->cell);
+        fprintf(out, ",%llu,%llu,", (unsigned long long)r->trainings,
+                (unsigned long long)r->trainings_planned);
+    }
     csv_put(out, r->target);
     fputc(',', out);
     csv_put(out, r->architecture);
@@ -589,6 +681,10 @@ static void cell_csv(FILE *out, const coverage_row *r, const table_cell *c)
     exact_put(out, r->gain);
     fputc(',', out);
     exact_put(out, r->gain_error);
+    if (r->cell) {
+        fputc(',', out);
+        exact_put(out, r->gain_sd_training);
+    }
     fprintf(out, ",%llu,%llu,", (unsigned long long)r->simulations,
             (unsigned long long)r->missing);
     csv_put(out, isfinite(c->coverage) ? "" : c->reason);
@@ -602,10 +698,12 @@ static int write_csv(const coverage_table *t, const char *folder)
 
     if (status)
         return status;
-    fputs("target,architecture,region,level,coverage,sd_evaluation,sd_training,interval_"
-          "low,"
-          "interval_high,n,verdict,gain,gain_error,simulations,missing,reason\n",
-          s.out);
+    fprintf(s.out,
+            "%starget,architecture,region,level,coverage,sd_evaluation,sd_training,"
+            "interval_low,interval_high,n,verdict,gain,gain_error,%ssimulations,missing,"
+            "reason\n",
+            coverage_compares(t) ? "cell,trainings,trainings_planned," : "",
+            coverage_compares(t) ? "gain_sd_training," : "");
     for (size_t i = 0; i < t->n_rows; i++)
         for (size_t j = 0; j < t->rows[i].n_cells; j++)
             cell_csv(s.out, &t->rows[i], &t->rows[i].cells[j]);

@@ -51,7 +51,7 @@ static const char style[] =
     ".dot.under{fill:var(--bad)}\n"
     "@media print{section{break-inside:avoid}}\n";
 
-static void put_tag(FILE *out, const char *tag, const char *class, const char *text)
+void page_tag(FILE *out, const char *tag, const char *class, const char *text)
 {
     fprintf(out, "<%s", tag);
     if (class)
@@ -61,25 +61,30 @@ static void put_tag(FILE *out, const char *tag, const char *class, const char *t
     fprintf(out, "</%s>", tag);
 }
 
-static void put_head(const run_summary *s, sheet *p)
+void page_head(sheet *p, const char *title, const char *meta)
 {
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
           "style-src 'unsafe-inline'; img-src data:\">\n",
           p->out);
-    put_tag(p->out, "title", NULL, s->name);
+    page_tag(p->out, "title", NULL, title);
     fprintf(p->out, "\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style);
-    put_tag(p->out, "h1", NULL, s->name);
-    fputs("\n<p class=\"meta\">", p->out);
-    html_put(p->out, s->folder);
-    if (isfinite(s->seconds)) {
-        fputs(" &middot; ", p->out);
-        html_put(p->out, duration_text(p->a, s->seconds));
-    }
-    fputs("</p>\n", p->out);
+    page_tag(p->out, "h1", NULL, title);
+    fputc('\n', p->out);
+    page_tag(p->out, "p", "meta", meta);
+    fputc('\n', p->out);
+}
+
+static void put_head(const run_summary *s, sheet *p)
+{
+    const char *meta = s->folder;
+
+    if (isfinite(s->seconds))
+        meta = arena_print(p->a, "%s · %s", s->folder, duration_text(p->a, s->seconds));
+    page_head(p, s->name, meta);
     for (size_t i = 0; i < s->n_notes; i++) {
-        put_tag(p->out, "p", "verdict bad", s->notes[i]);
+        page_tag(p->out, "p", "verdict bad", s->notes[i]);
         fputc('\n', p->out);
     }
 }
@@ -111,22 +116,22 @@ static void put_parameter(sheet *p, const parameter_row *r)
     fputs("<tr><td class=\"t\">", p->out);
     html_put(p->out, r->name);
     fputs(r->derived ? " <small>derived</small></td>" : "</td>", p->out);
-    put_tag(p->out, "td", "t", r->unit);
+    page_tag(p->out, "td", "t", r->unit);
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
-        put_tag(p->out, "td", NULL, number[i]);
+        page_tag(p->out, "td", NULL, number[i]);
     fputs("</tr>\n", p->out);
 }
 
 static void put_block(sheet *p, const posterior_block *b)
 {
     fputs("<section>\n", p->out);
-    put_tag(p->out, "h2", NULL,
-            arena_print(p->a, "Posterior of %s", posterior_title(p->a, b)));
+    page_tag(p->out, "h2", NULL,
+             arena_print(p->a, "Posterior of %s", posterior_title(p->a, b)));
     fputc('\n', p->out);
-    put_tag(p->out, "p", posterior_believed(b) ? "verdict good" : "verdict bad",
-            belief_words(p->a, b));
+    page_tag(p->out, "p", posterior_believed(b) ? "verdict good" : "verdict bad",
+             belief_words(p->a, b));
     fputc('\n', p->out);
-    put_tag(p->out, "p", NULL, observation_words(p->a, b));
+    page_tag(p->out, "p", NULL, observation_words(p->a, b));
     fputs(
         "\n<div class=\"scroll\"><table>\n<thead><tr><th class=\"t\">parameter</th>"
         "<th class=\"t\">unit</th><th>mean</th><th>sd</th><th>median</th><th>68% HDI</th>"
@@ -150,7 +155,7 @@ static bool is_under(const table_cell *c)
 static void put_cell(sheet *p, const table_cell *c)
 {
     if (!c || !isfinite(c->coverage)) {
-        put_tag(p->out, "td", NULL, "n/a");
+        page_tag(p->out, "td", NULL, "n/a");
         return;
     }
     fprintf(p->out, "<td%s>%.3f%s", is_under(c) ? " class=\"under\"" : "", c->coverage,
@@ -171,27 +176,30 @@ static void put_row(sheet *p, const coverage_row *r, size_t n,
                     const coverage_column *column)
 {
     fputs("<tr>", p->out);
-    put_tag(p->out, "td", "t", r->architecture);
+    if (r->cell)
+        page_tag(p->out, "td", "t", coverage_cell_name(p->a, r));
+    page_tag(p->out, "td", "t", r->architecture);
     for (size_t k = 0; k < n; k++)
         put_cell(p, coverage_cell_at(r, &column[k]));
-    fprintf(p->out, "<td>%s", number_text(p->a, r->gain, 3));
-    if (isfinite(r->gain_error))
-        fprintf(p->out, " <small>&plusmn;%.3f</small>", r->gain_error);
-    fputs("</td>", p->out);
-    put_tag(p->out, "td", NULL, count_text(p->a, r->missing));
-    put_tag(p->out, "td", NULL, count_text(p->a, r->simulations));
+    page_tag(p->out, "td", NULL, coverage_gain_text(p->a, r));
+    page_tag(p->out, "td", NULL, count_text(p->a, r->missing));
+    page_tag(p->out, "td", NULL, count_text(p->a, r->simulations));
     fputs("</tr>\n", p->out);
 }
 
 static void put_wide(const coverage_table *t, sheet *p, size_t n,
                      const coverage_column *column)
 {
-    fputs("<div class=\"scroll\"><table>\n<thead><tr><th class=\"t\">architecture</th>",
-          p->out);
+    bool cells = coverage_compares(t);
+
+    fprintf(
+        p->out,
+        "<div class=\"scroll\"><table>\n<thead><tr>%s<th class=\"t\">architecture</th>",
+        cells ? "<th class=\"t\">cell</th>" : "");
     for (size_t k = 0; k < n; k++)
-        put_tag(p->out, "th", NULL,
-                arena_print(p->a, "%s %s", level_text(p->a, column[k].level),
-                            region_short(column[k].region)));
+        page_tag(p->out, "th", NULL,
+                 arena_print(p->a, "%s %s", level_text(p->a, column[k].level),
+                             region_short(column[k].region)));
     fputs("<th>gain "
           "[nats]</th><th>missing</th><th>simulations</th></tr></thead>\n<tbody>\n",
           p->out);
@@ -199,7 +207,7 @@ static void put_wide(const coverage_table *t, sheet *p, size_t n,
         const char *target = t->rows[i].target;
         if (i == 0 || strcmp(target, t->rows[i - 1].target) != 0) {
             fprintf(p->out, "<tr class=\"group\"><td class=\"t\" colspan=\"%zu\">",
-                    n + 4);
+                    n + 4 + cells);
             html_put(p->out, target_text(p->a, target));
             fputs("</td></tr>\n", p->out);
         }
@@ -245,21 +253,23 @@ static void put_long_row(sheet *p, const coverage_row *r, const table_cell *c,
     bool known = isfinite(c->coverage);
 
     fputs("<tr>", p->out);
-    put_tag(p->out, "td", "t", target_text(p->a, r->target));
-    put_tag(p->out, "td", "t", r->architecture);
-    put_tag(
+    if (r->cell)
+        page_tag(p->out, "td", "t", r->cell);
+    page_tag(p->out, "td", "t", target_text(p->a, r->target));
+    page_tag(p->out, "td", "t", r->architecture);
+    page_tag(
         p->out, "td", "t",
         arena_print(p->a, "%s %s", level_text(p->a, c->level), region_words(c->region)));
-    put_tag(p->out, "td", NULL, number_text(p->a, c->coverage, 4));
-    put_tag(p->out, "td", NULL,
-            known ? arena_print(p->a, "%.4f to %.4f", c->interval[0], c->interval[1])
-                  : "n/a");
+    page_tag(p->out, "td", NULL, number_text(p->a, c->coverage, 4));
+    page_tag(p->out, "td", NULL,
+             known ? arena_print(p->a, "%.4f to %.4f", c->interval[0], c->interval[1])
+                   : "n/a");
     if (known)
         put_strip(p->out, c, reach);
     else
         fputs("<td></td>", p->out);
-    put_tag(p->out, "td", NULL, count_text(p->a, c->n));
-    put_tag(p->out, "td", "t wide", known ? c->verdict : c->reason ? c->reason : "n/a");
+    page_tag(p->out, "td", NULL, count_text(p->a, c->n));
+    page_tag(p->out, "td", "t wide", known ? c->verdict : c->reason ? c->reason : "n/a");
     fputs("</tr>\n", p->out);
 }
 
@@ -270,11 +280,11 @@ static void put_long(const coverage_table *t, sheet *p)
     fprintf(
         p->out,
         "<details><summary>Each region with its 99%% interval</summary>\n"
-        "<div class=\"scroll\"><table>\n<thead><tr><th class=\"t\">target</th>"
+        "<div class=\"scroll\"><table>\n<thead><tr>%s<th class=\"t\">target</th>"
         "<th class=\"t\">architecture</th><th class=\"t\">region</th><th>coverage</th>"
         "<th>99%% interval</th><th>nominal &plusmn;%.2g</th><th>n</th>"
         "<th class=\"t\">verdict</th></tr></thead>\n<tbody>\n",
-        reach);
+        coverage_compares(t) ? "<th class=\"t\">cell</th>" : "", reach);
     for (size_t i = 0; i < t->n_rows; i++)
         for (size_t j = 0; j < t->rows[i].n_cells; j++)
             put_long_row(p, &t->rows[i], &t->rows[i].cells[j], reach);
@@ -292,7 +302,7 @@ static const char *row_class(const coverage_row *r)
     return isfinite(r->gain) ? "verdict good" : "verdict";
 }
 
-static int put_coverage(const coverage_table *t, sheet *p)
+int page_coverage(const coverage_table *t, sheet *p)
 {
     coverage_column *column;
     size_t n;
@@ -301,12 +311,12 @@ static int put_coverage(const coverage_table *t, sheet *p)
     if (status)
         return status;
     fputs("<section>\n<h2>Coverage</h2>\n", p->out);
-    for (size_t i = 0; i < t->n_rows; i++) {
-        put_tag(p->out, "p", row_class(&t->rows[i]), coverage_words(p->a, &t->rows[i]));
+    for (size_t i = 0; i < t->n_rows && !coverage_compares(t); i++) {
+        page_tag(p->out, "p", row_class(&t->rows[i]), coverage_words(p->a, &t->rows[i]));
         fputc('\n', p->out);
     }
     put_wide(t, p, n, column);
-    put_tag(p->out, "p", "legend", coverage_legend(t, p->a, "After ±"));
+    page_tag(p->out, "p", "legend", coverage_legend(t, p->a, "After ±"));
     fputc('\n', p->out);
     put_long(t, p);
     fputs("</section>\n", p->out);
@@ -361,7 +371,7 @@ static void put_details(FILE *out, const char *title, const char *text)
     if (!text || !text[0])
         return;
     fputs("<details>", out);
-    put_tag(out, "summary", NULL, title);
+    page_tag(out, "summary", NULL, title);
     fputs("\n<pre>\n", out); /* the first newline of a pre is not shown */
     html_put(out, text);
     fputs("</pre></details>\n", out);
@@ -390,7 +400,7 @@ static int put_body(const run_summary *s, const char *config, const char *enviro
     for (size_t i = 0; s->posterior && i < s->posterior->n_blocks; i++)
         put_block(p, &s->posterior->blocks[i]);
     if (s->coverage && s->coverage->n_rows > 0)
-        status = put_coverage(s->coverage, p);
+        status = page_coverage(s->coverage, p);
     if (!status)
         status = put_figures(s, p);
     if (status)

@@ -18,17 +18,27 @@ typedef struct table_cell {
     const char *reason;  /* why coverage is missing, or NULL */
 } table_cell;
 typedef struct coverage_row {
+    const char
+        *cell; /* of a sweep, or a run among others; NULL: the table is of one run */
+    uint64_t trainings,
+        trainings_planned; /* of a cell: replicates that are finished, and all */
     const char *target, *architecture;
     double gain, gain_error;
-    uint64_t simulations; /* training, validation, calibration and test together */
-    uint64_t missing;     /* pairs without a result */
+    double gain_sd_training; /* over replicates; of a cell only */
+    uint64_t simulations;    /* training, validation, calibration and test together */
+    uint64_t missing;        /* pairs without a result */
     size_t n_cells;
     const table_cell *cells;
 } coverage_row;
+typedef struct table_gap { /* a run that a comparison lacks */
+    const char *cell, *why;
+} table_gap;
 typedef struct coverage_table {
     const char *title;
     size_t n_rows;
-    const coverage_row *rows;
+    const coverage_row *rows; /* all with a cell, or none */
+    size_t n_gaps;
+    const table_gap *gaps;
 } coverage_table;
 /* FOLDER/coverage.{json,md,tex,csv}.  The LaTeX is a booktabs table in the layout of Table 1 of
  * Hermans et al. (2020): rows are architectures grouped by target, columns the levels of credible
@@ -120,6 +130,28 @@ int summary_print(const run_summary *s, FILE *out);
 /* One self-contained page of the same, light and dark, no script; CONFIG is the resolved YAML. */
 int page_write(const run_summary *s, const char *config, const char *environment,
                const char *path);
+
+/* comparison.c: finished runs side by side */
+
+typedef struct comparison_link {
+    const char *name, *state; /* "density,m_wdm/r0", "done" */
+    const char *page;         /* relative to the comparison's own; NULL: none */
+} comparison_link;
+typedef struct comparison {
+    const char *title;
+    coverage_table coverage; /* with the gaps */
+    json_t
+        *posterior; /* rows of posterior.json, each with "cell" and "replicate" before */
+    json_t *timing; /* the same of timing.json */
+    size_t n_links;
+    const comparison_link *links;
+} comparison;
+/* FOLDER/{coverage,posterior,timing}.{json,md,tex,csv}, and limits.csv where there are limits.
+ * Columns that are new in the JSON of a run are in the JSON and CSV of the comparison. */
+int comparison_write(const comparison *c, const char *folder);
+/* Coverage, gain, parameters and limits, a line each. */
+int comparison_print(const comparison *c, FILE *out);
+int comparison_page(const comparison *c, const char *path);
 
 /* figure.c: FOLDER/NAME.csv with the numbers, NAME.gp that draws them, NAME.svg */
 
@@ -223,7 +255,20 @@ const char *target_text(arena *a, const char *target); /* "beta, d_infectious" *
 /* What the reader must know beside the numbers, as plain sentences; SPREAD says how a spread is
  * marked, "after +-" or "as a subscript". */
 const char *coverage_legend(const coverage_table *t, arena *a, const char *spread);
+json_t *gaps_json(size_t n, const table_gap *gaps);
+bool coverage_compares(const coverage_table *t); /* do its rows have cells */
+/* "density,m_wdm (2 of 3 trainings)" */
+const char *coverage_cell_name(arena *a, const coverage_row *r);
+/* "Partial: 1 run is missing: a,b/r0 (failed with exit code 6)."; NULL without gaps. */
+const char *gaps_words(arena *a, size_t n, const table_gap *gaps);
 bool spread_known(double value);
+const char *coverage_cell_text(arena *a,
+                               const table_cell *c); /* "0.683 ±0.004 †"; may be NULL */
+const char *coverage_gain_text(arena *a, const coverage_row *r);
+/* page.c: parts of a page that the pages of a run and of a comparison share */
+void page_head(sheet *p, const char *title, const char *meta);
+void page_tag(FILE *out, const char *tag, const char *class, const char *text);
+int page_coverage(const coverage_table *t, sheet *p);
 
 /* posterior_table.c: "beta, d_infectious given observation 0 (mlp, metropolis)". */
 const char *posterior_title(arena *a, const posterior_block *b);

@@ -1,13 +1,404 @@
-/* The finished runs below folders, side by side. */
+/* The finished runs below folders, side by side: cells of a sweep, or runs by their folder. */
 #include "run/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TABLE_LIMIT = 256 << 20 };
+
+/* One row of a comparison: a cell with its replicates, or a run alone. */
+typedef struct entry {
+    const char *name;
+    size_t n, n_finished;
+    const char *const *runs; /* [n] folders */
+    const char **finished;   /* [n_finished] of them */
+} entry;
+
+typedef struct comparer {
+    arena *arena;
+    const char *title;
+    bool alone; /* of one folder: links are relative to it */
+    size_t n, room;
+    entry *entries;
+    size_t n_gaps, n_links;
+    table_gap *gaps;
+    comparison_link *links;
+    size_t n_rows;
+    coverage_row *rows;
+    json_t *posterior, *timing;
+} comparer;
+
+static int no_memory(void)
+{
+    return fail(NRE_ENOMEM, "no memory to compare runs");
+}
+
+/* where a run stands */
+
+/* The N-th line of a file, in A; NULL when there is none. */
+static const char *line_of_file(arena *a, const char *path, size_t n)
+{
+    char *text = NULL;
+    size_t size = 0;
+    if (!path || !file_exists(path) || file_read(path, 1 << 20, &text, &size))
+        return NULL;
+    const char *at = text;
+    for (; n > 0 && *at; n--) {
+        at += strcspn(at, "\n");
+        at += *at == '\n';
+    }
+    const char *line = arena_print(a, "%.*s", (int)strcspn(at, "\n"), at);
+    free(text);
+    return line;
+}
+
+const char *run_state(const char *path, arena *a, bool *finished)
+{
+    const char *done = line_of_file(a, path_join(a, path, "DONE"), 0);
+    const char *failed = path_join(a, path, "FAILED");
+    const char *code = line_of_file(a, failed, 0), *why = line_of_file(a, failed, 1);
+    *finished = done != NULL;
+    if (done)
+        return strcmp(done, "done") == 0 ? "done" : arena_print(a, "done; %s", done);
+    if (code)
+        return arena_print(a, "failed, %s%s%s", code, why && *why ? ": " : "",
+                           why ? why : "");
+    if (!file_exists(path))
+        return "not begun";
+    return file_exists(path_join(a, path, "lock")) ? "not finished" : "no run";
+}
+
+/* gathering folders */
+
+static int add_entry(comparer *c, const char *name, size_t n, const char *const *runs)
+{
+    if (c->n == c->room) {
+        size_t most = c->room ? 2 * c->room : 16;
+        entry *more = arena_alloc(c->arena, most, sizeof *more);
+        if (!more)
+            return no_memory();
+        if (c->n)
+            memcpy(more, c->entries, c->n * sizeof *more);
+        c->entries = more;
+        c->room = most;
+    }
+    c->entries[c->n++] = (entry){.name = name, .n = n, .runs = runs};
+    return name ? NRE_OK : no_memory();
+}
+
+static int add_cell(comparer *c, const char *path, const char *cell, size_t replicates)
+{
+    arena *a = c->arena;
+    const char **runs = arena_alloc(a, replicates, sizeof *runs);
+    for (size_t r = 0; runs && r < replicates; r++)
+        if (!(runs[r] = arena_print(a, "%s/cells/%s/r%zu", path, cell, r)))
+            return no_memory();
+    const char *name =
+        c->alone ? arena_copy(a, cell) : arena_print(a, "%s: %s", path, cell);
+    return runs ? add_entry(c, name, replicates, runs) : no_memory();
+}
+
+static int add_sweep(comparer *c, const char *path, const char *file)
+{
+    json_t *p = NULL, *cell;
+    size_t i;
+    int rc = json_load_path(file, TABLE_LIMIT, &p);
+    json_int_t replicates = json_integer_value(json_object_get(p, "replicates"));
+    const json_t *cells = json_object_get(p, "cells");
+    if (!rc && (replicates < 1 || replicates > 1000 || !json_is_array(cells)))
+        rc = fail(NRE_EDATA, "'%s' is not the plan of a sweep", file);
+    json_array_foreach(cells, i, cell)
+    {
+        const char *name = json_string_value(json_object_get(cell, "cell"));
+        if (!rc && !name)
+            rc = fail(NRE_EDATA, "'%s': cell %zu has no name", file, i + 1);
+        if (!rc)
+            rc = add_cell(c, path, name, (size_t)replicates);
+    }
+    const char *title = json_string_value(json_object_get(p, "name"));
+    if (c->alone && title)
+        c->title = arena_copy(c->arena, title);
+    json_decref(p);
+    return rc;
+}
+
+static int add_folder(comparer *c, const char *path)
+{
+    arena *a = c->arena;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    path = arena_print(a, "%.*s", (int)n, path);
+    const char *file = path ? path_join(a, path, "plan.json") : NULL;
+    const char **runs = arena_alloc(a, 1, sizeof *runs);
+    if (!file || !runs)
+        return no_memory();
+    if (file_exists(file))
+        return add_sweep(c, path, file);
+    if (!file_exists(path_join(a, path, "resolved.yaml")))
+        return fail(NRE_EDATA,
+                    "'%s' is neither a run nor a sweep: it has no resolved.yaml and no "
+                    "plan.json",
+                    path);
+    runs[0] = path;
+    return add_entry(c, path, 1, runs);
+}
+
+/* A page relative to the folder of the comparison. */
+static const char *page_of(const comparer *c, const char *where)
+{
+    const char *cells = strstr(where, "/cells/"), *next = cells;
+    while (next && (next = strstr(next + 1, "/cells/")))
+        cells = next;
+    if (!c->alone || !cells || !file_exists(path_join(c->arena, where, "report.html")))
+        return NULL;
+    return arena_print(c->arena, "%s/report.html", cells + 1);
+}
+
+/* Finished runs, and a gap for each other. */
+static int sort_runs(comparer *c, entry *e)
+{
+    arena *a = c->arena;
+    e->finished = arena_alloc(a, e->n, sizeof *e->finished);
+    if (!e->finished)
+        return no_memory();
+    for (size_t r = 0; r < e->n; r++) {
+        bool done = false;
+        const char *name = e->n > 1 ? arena_print(a, "%s/r%zu", e->name, r) : e->name;
+        const char *state = run_state(e->runs[r], a, &done);
+        if (!name || !state)
+            return no_memory();
+        c->links[c->n_links++] = (comparison_link){name, state, page_of(c, e->runs[r])};
+        if (done)
+            e->finished[e->n_finished++] = e->runs[r];
+        else
+            c->gaps[c->n_gaps++] = (table_gap){name, state};
+    }
+    return NRE_OK;
+}
+
+static int sort_entries(comparer *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++)
+        n += c->entries[i].n;
+    c->gaps = arena_alloc(c->arena, n + 1, sizeof *c->gaps);
+    c->links = arena_alloc(c->arena, n + 1, sizeof *c->links);
+    int rc = c->gaps && c->links ? NRE_OK : no_memory();
+    for (size_t i = 0; i < c->n && !rc; i++)
+        rc = sort_runs(c, &c->entries[i]);
+    return rc;
+}
+
+/* coverage: the mean over replicates, and its spread */
+
+static double mean_of(size_t n, const double *value)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += value[i];
+    return sum / (double)n;
+}
+
+/* Of a sample, NAN for one. */
+static double deviation_of(size_t n, const double *value)
+{
+    double mean = mean_of(n, value), sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (value[i] - mean) * (value[i] - mean);
+    return n > 1 ? sqrt(sum / (double)(n - 1)) : NAN;
+}
+
+static const coverage_row *row_of(const coverage_table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_rows; i++)
+        if (strcmp(t->rows[i].target, name) == 0)
+            return &t->rows[i];
+    return NULL;
+}
+
+/* Cell CELL of all N trainings as one.  They were tested on the same pairs, so that their number
+ * does not grow: the interval is that of one test of a mean fraction. */
+static void pool_cells(table_cell *cell, size_t n, const coverage_row *const *rows,
+                       double *value)
+{
+    const coverage_column where = {cell->region, cell->level};
+    double evaluation = 0;
+    for (size_t i = 0; i < n; i++) {
+        const table_cell *other = coverage_cell_at(rows[i], &where);
+        value[i] = other ? other->coverage : NAN;
+        evaluation += other ? other->sd_evaluation : NAN;
+        cell->n = other && other->n < cell->n ? other->n : cell->n;
+    }
+    if (n < 2)
+        return;
+    cell->coverage = mean_of(n, value);
+    cell->sd_training = deviation_of(n, value);
+    cell->sd_evaluation = evaluation / (double)n;
+    if (!isfinite(cell->coverage)) {
+        cell->reason = "one of the trainings has none";
+        return;
+    }
+    binomial_interval((uint64_t)llround(cell->coverage * (double)cell->n), cell->n, 0.99,
+                      cell->interval);
+    cell->verdict = verdict_word(verdict_of(cell->level, cell->interval));
+}
+
+static int pool_rows(comparer *c, const entry *e, size_t n,
+                     const coverage_row *const *rows)
+{
+    coverage_row *out = &c->rows[c->n_rows++];
+    double *gain = arena_alloc(c->arena, n, sizeof *gain), error = 0;
+    table_cell *cells = arena_alloc(c->arena, rows[0]->n_cells + 1, sizeof *cells);
+    if (!gain || !cells)
+        return no_memory();
+    *out = *rows[0];
+    out->cell = e->name;
+    out->trainings = n;
+    out->trainings_planned = e->n;
+    out->cells = cells;
+    for (size_t k = 0; k < out->n_cells; k++) {
+        cells[k] = rows[0]->cells[k];
+        pool_cells(&cells[k], n, rows, gain);
+    }
+    for (size_t i = 0; i < n; i++) {
+        gain[i] = rows[i]->gain;
+        error += rows[i]->gain_error;
+        out->missing = rows[i]->missing > out->missing ? rows[i]->missing : out->missing;
+    }
+    out->gain = mean_of(n, gain);
+    out->gain_error =
+        error / (double)n; /* the same pairs: no smaller for more trainings */
+    out->gain_sd_training = deviation_of(n, gain);
+    return NRE_OK;
+}
+
+static int make_room(comparer *c, size_t n)
+{
+    coverage_row *rows = arena_alloc(c->arena, c->n_rows + n + 1, sizeof *rows);
+    if (!rows)
+        return no_memory();
+    if (c->n_rows)
+        memcpy(rows, c->rows, c->n_rows * sizeof *rows);
+    c->rows = rows;
+    return NRE_OK;
+}
+
+static int read_coverage(comparer *c, const entry *e)
+{
+    arena *a = c->arena;
+    size_t n = 0;
+    coverage_table *tables = arena_alloc(a, e->n_finished + 1, sizeof *tables);
+    const coverage_row **rows = arena_alloc(a, e->n_finished + 1, sizeof *rows);
+    int rc = tables && rows ? NRE_OK : no_memory();
+    for (size_t i = 0; i < e->n_finished && !rc; i++) {
+        const char *path = path_join(a, e->finished[i], "tables/coverage.json");
+        if (file_exists(path))
+            rc = coverage_table_read(path, a, &tables[n++]);
+    }
+    if (!rc && n)
+        rc = make_room(c, tables[0].n_rows);
+    for (size_t i = 0; n && i < tables[0].n_rows && !rc; i++) {
+        size_t found = 0;
+        for (size_t k = 0; k < n; k++)
+            if ((rows[found] = row_of(&tables[k], tables[0].rows[i].target)))
+                found++;
+        rc = pool_rows(c, e, found, rows);
+    }
+    return rc;
+}
+
+/* the other tables: rows as they are */
+
+/* {"cell": .., "replicate": .., and all that ROW says}. */
+static json_t *marked_row(const entry *e, size_t replicate, json_t *row)
+{
+    json_t *out = json_pack("{s:s}", "cell", e->name);
+    if (e->n > 1)
+        json_object_set_new(out, "replicate", json_integer((json_int_t)replicate));
+    json_object_update(out, row);
+    return out;
+}
+
+static size_t replicate_of(const entry *e, const char *path)
+{
+    size_t r = 0;
+    while (r < e->n && strcmp(e->runs[r], path) != 0)
+        r++;
+    return r;
+}
+
+static int read_rows(comparer *c, const entry *e, const char *table, json_t *out)
+{
+    int rc = NRE_OK;
+    for (size_t i = 0; i < e->n_finished && !rc; i++) {
+        const char *path = path_join(c->arena, e->finished[i], table);
+        json_t *all = NULL, *row;
+        size_t k;
+        if (!file_exists(path))
+            continue;
+        rc = json_load_path(path, TABLE_LIMIT, &all);
+        json_array_foreach(json_object_get(all, "rows"), k, row) json_array_append_new(
+            out, marked_row(e, replicate_of(e, e->finished[i]), row));
+        json_decref(all);
+    }
+    return rc;
+}
+
+static int read_tables(comparer *c)
+{
+    int rc = NRE_OK;
+    for (size_t i = 0; i < c->n && !rc; i++) {
+        const entry *e = &c->entries[i];
+        rc = read_coverage(c, e);
+        if (!rc)
+            rc = read_rows(c, e, "tables/posterior.json", c->posterior);
+        if (!rc)
+            rc = read_rows(c, e, "tables/timing.json", c->timing);
+    }
+    return rc;
+}
+
+/* the whole */
+
+static int write_all(const comparer *c, const char *tables, const char *page, FILE *out)
+{
+    const comparison all = {
+        .title = c->title,
+        .coverage = {c->title, c->n_rows, c->rows, c->n_gaps, c->gaps},
+        .posterior = c->posterior,
+        .timing = c->timing,
+        .n_links = c->n_links,
+        .links = c->links};
+    int rc = tables ? comparison_write(&all, tables) : NRE_OK;
+    if (!rc && page)
+        rc = comparison_page(&all, page);
+    return rc || !out ? rc : comparison_print(&all, out);
+}
 
 int compare_folders(size_t n, const char *const *paths, const char *tables,
                     const char *page, FILE *out)
 {
-    (void)n;
-    (void)paths;
-    (void)tables;
-    (void)page;
-    (void)out;
-    return NRE_OK;
+    comparer c = {.arena = arena_new(),
+                  .title = "comparison",
+                  .alone = n == 1,
+                  .posterior = json_array(),
+                  .timing = json_array()};
+    int rc = c.arena && c.posterior && c.timing ? NRE_OK : no_memory();
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = add_folder(&c, paths[i]);
+    if (!rc)
+        rc = sort_entries(&c);
+    if (!rc)
+        rc = read_tables(&c);
+    if (!rc && c.n_gaps == c.n_links)
+        rc = fail(NRE_EDATA, "nothing is finished yet: %s is %s", c.gaps[0].cell,
+                  c.gaps[0].why);
+    if (!rc)
+        rc = write_all(&c, tables, page, out);
+    json_decref(c.posterior);
+    json_decref(c.timing);
+    arena_free(c.arena);
+    return rc;
 }

@@ -198,6 +198,9 @@ int run_foresee(const run_request *q, json_t *planned, json_t *list);
 int sweep_run(const command *c, plugins *p, const sweep *s, size_t last, double started);
 
 /* compare.c: tables of the finished runs below folders, which are runs or sweeps */
+
+/* Where a run stands, in A: "done", "failed, exit 6: ..", "not finished", "not begun". */
+const char *run_state(const char *path, arena *a, bool *finished);
 /* Tables into the folder TABLES and a page (NULL: none), a short form on OUT (NULL: none).
  * NRE_EDATA when nothing is finished in any of them. */
 int compare_folders(size_t n, const char *const *paths, const char *tables,

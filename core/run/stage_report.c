@@ -151,7 +151,8 @@ static int read_coverage(report_data *d)
     int rc = r ? NRE_OK : fail(NRE_ENOMEM, "no memory for a table");
     for (size_t i = 0; i < n && !rc; i++)
         rc = coverage_row_of(d, json_array_get(rows, i), &r[i]);
-    d->coverage_table = (coverage_table){d->run->session->experiment->name, n, r};
+    d->coverage_table = (coverage_table){
+        .title = d->run->session->experiment->name, .n_rows = n, .rows = r};
     return rc;
 }
 

@@ -577,6 +577,19 @@ static int mark_sweep(const campaign *k, int rc)
     return rc ? rc : marked;
 }
 
+static void say_end(const campaign *k)
+{
+    size_t done = 0;
+    bool finished;
+    for (size_t i = 0; i < k->n_jobs; i++) {
+        (void)run_state(k->jobs[i].path, k->arena, &finished);
+        done += finished;
+    }
+    printf("\n%s: %zu of %zu runs done, these in %.0f s. Tables: %s/tables. Page: "
+           "%s/report.html.\n",
+           k->sweep->name, done, k->n_jobs, seconds_now() - k->started, k->path, k->path);
+}
+
 static int sum_up(const campaign *k)
 {
     const char *paths[] = {k->path};
@@ -590,6 +603,8 @@ static int sum_up(const campaign *k)
                              folder_path(k->folder, "report.html"),
                              k->command->json ? NULL : stdout);
     lock_release(lock);
+    if (!rc && !k->command->json)
+        say_end(k);
     return rc;
 }
 

@@ -27,17 +27,24 @@ static const table_cell bad[] = {CELL("credible", 0.68, 0.61, 0.004, 0.011, "und
 static const table_cell lost[] = {
     {"credible", 0.68, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, "effective size under 100"}};
 
+#define ROW(target_, architecture_, gain_, error_, missing_, n_, cells_)                 \
+    {                                                                                    \
+        .target = target_, .architecture = architecture_, .gain = gain_,                 \
+        .gain_error = error_, .simulations = 230000, .missing = missing_, .n_cells = n_, \
+        .cells = cells_                                                                  \
+    }
 static const coverage_row rows[] = {
-    {"beta,d_infectious", "mlp", 0.93, 0.008, 230000, 0, 3, good},
-    {"beta,d_infectious", "mlp-small", 0.71, 0.009, 230000, 12, 2, bad},
-    {"all", "mlp", NAN, NAN, 230000, 20000, 1, lost}};
-const coverage_table example_coverage = {"flu-1978", 3, rows};
+    ROW("beta,d_infectious", "mlp", 0.93, 0.008, 0, 3, good),
+    ROW("beta,d_infectious", "mlp-small", 0.71, 0.009, 12, 2, bad),
+    ROW("all", "mlp", NAN, NAN, 20000, 1, lost)};
+const coverage_table example_coverage = {.title = "flu-1978", .n_rows = 3, .rows = rows};
 
 static const table_cell evil[] = {
     {HOSTILE, 0.9, 0.9, NAN, NAN, 10, {0.5, 0.99}, HOSTILE, NULL},
     {HOSTILE, 0.5, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, HOSTILE}};
-static const coverage_row evil_row = {HOSTILE, HOSTILE, 0.1, NAN, 5, 0, 2, evil};
-const coverage_table hostile_coverage = {HOSTILE, 1, &evil_row};
+static const coverage_row evil_row = ROW(HOSTILE, HOSTILE, 0.1, NAN, 0, 2, evil);
+const coverage_table hostile_coverage = {
+    .title = HOSTILE, .n_rows = 1, .rows = &evil_row};
 
 static const parameter_row parameters[] = {{"beta",
                                             "\\beta",

@@ -198,7 +198,7 @@ Test(coverage_table, hostile_names_survive)
 Test(coverage_table, empty)
 {
     scratch s = scratch_new();
-    coverage_table t = {"nothing", 0, NULL};
+    coverage_table t = {.title = "nothing"};
 
     cr_assert_eq(coverage_table_write(&t, s.folder), 0, "%s", error_message());
     char *md = text_of(&s, "coverage.md");

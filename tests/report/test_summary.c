@@ -75,8 +75,12 @@ Test(summary, lines_fit_a_terminal)
 Test(summary, gain_of_nothing)
 {
     table_cell c = {"credible", 0.68, 0.68, NAN, NAN, 1000, {0.64, 0.72}, "ok", NULL};
-    coverage_row r = {"all", "prior", 0, 0, 1000, 0, 1, &c};
-    coverage_table t = {"floor", 1, &r};
+    coverage_row r = {.target = "all",
+                      .architecture = "prior",
+                      .simulations = 1000,
+                      .n_cells = 1,
+                      .cells = &c};
+    coverage_table t = {.title = "floor", .n_rows = 1, .rows = &r};
     run_summary s = {"floor", "/tmp/none", &t, NULL, 0, NULL, 1, 0, NULL};
     char *text = unwrapped(&s);
 
@@ -110,7 +114,7 @@ Test(summary, many_results_are_counted)
     static posterior_block blocks[N];
     static coverage_row rows[N];
     posterior_table p = {"many", N, blocks};
-    coverage_table c = {"many", N, rows};
+    coverage_table c = {.title = "many", .n_rows = N, .rows = rows};
     run_summary s = {"many", "/tmp/none", &c, &p, 0, NULL, 1, 0, NULL};
 
     for (size_t i = 0; i < N; i++) {

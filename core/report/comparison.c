@@ -1,0 +1,782 @@
+/* report/comparison.c - finished runs side by side: their posteriors, limits and times, from the
+ * JSON of each; coverage_table.c has the coverage. */
+#include "report/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double real_of(const json_t *o, const char *key)
+{
+    const json_t *value = json_object_get(o, key);
+
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static const char *word_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text ? text : "";
+}
+
+static double item_of(const json_t *o, const char *key, size_t i)
+{
+    const json_t *value = json_array_get(json_object_get(o, key), i);
+
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* tables of text, once for each format */
+
+typedef const char *escape(arena *a, const char *text);
+
+static const char *no_escape(arena *a, const char *text)
+{
+    return plain_text(a, text);
+}
+
+typedef struct writer { /* a table being filled */
+    columns columns;
+    arena *a;
+    escape *escape;
+} writer;
+
+static void add(writer *w, const char *text)
+{
+    columns_add(&w->columns, text ? w->escape(w->a, text) : NULL);
+}
+
+static void add_number(writer *w, double value, double spread)
+{
+    columns_add(&w->columns, number_beside(w->a, value, spread));
+}
+
+static void add_interval(writer *w, const json_t *o, const char *key, double spread)
+{
+    double low = item_of(o, key, 0), high = item_of(o, key, 1);
+    const char *from = number_beside(w->a, low, spread),
+               *to = number_beside(w->a, high, spread);
+    bool known = isfinite(low) && isfinite(high);
+
+    columns_add(&w->columns, !known       ? "n/a"
+                             : from && to ? arena_print(w->a, "%s to %s", from, to)
+                                          : NULL);
+}
+
+static void start(writer *w, arena *a, escape *how, size_t n, const char *const *heads,
+                  const char *align)
+{
+    *w = (writer){.a = a, .escape = how};
+    columns_start(&w->columns, a, n, align);
+    for (size_t k = 0; k < n; k++)
+        add(w, heads[k]);
+}
+
+static int columns_latex(const columns *c, FILE *out)
+{
+    fputs("\\begin{tabular}{", out);
+    fputs(c->align, out);
+    fputs("}\n\\toprule\n", out);
+    for (size_t i = 0; i < c->used; i++) {
+        bool last = i % c->n + 1 == c->n;
+        fputs(c->cell[i], out);
+        fputs(last ? " \\\\\n" : " & ", out);
+        fputs(i + 1 == c->n ? "\\midrule\n" : "", out);
+    }
+    fputs("\\bottomrule\n\\end{tabular}", out);
+    return c->failed ? fail(NRE_ENOMEM, "out of memory for a table") : NRE_OK;
+}
+
+static int columns_html(const columns *c, FILE *out)
+{
+    fputs("<div class=\"scroll\"><table>\n<thead>", out);
+    for (size_t i = 0; i < c->used; i++) {
+        size_t k = i % c->n;
+        bool head = i < c->n;
+        fprintf(out, "%s<t%c%s>%s</t%c>", k == 0 ? "<tr>" : "", head ? 'h' : 'd',
+                c->align[k] == 'l' ? " class=\"t\"" : "", c->cell[i], head ? 'h' : 'd');
+        fputs(k + 1 == c->n ? "</tr>\n" : "", out);
+        fputs(i + 1 == c->n ? "</thead>\n<tbody>\n" : "", out);
+    }
+    fputs("</tbody></table></div>\n", out);
+    return c->failed ? fail(NRE_ENOMEM, "out of memory for a table") : NRE_OK;
+}
+
+/* what the tables say */
+
+/* "density,m_wdm/r1": the replicate only where there are several. */
+static const char *name_of(arena *a, const json_t *row)
+{
+    const json_t *replicate = json_object_get(row, "replicate");
+
+    if (!json_is_integer(replicate))
+        return word_of(row, "cell");
+    return arena_print(a, "%s/r%lld", word_of(row, "cell"),
+                       (long long)json_integer_value(replicate));
+}
+
+static const char *believed(const json_t *row)
+{
+    const char *word = json_string_value(json_object_get(row, "believe"));
+
+    return !word ? "not checked" : strcmp(word, "yes") == 0 ? "yes" : "no";
+}
+
+static const char *const PARAMETER_HEADS[] = {
+    "cell", "target",  "observation", "parameter", "unit",   "mean",
+    "sd",   "68% HDI", "95% HDI",     "MAP",       "believe"};
+enum { N_PARAMETER = sizeof PARAMETER_HEADS / sizeof PARAMETER_HEADS[0] };
+
+static void add_parameter(writer *w, const json_t *row, const json_t *p)
+{
+    double sd = real_of(p, "sd");
+
+    add(w, name_of(w->a, row));
+    add(w, target_text(w->a, word_of(row, "target")));
+    add(w, word_of(row, "observation"));
+    add(w, word_of(p, "name"));
+    add(w, word_of(p, "unit"));
+    add_number(w, real_of(p, "mean"), sd);
+    add_number(w, sd, sd);
+    add_interval(w, p, "hdi68", sd);
+    add_interval(w, p, "hdi95", sd);
+    add_number(w, real_of(p, "map"), sd);
+    add(w, believed(row));
+}
+
+static void fill_parameters(writer *w, arena *a, escape *how, const json_t *rows)
+{
+    size_t i, k;
+    json_t *row, *p;
+
+    start(w, a, how, N_PARAMETER, PARAMETER_HEADS, "lllllrrrrrl");
+    json_array_foreach(rows, i, row)
+        json_array_foreach(json_object_get(row, "parameters"), k, p)
+            add_parameter(w, row, p);
+}
+
+/* The columns of limits are those that any row has: of each prior two, then Wilks. */
+enum { MOST_WAYS = 16 };
+typedef struct limit_heads {
+    size_t n, n_priors, n_wilks;
+    const char *prior[MOST_WAYS];
+    double wilks[MOST_WAYS];
+    const char *head[5 + 3 * MOST_WAYS];
+    char align[6 + 3 * MOST_WAYS];
+} limit_heads;
+
+static void find_priors(limit_heads *h, const json_t *limit)
+{
+    json_t *priors = json_object_get(limit, "priors");
+
+    for (void *at = json_object_iter(priors); at;
+         at = json_object_iter_next(priors, at)) {
+        size_t k = 0;
+        while (k < h->n_priors && strcmp(h->prior[k], json_object_iter_key(at)) != 0)
+            k++;
+        if (k == h->n_priors && k < MOST_WAYS)
+            h->prior[h->n_priors++] = json_object_iter_key(at);
+    }
+}
+
+static void find_wilks(limit_heads *h, const json_t *limit)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(json_object_get(limit, "wilks"), i, one)
+    {
+        double threshold = real_of(one, "threshold");
+        size_t k = 0;
+        while (k < h->n_wilks && h->wilks[k] != threshold)
+            k++;
+        if (k == h->n_wilks && k < MOST_WAYS && isfinite(threshold))
+            h->wilks[h->n_wilks++] = threshold;
+    }
+}
+
+static void find_heads(limit_heads *h, arena *a, const json_t *rows)
+{
+    static const char *const FIRST[] = {"cell", "target", "observation", "limit",
+                                        "level"};
+    size_t i, k;
+    json_t *row, *limit;
+
+    *h = (limit_heads){0};
+    json_array_foreach(rows, i, row)
+        json_array_foreach(json_object_get(row, "limits"), k, limit)
+    {
+        find_priors(h, limit);
+        find_wilks(h, limit);
+    }
+    for (i = 0; i < 5; i++)
+        h->head[h->n++] = FIRST[i];
+    for (i = 0; i < h->n_priors; i++) {
+        h->head[h->n++] = arena_print(a, "quantile, %s prior", h->prior[i]);
+        h->head[h->n++] = arena_print(a, "highest density, %s prior", h->prior[i]);
+    }
+    for (i = 0; i < h->n_wilks; i++)
+        h->head[h->n++] = arena_print(a, "Wilks, %.2f", h->wilks[i]);
+    memset(h->align, 'r', h->n);
+    memset(h->align, 'l', 4);
+}
+
+static const json_t *parameter_named(const json_t *row, const char *name)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(json_object_get(row, "parameters"), i, p)
+    {
+        if (strcmp(word_of(p, "name"), name) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+static double wilks_at(const json_t *limit, double threshold)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(json_object_get(limit, "wilks"), i, one)
+    {
+        if (real_of(one, "threshold") == threshold)
+            return real_of(one, "limit");
+    }
+    return NAN;
+}
+
+static void add_limit(writer *w, const limit_heads *h, const json_t *row,
+                      const json_t *limit)
+{
+    const char *name = word_of(limit, "parameter"), *unit = word_of(limit, "unit");
+    double sd = real_of(parameter_named(row, name), "sd");
+    const json_t *priors = json_object_get(limit, "priors");
+
+    add(w, name_of(w->a, row));
+    add(w, target_text(w->a, word_of(row, "target")));
+    add(w, word_of(row, "observation"));
+    add(w, arena_print(w->a, "%s %s%s%s%s", name,
+                       strcmp(word_of(limit, "side"), "upper") == 0 ? "<" : ">",
+                       *unit ? " [" : "", unit, *unit ? "]" : ""));
+    add(w, level_text(w->a, real_of(limit, "level")));
+    for (size_t k = 0; k < h->n_priors; k++) {
+        const json_t *under = json_object_get(priors, h->prior[k]);
+        add_number(w, real_of(under, "quantile"), sd);
+        add_number(w, real_of(under, "hpd_edge"), sd);
+    }
+    for (size_t k = 0; k < h->n_wilks; k++)
+        add_number(w, wilks_at(limit, h->wilks[k]), sd);
+}
+
+/* False when no row has a limit. */
+static bool fill_limits(writer *w, arena *a, escape *how, const json_t *rows)
+{
+    limit_heads *h = arena_alloc(a, 1, sizeof *h);
+    size_t i, k, n = 0;
+    json_t *row, *limit;
+
+    if (!h)
+        return false;
+    find_heads(h, a, rows);
+    start(w, a, how, h->n, h->head, h->align);
+    json_array_foreach(rows, i, row)
+        json_array_foreach(json_object_get(row, "limits"), k, limit)
+    {
+        add_limit(w, h, row, limit);
+        n++;
+    }
+    return n > 0;
+}
+
+static const char *const STAGES[] = {"simulate", "train", "infer", "diagnose"};
+enum { N_STAGES = sizeof STAGES / sizeof STAGES[0] };
+
+/* A line for each run: rows of one run follow each other. */
+static void fill_times(writer *w, arena *a, escape *how, const json_t *rows)
+{
+    static const char *const HEADS[] = {"cell",      "simulate [s]", "train [s]",
+                                        "infer [s]", "diagnose [s]", "altogether [s]"};
+    size_t n = json_array_size(rows);
+
+    start(w, a, how, 6, HEADS, "lrrrrr");
+    for (size_t i = 0, to; i < n; i = to) {
+        const char *name = name_of(a, json_array_get(rows, i)), *other;
+        double seconds[N_STAGES] = {0}, total = 0;
+        for (to = i; name && to < n; to++) {
+            const json_t *row = json_array_get(rows, to);
+            if (!(other = name_of(a, row)) || strcmp(other, name) != 0)
+                break;
+            for (size_t k = 0; k < N_STAGES; k++)
+                if (strcmp(word_of(row, "stage"), STAGES[k]) == 0 &&
+                    isfinite(real_of(row, "seconds")))
+                    seconds[k] += real_of(row, "seconds");
+        }
+        to = to > i ? to : i + 1;
+        add(w, name);
+        for (size_t k = 0; k < N_STAGES; k++) {
+            columns_add(&w->columns, number_text(a, seconds[k], 1));
+            total += seconds[k];
+        }
+        columns_add(&w->columns, number_text(a, total, 1));
+    }
+}
+
+/* Markdown and LaTeX */
+
+static const char POSTERIOR_LEGEND[] =
+    "Mean and standard deviation (sd) of the posterior; HDI: shortest interval of that "
+    "mass; "
+    "MAP: maximum of the posterior density of all parameters of the target together; "
+    "believe: "
+    "whether the posterior passed its checks, which the page of its run explains.";
+static const char TIME_LEGEND[] = "Seconds of each stage. Simulations that cells share "
+                                  "count in the cell that drew them; what "
+                                  "an earlier run left counts as it took then.";
+
+static void put_gaps(sheet *s, const comparison *c)
+{
+    const char *words = gaps_words(s->a, c->coverage.n_gaps, c->coverage.gaps);
+
+    if (!words)
+        return;
+    markdown_put(s->out, words);
+    fputs("\n\n", s->out);
+}
+
+static int save_or_drop(sheet *s, int status, const char *folder, const char *name)
+{
+    if (!status)
+        return sheet_save_in(s, folder, name);
+    sheet_drop(s);
+    return status;
+}
+
+static int posterior_markdown(const comparison *c, const char *folder)
+{
+    writer w;
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("# Posteriors: ", s.out);
+    markdown_put(s.out, c->title);
+    fputs("\n\n", s.out);
+    put_gaps(&s, c);
+    fill_parameters(&w, s.a, markdown_escape, c->posterior);
+    status = columns_markdown(&w.columns, s.out);
+    if (!status && fill_limits(&w, s.a, markdown_escape, c->posterior)) {
+        fputs("\n## Limits\n\n", s.out);
+        status = columns_markdown(&w.columns, s.out);
+    }
+    fprintf(s.out, "\n%s\n", POSTERIOR_LEGEND);
+    return save_or_drop(&s, status, folder, "posterior.md");
+}
+
+static int time_markdown(const comparison *c, const char *folder)
+{
+    writer w;
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("# Time: ", s.out);
+    markdown_put(s.out, c->title);
+    fputs("\n\n", s.out);
+    put_gaps(&s, c);
+    fill_times(&w, s.a, markdown_escape, c->timing);
+    status = columns_markdown(&w.columns, s.out);
+    fprintf(s.out, "\n%s\n", TIME_LEGEND);
+    return save_or_drop(&s, status, folder, "timing.md");
+}
+
+static int put_latex(sheet *s, const comparison *c, const writer *w, const char *what,
+                     const char *label, const char *legend)
+{
+    const char *words = gaps_words(s->a, c->coverage.n_gaps, c->coverage.gaps);
+
+    fputs("\\begin{table}\n\\centering\n\\caption{", s->out);
+    latex_put(s->out, c->title);
+    fprintf(s->out, ": %s. ", what);
+    latex_put(s->out, legend);
+    if (words) {
+        fputc(' ', s->out);
+        latex_put(s->out, words);
+    }
+    fprintf(s->out,
+            "}\n\\label{tab:%s}\n\\smallskip\n\\footnotesize\n"
+            "\\setlength{\\tabcolsep}{3pt}\n\\makebox[\\textwidth][c]{%%\n",
+            label);
+    int status = columns_latex(&w->columns, s->out);
+    fputs("}\n\\end{table}\n", s->out);
+    return status;
+}
+
+static int posterior_latex(const comparison *c, const char *folder)
+{
+    writer w;
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("% Needs \\usepackage{booktabs}.\n", s.out);
+    fill_parameters(&w, s.a, latex_escape, c->posterior);
+    status = put_latex(&s, c, &w, "posteriors", "posterior", POSTERIOR_LEGEND);
+    if (!status && fill_limits(&w, s.a, latex_escape, c->posterior))
+        status =
+            put_latex(&s, c, &w, "limits", "limits",
+                      "Each by quantile and by highest density under a prior, and by "
+                      "the likelihood ratio at a threshold (Wilks).");
+    return save_or_drop(&s, status, folder, "posterior.tex");
+}
+
+static int time_latex(const comparison *c, const char *folder)
+{
+    writer w;
+    sheet s;
+    int status = sheet_open(&s);
+
+    if (status)
+        return status;
+    fputs("% Needs \\usepackage{booktabs}.\n", s.out);
+    fill_times(&w, s.a, latex_escape, c->timing);
+    status = put_latex(&s, c, &w, "time", "timing", TIME_LEGEND);
+    return save_or_drop(&s, status, folder, "timing.tex");
+}
+
+/* CSV: every number and word of the JSON has a column, those of later versions too */
+
+/* As in the CSV of a run: "q0.025". */
+static const char *flat_key(arena *a, const char *prefix, const char *name)
+{
+    if (strcmp(prefix, "quantiles") == 0)
+        return arena_print(a, "q%s", name);
+    return *prefix ? arena_print(a, "%s_%s", prefix, name) : name;
+}
+
+/* Add to FLAT what VALUE says below PREFIX; lists of two are bounds, longer ones have numbers. */
+static void flatten(json_t *flat, const char *prefix, json_t *value, arena *a)
+{
+    size_t i;
+    const char *name;
+    json_t *item;
+
+    if (json_is_object(value))
+        json_object_foreach(value, name, item)
+        {
+            const char *key = flat_key(a, prefix, name);
+            flatten(flat, key ? key : "", item, a);
+        }
+    else if (json_is_array(value))
+        json_array_foreach(value, i, item)
+        {
+            bool bounds = json_array_size(value) == 2 && !json_is_object(item);
+            const char *key =
+                bounds ? arena_print(a, "%s_%s", prefix, i == 0 ? "low" : "high")
+                       : arena_print(a, "%s_%zu", prefix, i + 1);
+            flatten(flat, key ? key : "", item, a);
+        }
+    else
+        json_object_set(flat, prefix, value);
+}
+
+/* What ROW says, without its lists, then what PART, one item of a list, says; flat. */
+static json_t *flat_row(json_t *row, json_t *part, const char *part_name, arena *a)
+{
+    static const char *const LISTS[] = {"parameters", "limits", "reason"};
+    json_t *flat = json_object(), *rest = json_copy(row), *own = json_object();
+
+    for (size_t i = 0; i < 3; i++)
+        json_object_del(rest, LISTS[i]);
+    flatten(flat, "", rest, a);
+    flatten(own, "", part, a);
+    json_t *name = json_object_get(own, "name");
+    if (part && name)
+        json_object_set(flat, part_name, name);
+    json_object_del(own, "name");
+    if (part)
+        json_object_update(flat, own);
+    json_decref(rest);
+    json_decref(own);
+    return flat;
+}
+
+static void csv_value(FILE *out, const json_t *value)
+{
+    if (json_is_string(value))
+        csv_put(out, json_string_value(value));
+    else if (json_is_integer(value))
+        fprintf(out, "%lld", (long long)json_integer_value(value));
+    else if (json_is_boolean(value))
+        fputs(json_is_true(value) ? "true" : "false", out);
+    else
+        exact_put(out, json_is_number(value) ? json_number_value(value) : NAN);
+}
+
+/* All rows with the columns of any, in the order of their first appearance. */
+static int write_csv(const json_t *flat, const char *folder, const char *name)
+{
+    json_t *all = json_object(), *row;
+    size_t i;
+    sheet s;
+    int status = sheet_open(&s);
+
+    json_array_foreach(flat, i, row) json_object_update_missing(all, row);
+    if (status) {
+        json_decref(all);
+        return status;
+    }
+    const char *comma = "";
+    for (void *at = json_object_iter(all); at; at = json_object_iter_next(all, at)) {
+        fputs(comma, s.out);
+        csv_put(s.out, json_object_iter_key(at));
+        comma = ",";
+    }
+    fputc('\n', s.out);
+    json_array_foreach(flat, i, row)
+    {
+        comma = "";
+        for (void *at = json_object_iter(all); at; at = json_object_iter_next(all, at)) {
+            fputs(comma, s.out);
+            csv_value(s.out, json_object_get(row, json_object_iter_key(at)));
+            comma = ",";
+        }
+        fputc('\n', s.out);
+    }
+    json_decref(all);
+    return sheet_save_in(&s, folder, name);
+}
+
+/* Rows of the list KEY of each row, or the rows themselves (KEY NULL). */
+static int csv_of(const json_t *rows, const char *key, const char *part_name,
+                  const char *folder, const char *name)
+{
+    json_t *flat = json_array(), *row, *part;
+    arena *a = arena_new();
+    size_t i, k;
+    int status = NRE_OK;
+
+    if (!flat || !a)
+        status = fail(NRE_ENOMEM, "out of memory for a table");
+    json_array_foreach(rows, i, row)
+    {
+        if (!status && !key)
+            json_array_append_new(flat, flat_row(row, NULL, "", a));
+        json_array_foreach(key ? json_object_get(row, key) : NULL, k, part) if (!status)
+            json_array_append_new(flat, flat_row(row, part, part_name, a));
+    }
+    if (!status && (!key || json_array_size(flat) > 0))
+        status = write_csv(flat, folder, name);
+    json_decref(flat);
+    arena_free(a);
+    return status;
+}
+
+/* all formats */
+
+static int write_json(const comparison *c, const json_t *rows, const char *folder,
+                      const char *name)
+{
+    const coverage_table *t = &c->coverage;
+    json_t *all =
+        json_pack("{s:o s:b s:o s:O}", "title", json_text(c->title), "partial",
+                  t->n_gaps > 0, "gaps", gaps_json(t->n_gaps, t->gaps), "rows", rows);
+
+    return json_save_in(folder, name, all);
+}
+
+static int write_posterior(const comparison *c, const char *folder)
+{
+    int status = write_json(c, c->posterior, folder, "posterior.json");
+
+    if (!status)
+        status = posterior_markdown(c, folder);
+    if (!status)
+        status = posterior_latex(c, folder);
+    if (!status)
+        status = csv_of(c->posterior, "parameters", "parameter", folder, "posterior.csv");
+    return status ? status
+                  : csv_of(c->posterior, "limits", "parameter", folder, "limits.csv");
+}
+
+static int write_times(const comparison *c, const char *folder)
+{
+    int status = write_json(c, c->timing, folder, "timing.json");
+
+    if (!status)
+        status = time_markdown(c, folder);
+    if (!status)
+        status = time_latex(c, folder);
+    return status ? status : csv_of(c->timing, NULL, "", folder, "timing.csv");
+}
+
+int comparison_write(const comparison *c, const char *folder)
+{
+    int status = folder_make(folder);
+
+    if (!status && c->coverage.n_rows > 0)
+        status = coverage_table_write(&c->coverage, folder);
+    if (!status && json_array_size(c->posterior) > 0)
+        status = write_posterior(c, folder);
+    return status ? status : write_times(c, folder);
+}
+
+/* a line each, for a terminal */
+
+static int print_coverage(const coverage_table *t, arena *a, FILE *out)
+{
+    coverage_column *column;
+    size_t n;
+    writer w;
+    int status = coverage_columns(t, a, &n, &column);
+    char *align = status ? NULL : arena_alloc(a, n + 4, 1);
+    const char **heads = status ? NULL : arena_alloc(a, n + 3, sizeof *heads);
+
+    if (!align || !heads)
+        return status ? status : fail(NRE_ENOMEM, "out of memory for a table");
+    memset(align, 'r', n + 3);
+    align[0] = align[1] = 'l';
+    heads[0] = "cell";
+    heads[1] = "target";
+    for (size_t k = 0; k < n; k++)
+        heads[k + 2] = arena_print(a, "%s %s", level_text(a, column[k].level),
+                                   region_short(column[k].region));
+    heads[n + 2] = "gain [nats]";
+    start(&w, a, no_escape, n + 3, heads, align);
+    for (size_t i = 0; i < t->n_rows; i++) {
+        const coverage_row *r = &t->rows[i];
+        add(&w, coverage_cell_name(a, r));
+        add(&w, target_text(a, r->target));
+        for (size_t k = 0; k < n; k++)
+            add(&w, coverage_cell_text(a, coverage_cell_at(r, &column[k])));
+        add(&w, coverage_gain_text(a, r));
+    }
+    fputs(
+        "Coverage (CR: credible region, CL: confidence set; † below nominal) and gain:\n",
+        out);
+    return columns_plain(&w.columns, out, "  ");
+}
+
+static int print_posterior(const comparison *c, arena *a, FILE *out)
+{
+    writer w;
+
+    fill_parameters(&w, a, no_escape, c->posterior);
+    fputs("\nPosteriors:\n", out);
+    int status = columns_plain(&w.columns, out, "  ");
+    if (!status && fill_limits(&w, a, no_escape, c->posterior)) {
+        fputs("\nLimits:\n", out);
+        status = columns_plain(&w.columns, out, "  ");
+    }
+    return status;
+}
+
+int comparison_print(const comparison *c, FILE *out)
+{
+    arena *a = arena_new();
+    int status = a ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a table");
+    const char *words =
+        status ? NULL : gaps_words(a, c->coverage.n_gaps, c->coverage.gaps);
+
+    if (!status && c->coverage.n_rows > 0)
+        status = print_coverage(&c->coverage, a, out);
+    if (!status && json_array_size(c->posterior) > 0)
+        status = print_posterior(c, a, out);
+    if (words)
+        fprintf(out, "\n%s\n", plain_text(a, words));
+    arena_free(a);
+    return status;
+}
+
+/* the page */
+
+static void put_link(sheet *p, const comparison_link *l)
+{
+    fputs("<tr><td class=\"t\">", p->out);
+    if (l->page) {
+        fputs("<a href=\"", p->out);
+        html_put(p->out, l->page);
+        fputs("\">", p->out);
+    }
+    html_put(p->out, l->name);
+    fputs(l->page ? "</a></td>" : "</td>", p->out);
+    page_tag(p->out, "td", "t wide", l->state);
+    fputs("</tr>\n", p->out);
+}
+
+static void put_links(const comparison *c, sheet *p)
+{
+    static const char *const TABLES[] = {"coverage", "posterior", "timing"},
+                             *const FORMATS[] = {"md", "tex", "csv", "json"};
+
+    fputs("<section>\n<h2>Runs</h2>\n<div class=\"scroll\"><table>\n<tbody>\n", p->out);
+    for (size_t i = 0; i < c->n_links; i++)
+        put_link(p, &c->links[i]);
+    fputs("</tbody></table></div>\n<p>Tables:", p->out);
+    for (size_t i = 0; i < 3; i++) {
+        bool there = i == 0   ? c->coverage.n_rows > 0
+                     : i == 1 ? json_array_size(c->posterior) > 0
+                              : true;
+        for (size_t k = 0; k < 4 && there; k++)
+            fprintf(p->out, "%s<a href=\"tables/%s.%s\">%s%s</a>",
+                    k == 0 ? (i == 0 ? " " : "; ") : ", ", TABLES[i], FORMATS[k],
+                    k == 0 ? TABLES[i] : "", k == 0 ? ".md" : FORMATS[k]);
+    }
+    fputs("</p>\n</section>\n", p->out);
+}
+
+static int put_section(sheet *p, const char *title, const writer *w, const char *legend)
+{
+    fputs("<section>\n", p->out);
+    page_tag(p->out, "h2", NULL, title);
+    fputc('\n', p->out);
+    int status = columns_html(&w->columns, p->out);
+    page_tag(p->out, "p", "legend", legend);
+    fputs("\n</section>\n", p->out);
+    return status;
+}
+
+static int put_body(const comparison *c, sheet *p)
+{
+    const char *words = gaps_words(p->a, c->coverage.n_gaps, c->coverage.gaps);
+    int status = NRE_OK;
+    writer w;
+
+    if (words)
+        page_tag(p->out, "p", "verdict bad", words);
+    put_links(c, p);
+    if (c->coverage.n_rows > 0)
+        status = page_coverage(&c->coverage, p);
+    if (!status && json_array_size(c->posterior) > 0) {
+        fill_parameters(&w, p->a, html_escape, c->posterior);
+        status = put_section(p, "Posteriors", &w, POSTERIOR_LEGEND);
+    }
+    if (!status && fill_limits(&w, p->a, html_escape, c->posterior))
+        status = put_section(p, "Limits", &w, "");
+    if (!status) {
+        fill_times(&w, p->a, html_escape, c->timing);
+        status = put_section(p, "Time", &w, TIME_LEGEND);
+    }
+    fputs("</main>\n</body>\n</html>\n", p->out);
+    return status;
+}
+
+int comparison_page(const comparison *c, const char *path)
+{
+    sheet p;
+    int status = sheet_open(&p);
+
+    if (status)
+        return status;
+    page_head(&p, c->title, arena_print(p.a, "%zu runs", c->n_links));
+    status = put_body(c, &p);
+    if (!status)
+        return sheet_save(&p, path);
+    sheet_drop(&p);
+    return status;
+}
