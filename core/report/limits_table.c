@@ -97,12 +97,13 @@ json_t *limit_json(const limit_row *l)
 
 /* words */
 
-/* Of the parameter that L limits; NAN: not in the table. */
+/* Of the parameter that L limits, a tenth of it: a limit has one more place than a mean.  NAN: not in the
+ * table. */
 static double spread_of(const posterior_block *b, const limit_row *l)
 {
     for (size_t i = 0; i < b->n_parameters; i++)
         if (strcmp(b->parameters[i].name, l->parameter) == 0)
-            return b->parameters[i].deviation;
+            return 0.1 * b->parameters[i].deviation;
     return NAN;
 }
 

@@ -90,7 +90,7 @@ Test(limits, of_a_gaussian)
             fixture_open(&f, &t);
             fixture_observe(&f, 1, &x);
             limits l = limits_at(&f, &wanted);
-            check_gaussian(&l, &wanted, 24.5, sigma, 3e-4);
+            check_gaussian(&l, &wanted, 24.5, sigma, 2e-4);
             cr_assert_float_eq(l.log_ratio_against, 0.5 * pow(4.5 / sigma, 2),
                                1e-6 + 1e-4 * pow(4.5 / sigma, 2));
             cr_assert(isnan(l.under[LIMIT_LOG].quantile));
@@ -229,7 +229,7 @@ Test(limits, among_other_parameters)
         fixture_open(&f, &t);
         fixture_observe(&f, 1, x);
         limits l = limits_at(&f, &wanted);
-        check_gaussian(&l, &wanted, 27, 2, dim == 2 ? 2e-3 : 5e-3);
+        check_gaussian(&l, &wanted, 27, 2, dim == 2 ? 2e-4 : 5e-4);
         cr_assert_float_eq(l.log_ratio_against, 0.5 * 3.5 * 3.5, 2e-3, "%g",
                            l.log_ratio_against);
         cr_assert_float_eq(l.under[LIMIT_UNIFORM].quantile, l.under[LIMIT_OWN].quantile,
@@ -247,13 +247,62 @@ Test(limits, of_a_target_at_the_corner)
         limit_plan wanted = {0, false, 0.95, 1 << LIMIT_OWN | 1 << LIMIT_INVERSE, 10};
         limits l = limits_of_curve(rising, 1, 50, dim, &wanted);
         limits alone = limits_of_curve(rising, 1, 50, 1, &wanted);
-        cr_assert_float_eq(l.under[LIMIT_OWN].quantile, exact, 5e-3);
-        cr_assert_float_eq(l.under[LIMIT_OWN].hpd_edge, exact, 5e-3);
+        cr_assert_float_eq(l.under[LIMIT_OWN].quantile, exact, 2e-4);
+        cr_assert_float_eq(l.under[LIMIT_OWN].hpd_edge, exact, 2e-4);
         cr_assert_float_eq(l.under[LIMIT_INVERSE].quantile,
-                           alone.under[LIMIT_INVERSE].quantile, 5e-3);
-        cr_assert_float_eq(l.wilks[0], 50 - 0.5 * l.threshold[0] / rate, 1e-3);
-        cr_assert_float_eq(l.log_ratio_against, 6, 1e-4);
+                           alone.under[LIMIT_INVERSE].quantile, 2e-4);
+        cr_assert_float_eq(l.wilks[0], 50 - 0.5 * l.threshold[0] / rate, 1e-5);
+        cr_assert_float_eq(l.log_ratio_against, 6, 1e-5);
     }
+}
+
+/* P(valid) belongs to the posterior, under every prior, and not to the ratio. */
+Test(limits, where_simulations_fail)
+{
+    enum { N = 4000 };
+    static fixture f;
+    static ratio own;
+    static double theta[N];
+    static uint8_t valid[N];
+    const uint32_t which = 0;
+    toy t = {.dim = 1, .prior = TOY_UNIFORM, .a = 1, .b = 3, .sigma = 1};
+    limit_plan wanted = {0, false, 0.9, 1 << LIMIT_OWN | 1 << LIMIT_INVERSE, 2};
+    validity_model *m = NULL;
+    float x = 0;
+    fixture_open(&f, &t);
+    own = (ratio){&OF_CURVE, &f.target, 1, .normalised = false};
+    curve = flat;
+    fixture_use(&f, &own);
+    fixture_observe(&f, 1, &x);
+    for (size_t i = 0; i < N; i++) {
+        theta[i] = 1 + 2 * ((double)i + 0.5) / N;
+        valid[i] = (i * 7919) % N > i / 2;
+    }
+    validity *v = validity_new(simulator_prior(f.simulator));
+    validity_add(v, N, theta, valid);
+    cr_assert_eq(validity_fit(v, 1, &which, &m), NRE_OK);
+    f.posterior.validity = m;
+    limits l = limits_at(&f, &wanted);
+    double sum[2] = {0}, all[2] = {0}, quantile[2] = {0};
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < 20000; i++) {
+            double at = 1 + 2 * (i + 0.5) / 20000, log_p;
+            validity_log(m, 1, &at, &log_p, NULL);
+            double density[2] = {exp(log_p), exp(log_p) / (at * at)};
+            for (int k = 0; k < 2; k++) {
+                *(pass ? &sum[k] : &all[k]) += density[k];
+                if (pass && quantile[k] == 0 && sum[k] >= 0.1 * all[k])
+                    quantile[k] = at;
+            }
+        }
+    cr_assert(quantile[0] < 1.19, "P(valid) says something: %g", quantile[0]);
+    cr_assert_float_eq(l.under[LIMIT_OWN].quantile, quantile[0], 2e-4);
+    cr_assert_float_eq(l.under[LIMIT_INVERSE].quantile, quantile[1], 2e-4);
+    cr_assert_float_eq(l.log_ratio_against, 0, 1e-12);
+    cr_assert(isnan(l.wilks[0]));
+    validity_model_free(m);
+    validity_free(v);
+    fixture_close(&f);
 }
 
 Test(limits, says_which_priors_cannot_be)

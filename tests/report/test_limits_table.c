@@ -7,10 +7,11 @@
 #include <string.h>
 
 static const char OF_BETA[] =
-    "Limit at 95%: beta > 2.01 1/d (quantile), > 1.92 1/d (highest density) under its own "
-    "prior; > 1.81 1/d (quantile), none (highest density) under a prior flat in 1/beta; "
-    "> 1.95 1/d (Wilks, 2.71), none (Wilks, 3.84); likelihood ratio of its maximum, at "
-    "2.39 1/d, to 5 1/d: e^0.40; none where the region reaches the edge of the prior.";
+    "Limit at 95%: beta > 2.013 1/d (quantile), > 1.920 1/d (highest density) under its "
+    "own "
+    "prior; > 1.810 1/d (quantile), none (highest density) under a prior flat in 1/beta; "
+    "> 1.950 1/d (Wilks, 2.71), none (Wilks, 3.84); likelihood ratio of its maximum, at "
+    "2.390 1/d, to 5 1/d: e^0.40; none where the region reaches the edge of the prior.";
 
 Test(limits_table, words)
 {
@@ -58,9 +59,9 @@ Test(limits_table, files)
     char *md = text_of(&s, "posterior.md"), *tex = text_of(&s, "posterior.tex"),
          *csv = text_of(&s, "limits.csv");
     cr_assert(strstr(md, "| beta      |   95% | Wilks, 2.71     |                | "
-                         "\\> 1.95 1/d"),
+                         "\\> 1.950 1/d"),
               "%s", md);
-    cr_assert(strstr(tex, "\\quad beta $>$ 2.01 1/d (95\\%, quantile; prior its own)"),
+    cr_assert(strstr(tex, "\\quad beta $>$ 2.013 1/d (95\\%, quantile; prior its own)"),
               "%s", tex);
     cr_assert_eq(csv_field(csv, 0, 9, field, sizeof field), 16);
     cr_assert_str_eq(field, "prior");
