@@ -205,7 +205,7 @@ int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, s
 /* table.c: what is costly, made once for all ages */
 
 enum {
-    NODES = 4,    /* ages of the table */
+    NODES = 5,    /* ages of the table */
     TIMES = 64,   /* of impact */
     POINTS = 240, /* of a track, equidistant in [0, length] */
     MOST_CHUNKS = 32,
