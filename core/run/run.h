@@ -197,6 +197,16 @@ int run_foresee(const run_request *q, json_t *planned, json_t *list);
 /* sweep.c: the runs of a sweep, one after another, each in a process of its own */
 int sweep_run(const command *c, plugins *p, const sweep *s, size_t last, double started);
 
+/* What is wrong with cells, each message once. */
+typedef struct complaints {
+    arena *arena;
+    int first; /* status; NRE_OK: nothing is wrong */
+    const char *text;
+} complaints;
+/* Add this thread's last message, with CELL unless it has a place in the config; not for what ends
+ * everything, which is returned. */
+int complain(complaints *c, int status, const char *cell);
+
 /* compare.c: tables of the finished runs below folders, which are runs or sweeps */
 
 /* Where a run stands, in A: "done", "failed, exit 6: ..", "not finished", "not begun". */

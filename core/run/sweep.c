@@ -111,12 +111,24 @@ static run_request request_of(const campaign *k, const job *j, session *s)
                          .started = seconds_now()};
 }
 
-/* What only a simulator or a network can find wrong, of all cells, before anything runs; each
- * message once. */
+int complain(complaints *c, int status, const char *cell)
+{
+    const char *message = error_message();
+    bool placed = strstr(message, ": error: ") != NULL;
+    if (status == NRE_ECANCELLED || status == NRE_ENOMEM)
+        return status;
+    c->first = c->first ? c->first : status;
+    if (strstr(c->text, message))
+        return NRE_OK;
+    c->text = arena_print(c->arena, "%s%s%s%s%s", c->text, *c->text ? "\n" : "",
+                          placed ? "" : cell, placed ? "" : ": ", message);
+    return c->text ? NRE_OK : no_memory();
+}
+
+/* What only a simulator or a network can find wrong, of all cells, before anything runs. */
 static int try_cells(const campaign *k)
 {
-    int first = NRE_OK;
-    const char *all = "", *message = NULL;
+    complaints wrong = {.arena = k->arena, .text = ""};
     for (size_t i = 0; i < k->n_jobs; i++) {
         session *s = NULL;
         if (k->jobs[i].replicate > 0 || !k->jobs[i].chosen)
@@ -125,33 +137,58 @@ static int try_cells(const campaign *k)
         if (!rc)
             rc = open_job(k, &k->jobs[i], 1, NULL, &s);
         session_close(s);
-        if (rc == NRE_ECANCELLED || rc == NRE_ENOMEM)
+        if (rc && (rc = complain(&wrong, rc, k->jobs[i].cell->name)))
             return rc;
-        message = rc ? arena_copy(k->arena, error_message()) : NULL;
-        if (!rc || (message && strstr(all, message)))
-            continue;
-        first = first ? first : rc;
-        all = arena_print(k->arena, "%s%s%s (cell %s)", all, *all ? "\n" : "", message,
-                          k->jobs[i].cell->name);
-        if (!all)
-            return no_memory();
     }
-    return first ? fail(first, "%s", all) : NRE_OK;
+    return wrong.first ? fail(wrong.first, "%s", wrong.text) : NRE_OK;
+}
+
+/* All that a cell depends on; free(). */
+static char *inputs_of(const sweep_cell *c)
+{
+    static const char *const ALL[] = {""};
+    arena *a = arena_new();
+    const char *inputs = a ? experiment_inputs(c->experiment, a, 1, ALL) : NULL;
+    char *copy = inputs ? strdup(inputs) : NULL;
+    arena_free(a);
+    return copy;
+}
+
+static int warn_of_twins(const campaign *k)
+{
+    const sweep *s = k->sweep;
+    hash *of = arena_alloc(k->arena, s->n_cells, sizeof *of);
+    for (size_t i = 0; i < s->n_cells; i++) {
+        char *inputs = of ? inputs_of(&s->cells[i]) : NULL;
+        if (!inputs)
+            return no_memory();
+        of[i] = hash_string(inputs);
+        free(inputs);
+        for (size_t j = 0; j < i; j++)
+            if (hash_equal(of[i], of[j])) {
+                log_say(NRE_WARN, "cells %s and %s are the same experiment",
+                        s->cells[j].name, s->cells[i].name);
+                break;
+            }
+    }
+    return NRE_OK;
 }
 
 /* plan.json */
 
 static json_t *cell_plan(const campaign *k, const sweep_cell *c)
 {
-    static const char *const ALL[] = {""};
-    const char *inputs = experiment_inputs(c->experiment, k->arena, 1, ALL);
-    json_t *labels = json_object();
+    char *inputs = inputs_of(c);
+    json_t *labels = json_object(), *cell = NULL;
     for (size_t i = 0; i < k->sweep->n_axes; i++)
         json_object_set_new(labels, k->sweep->axes[i].name, json_string(c->labels[i]));
-    return inputs ? json_pack("{s:s, s:o, s:s, s:s}", "cell", c->name, "labels", labels,
-                              "fingerprint", hash_hex(hash_string(inputs)).hex, "inputs",
-                              inputs)
-                  : NULL;
+    if (inputs)
+        cell =
+            json_pack("{s:s, s:O, s:s, s:s}", "cell", c->name, "labels", labels,
+                      "fingerprint", hash_hex(hash_string(inputs)).hex, "inputs", inputs);
+    json_decref(labels);
+    free(inputs);
+    return cell;
 }
 
 static json_t *axes_plan(const sweep *s)
@@ -653,6 +690,8 @@ int sweep_run(const command *c, plugins *p, const sweep *s, size_t last, double 
     int rc = k.store ? make_jobs(&k) : no_memory();
     if (!rc)
         rc = try_cells(&k);
+    if (!rc)
+        rc = warn_of_twins(&k);
     if (!rc)
         rc = c->dry_run ? foresee(&k) : run_in_folder(&k);
     arena_free(k.arena);

@@ -151,65 +151,137 @@ static void say_targets(const json_t *targets)
                1e-6 * json_number_value(json_object_get(t, "flops")));
 }
 
-static void say_found(const session *s, const json_t *found, size_t n_rows,
-                      const char *config)
+static long long count_of(const json_t *object, const char *key)
 {
-    const json_t *m = json_object_get(found, "simulator");
-    printf("simulator        %s: %zu parameters, %zu values, %.3g ms a simulation, about "
-           "%.0f s "
-           "for %lld on %u threads\n",
-           s->experiment->simulator.component.name, simulator_n_theta(s->simulator),
-           simulator_n_x(s->simulator),
-           1e3 * json_number_value(json_object_get(m, "seconds_each")),
-           json_number_value(json_object_get(m, "seconds")),
-           (long long)json_integer_value(json_object_get(m, "simulations")),
-           pool_threads(s->workers));
-    say_targets(json_object_get(found, "targets"));
-    if (n_rows)
-        printf("observation      %zu row%s of %zu values\n", n_rows,
-               n_rows == 1 ? "" : "s", simulator_n_x(s->simulator));
-    printf("%s is fine\n", config);
+    return (long long)json_integer_value(json_object_get(object, key));
 }
 
-static int report_found(session *s, const command *c, double seconds)
+static void say_found(const json_t *found, unsigned n_threads)
 {
+    const json_t *m = json_object_get(found, "simulator");
+    long long n_rows = count_of(found, "observations"), n_values = count_of(m, "values");
+    printf(
+        "simulator        %s: %lld parameters, %lld values, %.3g ms a simulation, about "
+        "%.0f s "
+        "for %lld on %u threads\n",
+        json_string_value(json_object_get(m, "name")), count_of(m, "parameters"),
+        n_values, 1e3 * json_number_value(json_object_get(m, "seconds_each")),
+        json_number_value(json_object_get(m, "seconds")), count_of(m, "simulations"),
+        n_threads);
+    say_targets(json_object_get(found, "targets"));
+    if (n_rows)
+        printf("observation      %lld row%s of %lld values\n", n_rows,
+               n_rows == 1 ? "" : "s", n_values);
+}
+
+static int try_session(session *s, json_t **found)
+{
+    sample_rows b = {0};
     run r = {.session = s};
     size_t n = 0;
     const float *x = NULL;
-    int rc = observations_of(&r, &n, &x);
-    if (rc)
-        return rc;
-    json_t *found = json_pack("{s:s, s:o, s:o, s:I}", "config", c->arguments[0],
-                              "simulator", simulator_found(s, seconds), "targets",
-                              targets_found(s), "observations", (json_int_t)n);
-    if (!found)
-        return fail(NRE_ENOMEM, "no memory for the result");
-    if (c->json)
-        json_dumpf(found, stdout, JSON_INDENT(2));
-    else
-        say_found(s, found, n, c->arguments[0]);
-    if (c->json)
-        printf("\n");
-    json_decref(found);
-    return NRE_OK;
-}
-
-int verb_check(const command *c)
-{
-    session *s = NULL;
-    sample_rows b = {0};
-    if (c->n_arguments != 1)
-        return fail(NRE_EUSAGE, "nereid check takes one config: nereid check CONFIG");
-    session_request request = {.config = c->arguments[0], .command = c};
-    int rc = session_open(&request, &s);
-    if (!rc)
-        rc = simulate_sample(s, &b);
+    int rc = simulate_sample(s, &b);
     for (size_t i = 0; !rc && i < s->n_targets; i++)
         if (s->nets[i])
             rc = try_network(s, i, &b);
     if (!rc)
-        rc = report_found(s, c, b.seconds);
+        rc = observations_of(&r, &n, &x);
+    if (!rc) {
+        *found = json_pack("{s:o, s:o, s:I}", "simulator", simulator_found(s, b.seconds),
+                           "targets", targets_found(s), "observations", (json_int_t)n);
+        rc = *found ? NRE_OK : fail(NRE_ENOMEM, "no memory for the result");
+    }
     sample_free(&b);
+    return rc;
+}
+
+static int try_experiment(const command *c, plugins *p, experiment *e, json_t **found)
+{
+    session *s = NULL;
+    session_request request = {
+        .config = c->arguments[0], .command = c, .plugins = p, .experiment = e};
+    int rc = session_open(&request, &s);
+    if (!rc)
+        rc = try_session(s, found);
     session_close(s);
+    return rc;
+}
+
+static int check_one(const command *c, plugins *p, experiment *e)
+{
+    json_t *found = NULL;
+    int rc = try_experiment(c, p, e, &found);
+    if (!rc)
+        json_object_set_new(found, "config", json_string(c->arguments[0]));
+    if (!rc && c->json) {
+        json_dumpf(found, stdout, JSON_INDENT(2));
+        printf("\n");
+    } else if (!rc) {
+        say_found(found, command_threads(c));
+        printf("%s is fine\n", c->arguments[0]);
+    }
+    json_decref(found);
+    return rc;
+}
+
+static int check_cell(const command *c, plugins *p, const sweep_cell *cell, json_t *list,
+                      complaints *wrong)
+{
+    json_t *found = NULL;
+    int rc = try_experiment(c, p, cell->experiment, &found);
+    if (rc)
+        return complain(wrong, rc, cell->name);
+    if (!c->json) {
+        printf("%s\n", cell->name);
+        say_found(found, command_threads(c));
+    }
+    json_object_set_new(found, "cell", json_string(cell->name));
+    json_array_append_new(list, found);
+    return NRE_OK;
+}
+
+static int check_many(const command *c, plugins *p, const sweep *s, arena *a)
+{
+    complaints wrong = {.arena = a, .text = ""};
+    size_t n = 0;
+    json_t *list = json_array();
+    int rc = list ? NRE_OK : fail(NRE_ENOMEM, "no memory for the result");
+    for (size_t i = 0; i < s->n_cells && !rc; i++)
+        if (!c->cell || !strcmp(c->cell, s->cells[i].name)) {
+            rc = check_cell(c, p, &s->cells[i], list, &wrong);
+            n++;
+        }
+    if (!rc && n == 0)
+        rc = fail(NRE_EUSAGE, "--cell %s: the sweep has no such cell; its first is %s",
+                  c->cell, s->cells[0].name);
+    if (!rc && wrong.first)
+        rc = fail(wrong.first, "%s", wrong.text);
+    if (!rc && c->json) {
+        json_t *all = json_pack("{s:s, s:O}", "config", c->arguments[0], "cells", list);
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(all);
+    } else if (!rc) {
+        printf("%s is fine: %zu cell%s\n", c->arguments[0], n, n == 1 ? "" : "s");
+    }
+    json_decref(list);
+    return rc;
+}
+
+int verb_check(const command *c)
+{
+    plugins *p = NULL;
+    experiment *one = NULL;
+    sweep *many = NULL;
+    if (c->n_arguments != 1)
+        return fail(NRE_EUSAGE, "nereid check takes one config: nereid check CONFIG");
+    arena *a = arena_new();
+    int rc = a ? command_plugins(c, &p) : fail(NRE_ENOMEM, "no memory to check");
+    if (!rc)
+        rc = command_config(c, p, a, &one, &many);
+    if (!rc)
+        rc = many ? check_many(c, p, many, a) : check_one(c, p, one);
+    plugins_free(p);
+    arena_free(a);
     return rc;
 }

@@ -63,7 +63,7 @@ there() {
 
 # Checksums of all that must be the same bits: no times, no log.
 bits() {
-    (cd "$1" && find data model posterior diagnostics tables -type f ! -name 'timing.*' \
+    (cd "$1" && find -L data model posterior diagnostics tables -type f ! -name 'timing.*' \
         ! -name checkpoint.h5 | sort | xargs sha256sum)
 }
 
