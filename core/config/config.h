@@ -312,7 +312,7 @@ typedef enum key_type {
     KEY_PRIOR,     /* {FAMILY: [..]} */
     KEY_TARGETS,
     KEY_AXIS, /* of a sweep: {LABEL: {..}} */
-    KEY_MAPS /* a list of maps, or one: the keys of each are those below it */
+    KEY_MAPS  /* a list of maps, or one: the keys of each are those below it */
 } key_type;
 
 enum {

@@ -170,6 +170,8 @@ int profile_of(const profile_request *r, size_t n, const double *value, double *
                 .n_trials = g->dim == 3   ? 8
                             : g->dim == 2 ? 2
                                           : 0};
+    if (g->dim < 1 || g->dim > MOST_DIM || g->m == 0 || r->parameter >= g->dim)
+        return fail(NRE_EINVAL, "a profile needs a grid and one of its parameters");
     for (uint32_t j = 0; j < g->dim; j++)
         s.cell[j] = (g->box[j][1] - g->box[j][0]) / (double)g->m;
     seeker *all = memory_new(n, sizeof *all);

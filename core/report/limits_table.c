@@ -97,8 +97,8 @@ json_t *limit_json(const limit_row *l)
 
 /* words */
 
-/* Of the parameter that L limits, a tenth of it: a limit has one more place than a mean.  NAN: not in the
- * table. */
+/* A tenth of the deviation of the parameter that L limits: a limit has one place more than a
+ * mean.  NAN: not in the table. */
 static double spread_of(const posterior_block *b, const limit_row *l)
 {
     for (size_t i = 0; i < b->n_parameters; i++)
