@@ -575,8 +575,11 @@ static int open_folder(campaign *k)
                     k->path);
     if (c->cell)
         return folder_share(k->path, &k->folder);
-    return folder_open(k->path, c->resume, c->force,
-                       "--resume goes on with it, --force moves it aside", &k->folder);
+    int rc = folder_open(k->path, c->resume, c->force,
+                         "--resume goes on with it, --force moves it aside", &k->folder);
+    if (!rc)
+        unlink(folder_path(k->folder, "metrics.jsonl")); /* runs have theirs */
+    return rc;
 }
 
 static json_t *job_json(const job *j)
