@@ -552,6 +552,64 @@ static int write_csv(const json_t *flat, const char *folder, const char *name)
     return sheet_save_in(&s, folder, name);
 }
 
+/* As in the limits.csv of a run: a line for each way to a limit. */
+static json_t *limit_line(const json_t *row, const json_t *limit, const char *by,
+                          const char *prior, const json_t *threshold, const json_t *value)
+{
+    static const char *const OF_ROW[] = {"cell",         "replicate", "target",
+                                         "architecture", "method",    "observation"},
+                             *const OF_LIMIT[] = {"parameter", "unit", "side", "level"},
+                             *const LAST[] = {"best_fit", "against", "log_ratio_against"};
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < 6; i++)
+        if (json_object_get(row, OF_ROW[i]))
+            json_object_set(o, OF_ROW[i], json_object_get(row, OF_ROW[i]));
+    for (size_t i = 0; i < 4; i++)
+        json_object_set(o, OF_LIMIT[i], json_object_get(limit, OF_LIMIT[i]));
+    json_object_set_new(o, "by", json_text(by));
+    json_object_set_new(o, "prior", json_text(prior));
+    json_object_set_new(o, "threshold", json_deep_copy(threshold));
+    json_object_set_new(o, "limit", json_deep_copy(value));
+    for (size_t i = 0; i < 3; i++)
+        json_object_set(o, LAST[i], json_object_get(limit, LAST[i]));
+    return o;
+}
+
+static void limit_lines(json_t *flat, const json_t *row, const json_t *limit)
+{
+    static const char *const WAYS[] = {"quantile", "hpd_edge"};
+    json_t *priors = json_object_get(limit, "priors"), *one;
+    json_t *none = json_null();
+    const char *prior;
+    size_t i;
+
+    json_object_foreach(priors, prior, one)
+    {
+        for (size_t k = 0; k < 2; k++)
+            json_array_append_new(flat, limit_line(row, limit, WAYS[k], prior, none,
+                                                   json_object_get(one, WAYS[k])));
+    }
+    json_array_foreach(json_object_get(limit, "wilks"), i, one) json_array_append_new(
+        flat, limit_line(row, limit, "wilks", "", json_object_get(one, "threshold"),
+                         json_object_get(one, "limit")));
+}
+
+static int limits_csv_of(const json_t *rows, const char *folder)
+{
+    json_t *flat = json_array(), *row, *limit;
+    size_t i, k;
+
+    json_array_foreach(rows, i, row)
+        json_array_foreach(json_object_get(row, "limits"), k, limit)
+            limit_lines(flat, row, limit);
+    int status = flat ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a table");
+    if (!status && json_array_size(flat) > 0)
+        status = write_csv(flat, folder, "limits.csv");
+    json_decref(flat);
+    return status;
+}
+
 /* Rows of the list KEY of each row, or the rows themselves (KEY NULL). */
 static int csv_of(const json_t *rows, const char *key, const char *part_name,
                   const char *folder, const char *name)
@@ -600,8 +658,7 @@ static int write_posterior(const comparison *c, const char *folder)
         status = posterior_latex(c, folder);
     if (!status)
         status = csv_of(c->posterior, "parameters", "parameter", folder, "posterior.csv");
-    return status ? status
-                  : csv_of(c->posterior, "limits", "parameter", folder, "limits.csv");
+    return status ? status : limits_csv_of(c->posterior, folder);
 }
 
 static int write_times(const comparison *c, const char *folder)

@@ -189,6 +189,8 @@ static const option OPTIONS[] = {
      TEXT(theta)},
     {"x", 0, "FILE.npy", "evaluate", "observations, one for each theta or a single one",
      TEXT(x)},
+    {"watch", 0, NULL, "status", "again every two seconds, until all is done",
+     SWITCH(watch)},
     {"config", 'c', "CONFIG", "explain", "show the value that this config gives",
      TEXT(config)},
     {"plugin-path", 0, "DIR", NULL, "folder of plugins, searched first", take_plugin_path,

@@ -33,7 +33,7 @@ typedef struct command {
     unsigned threads;  /* 0: all cores */
     double time_limit; /* seconds; 0: none */
     bool dry_run, resume, force, keep_going, fail_fast;
-    bool each, joint, json, quiet, verbose, help, version;
+    bool each, joint, watch, json, quiet, verbose, help, version;
     progress_style progress;
 } command;
 

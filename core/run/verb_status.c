@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { PLAN_LIMIT = 256 << 20, STALE_SECONDS = 600 };
+enum { PLAN_LIMIT = 256 << 20, YOUNG_SECONDS = 10, WATCH_SECONDS = 2 };
 
 /* What progress.json of a folder says; {} when there is none. */
 static json_t *progress_of(const char *path, arena *a)
@@ -41,7 +42,7 @@ static bool is_alive(const json_t *beat)
     long long age = (long long)time(NULL) - count_of(beat, "time");
     if (pid <= 0)
         return false;
-    return kill(pid, 0) == 0 || errno == EPERM || age < STALE_SECONDS / 60;
+    return kill(pid, 0) == 0 || errno == EPERM || age < YOUNG_SECONDS;
 }
 
 /* "running: train all, 12 of 30 epochs, validation 1.28 (4 s ago)", or how it ended. */
@@ -113,7 +114,8 @@ static int print_json(const char *path, size_t done, size_t n, json_t *list)
     return NRE_OK;
 }
 
-static int tell_sweep(const char *path, const char *file, arena *a, json_t *list)
+static int tell_sweep(const char *path, const char *file, arena *a, json_t *list,
+                      bool *all)
 {
     json_t *frozen = NULL;
     size_t done = 0, n = 0;
@@ -124,33 +126,50 @@ static int tell_sweep(const char *path, const char *file, arena *a, json_t *list
         rc = print_json(path, done, n, list);
     else if (!rc)
         printf("%zu of %zu runs of %s are done\n", done, n, path);
+    *all = done == n;
     json_decref(frozen);
     return rc;
 }
 
-static int tell_folder(const char *path, arena *a, json_t *list)
+/* *ALL: nothing is left to be done. */
+static int tell_folder(const char *path, arena *a, json_t *list, bool *all)
 {
     const char *file = path_join(a, path, "plan.json");
     size_t done = 0;
     if (!file)
         return fail(NRE_ENOMEM, "no memory for the status");
     if (file_exists(file))
-        return tell_sweep(path, file, a, list);
+        return tell_sweep(path, file, a, list, all);
     if (!file_exists(path_join(a, path, "lock")))
         return fail(NRE_EDATA, "'%s' is neither a run nor a sweep", path);
     int rc = tell(path, path, a, list, &done);
+    *all = done > 0;
     return rc || !list ? rc : print_json(path, done, 1, list);
+}
+
+static int tell_once(const command *c, bool *all)
+{
+    arena *a = arena_new();
+    json_t *list = c->json ? json_array() : NULL;
+    int rc = a ? tell_folder(c->arguments[0], a, list, all)
+               : fail(NRE_ENOMEM, "no memory for the status");
+    json_decref(list);
+    arena_free(a);
+    return rc;
 }
 
 int verb_status(const command *c)
 {
+    bool all = false;
     if (c->n_arguments != 1)
         return fail(NRE_EUSAGE, "nereid status takes one folder: nereid status DIR");
-    arena *a = arena_new();
-    json_t *list = c->json ? json_array() : NULL;
-    int rc = a ? tell_folder(c->arguments[0], a, list)
-               : fail(NRE_ENOMEM, "no memory for the status");
-    json_decref(list);
-    arena_free(a);
+    int rc = tell_once(c, &all);
+    while (!rc && c->watch && !all && !stop_signal()) {
+        fflush(stdout);
+        sleep(WATCH_SECONDS);
+        if (isatty(STDOUT_FILENO))
+            printf("\033[H\033[J"); /* on the cleared screen */
+        rc = tell_once(c, &all);
+    }
     return rc;
 }
