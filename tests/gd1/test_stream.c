@@ -23,19 +23,23 @@ static model original = {.radius = 1.62};
 
 static int build(void *context, void *table)
 {
-    (void)context;
-    return table_build(&PLAN, test_host(), table);
+    return table_build(&PLAN, context, test_host(), table);
 }
 
 static void begin(void)
 {
     const void *table;
+    progenitor p;
+    orbit_space *space = orbit_space_new();
+    progenitor_measure(PLAN.velocity_dispersion, space, &p);
+    orbit_space_free(space);
     const cache_request r = {.folder = TEST_CACHE,
                              .plugin = "gd1_stream",
                              .name = "tracks",
                              .key = table_key(&PLAN),
-                             .bytes = sizeof(stream_table),
-                             .build = build};
+                             .bytes = table_bytes(&PLAN, &p),
+                             .build = build,
+                             .context = &p};
     memory = arena_new();
     cr_assert_eq(cache_table(&r, memory, &table), 0, "%s", error_message());
     original.plan = PLAN;

@@ -205,7 +205,7 @@ int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, s
 /* table.c: what is costly, made once for all ages */
 
 enum {
-    NODES = 5,    /* ages of the table */
+    NODES = 4,    /* ages of the table */
     TIMES = 64,   /* of impact */
     POINTS = 240, /* of a track, equidistant in [0, length] */
     MOST_CHUNKS = 32,
@@ -229,18 +229,32 @@ typedef struct age_table {
     double share[TIMES];          /* probability that an impact falls on a time */
     double arc[TIMES][ARC_NODES]; /* parallel angles, equidistant along the stream */
     double base[ANGLES][3], slope[ANGLES][3]; /* track_today */
-    double point[TIMES][COLUMNS][POINTS];
 } age_table;
+
+/* One time of impact with one number of chunks, at all ages: a track through another number of
+ * chunks differs by more than the step between two ages. */
+typedef struct track_table {
+    double point[NODES][COLUMNS][POINTS];
+} track_table;
 
 typedef struct stream_table {
     progenitor progenitor;
     age_table node[NODES]; /* at Chebyshev nodes in 1 / age */
+    uint32_t least[TIMES]; /* chunks of the track at a time, at the least of the ages */
+    uint32_t first[TIMES]; /* its place in TRACK; one more chunk is one place on */
+    uint32_t n_tracks;
+    track_table track[];
 } stream_table;
 
 const char *table_plan_wrong(const table_plan *p); /* NULL when it makes sense */
 uint64_t table_key(const table_plan *p);
+size_t table_bytes(const table_plan *p, const progenitor *of);
 /* Takes minutes, on the core's threads.  [main] */
-int table_build(const table_plan *p, const nre_host *host, stream_table *out);
+int table_build(const table_plan *p, const progenitor *of, const nre_host *host,
+                stream_table *out);
+/* Chunks of the track at time k of a stream of AGE [Gyr], and that track. */
+uint32_t table_chunks(const table_plan *p, const progenitor *of, double age, size_t k);
+const track_table *table_track(const stream_table *t, size_t k, uint32_t chunks);
 /* Time of impact k before today, at an age in Gyr; natural. */
 double table_time(const table_plan *p, double age, size_t k);
 /* Lagrange weights of the nodes at an age in Gyr. */

@@ -192,6 +192,7 @@ static int derived(const void *self, size_t n, const double *theta, double *out)
 typedef struct table_job {
     const table_plan *plan;
     const nre_host *host;
+    progenitor of;
 } table_job;
 
 static int build(void *context, void *table)
@@ -200,26 +201,34 @@ static int build(void *context, void *table)
     j->host->log(j->host, NRE_INFO,
                  "tracks of the stream at %d ages and %d times: a few minutes, once",
                  NODES, TIMES + 1);
-    return table_build(j->plan, j->host, table);
+    return table_build(j->plan, &j->of, j->host, table);
+}
+
+static int find_table(gd1 *g, const nre_host *host)
+{
+    table_job job = {.plan = &g->model.plan, .host = host};
+    const void *table;
+    orbit_space *space = orbit_space_new();
+    if (!space)
+        return host->fail(host, NRE_ENOMEM, "no memory for an orbit");
+    progenitor_measure(job.plan->velocity_dispersion, space, &job.of);
+    orbit_space_free(space);
+    int status = host->table(host, "tracks", table_key(job.plan),
+                             table_bytes(job.plan, &job.of), build, &job, &table);
+    g->model.table = table;
+    return status;
 }
 
 static int prepare(void *self, const nre_host *host)
 {
     gd1 *g = self;
     double density[BINS], error[BINS];
-    const void *table;
     const char *path =
         g->observed ? g->observed : host->data_file(host, "gd1-density.csv");
     int status = path ? measured_density(host, path, density, error) : NRE_EIO;
     for (size_t i = 0; status == NRE_OK && i < BINS; i++)
         g->error[i] = (float)(g->noise_scale * error[i]);
-    if (status != NRE_OK)
-        return status;
-    table_job job = {&g->model.plan, host};
-    status = host->table(host, "tracks", table_key(&g->model.plan), sizeof(stream_table),
-                         build, &job, &table);
-    g->model.table = table;
-    return status;
+    return status == NRE_OK ? find_table(g, host) : status;
 }
 
 static int worker(const void *self, const nre_host *host, void **work)

@@ -81,16 +81,27 @@ static double mix(const double by_age[NODES], const double *const row[NODES],
     return sum;
 }
 
+static uint32_t chunks_at(const aged *a, size_t k)
+{
+    return table_chunks(&a->model->plan, &a->model->table->progenitor, a->age, k);
+}
+
+static const track_table *track_of(const aged *a, size_t k)
+{
+    return table_track(a->model->table, k, chunks_at(a, k));
+}
+
 /* Where the stream is, and how it moves, at a parallel angle at time k. */
 static void track_point(const aged *a, size_t k, double angle, double out[6])
 {
     double by_point[4];
     size_t first =
         cubic_weights(POINTS, angle / length_at(a, k) * (POINTS - 1), by_point);
+    const track_table *t = track_of(a, k);
     for (size_t c = 0; c < 6; c++) {
         const double *row[NODES];
         for (size_t i = 0; i < NODES; i++)
-            row[i] = a->model->table->node[i].point[k][c];
+            row[i] = t->point[i][c];
         out[c] = mix(a->weight, row, first, by_point);
     }
 }
@@ -133,33 +144,27 @@ static void draw_impact(const aged *a, double m_wdm, nre_rng *rng, impact *out)
 
 /* kicks */
 
-/* The knots of the original, whose number depends on age and time. */
-static size_t knots_at(const aged *a, size_t k)
+static void mix_row(const aged *a, const track_table *t, size_t column,
+                    double row[POINTS])
 {
-    uint32_t chunks = a->model->plan.chunks;
-    return FINE_PER_CHUNK * (chunks ? chunks : track_chunks(&a->smooth, time_of(a, k)));
-}
-
-static void mix_row(const aged *a, size_t k, size_t column, double row[POINTS])
-{
-    const age_table *node = a->model->table->node;
     for (size_t j = 0; j < POINTS; j++) {
         double sum = 0;
         for (size_t i = 0; i < NODES; i++)
-            sum += a->weight[i] * node[i].point[k][column][j];
+            sum += a->weight[i] * t->point[i][column][j];
         row[j] = sum;
     }
 }
 
-/* The points of the stream at time k. */
+/* The points of the stream at time k, as many as the original has there. */
 static points points_at(const aged *a, size_t k, stream_space *space)
 {
-    size_t n = knots_at(a, k);
+    const track_table *t = track_of(a, k);
+    size_t n = FINE_PER_CHUNK * chunks_at(a, k);
     for (size_t j = 0; j < n; j++)
         space->first[j] = cubic_weights(
             POINTS, (double)j * (POINTS - 1) / (double)(n - 1), space->cubic[j]);
     for (size_t c = 0; c < COLUMNS; c++) {
-        mix_row(a, k, c, space->row);
+        mix_row(a, t, c, space->row);
         for (size_t j = 0; j < n; j++) {
             const double *at = space->row + space->first[j], *w = space->cubic[j];
             space->point[c][j] =

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Raised whenever the numbers of a table change. */
-enum { VERSION = 1, ARC_STEPS = 400 };
+enum { VERSION = 2, ARC_STEPS = 400 };
 
 const char *table_plan_wrong(const table_plan *p)
 {
@@ -35,7 +35,7 @@ static uint64_t hash_more(uint64_t hash, const void *bytes, size_t n)
 
 uint64_t table_key(const table_plan *p)
 {
-    const uint32_t whole[] = {VERSION, p->whole_age, p->chunks, sizeof(stream_table)};
+    const uint32_t whole[] = {VERSION, p->whole_age, p->chunks, NODES, POINTS};
     const double real[] = {p->ages[0], p->ages[1], p->velocity_dispersion, p->offsets};
     return hash_more(hash_more(14695981039346656037u, whole, sizeof whole), real,
                      sizeof real);
@@ -65,6 +65,31 @@ void table_weights(const stream_table *t, double age, double weight[NODES])
     }
 }
 
+uint32_t table_chunks(const table_plan *p, const progenitor *of, double age, size_t k)
+{
+    smooth s = smooth_of(of->spread_age, p->offsets, age * GD1_GYR);
+    return p->chunks ? p->chunks : (uint32_t)track_chunks(&s, table_time(p, age, k));
+}
+
+/* A stream grows with its age, and so does the number of chunks. */
+static uint32_t tracks_at(const table_plan *p, const progenitor *of, size_t k)
+{
+    return table_chunks(p, of, p->ages[1], k) - table_chunks(p, of, p->ages[0], k) + 1;
+}
+
+size_t table_bytes(const table_plan *p, const progenitor *of)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < TIMES; k++)
+        n += tracks_at(p, of, k);
+    return sizeof(stream_table) + n * sizeof(track_table);
+}
+
+const track_table *table_track(const stream_table *t, size_t k, uint32_t chunks)
+{
+    return &t->track[t->first[k] + chunks - t->least[k]];
+}
+
 /* building */
 
 typedef struct building {
@@ -72,10 +97,15 @@ typedef struct building {
     const nre_host *host;
     stream_table *out;
     double (*length)[TIMES]; /* [NODES] arc lengths */
+    size_t jobs;
     atomic_uint_fast64_t done;
 } building;
 
-enum { JOBS = NODES * (TIMES + 1) };
+static smooth smooth_at(const building *b, size_t node)
+{
+    return smooth_of(b->out->progenitor.spread_age, b->plan->offsets,
+                     b->out->node[node].age * GD1_GYR);
+}
 
 /* Angles at equidistant shares of the arc length from 0 to LAST; returns the length. */
 static double fill_arc(const track *t, double last, double out[ARC_NODES])
@@ -105,28 +135,33 @@ static void fill_points(const track *t, const progenitor *p, double out[COLUMNS]
     }
 }
 
-static int build_time(const building *b, size_t node, size_t k, orbit_space *space)
+/* Lengths and arcs are those of the number of chunks that the age itself has. */
+static int build_track(const building *b, size_t node, size_t place, orbit_space *space)
 {
     age_table *to = &b->out->node[node];
     const progenitor *p = &b->out->progenitor;
-    smooth s = smooth_of(p->spread_age, b->plan->offsets, to->age * GD1_GYR);
+    size_t k = 0;
+    while (k + 1 < TIMES && b->out->first[k + 1] <= place)
+        k++;
+    uint32_t chunks = b->out->least[k] + (uint32_t)place - b->out->first[k];
+    smooth s = smooth_at(b, node);
     double time = table_time(b->plan, to->age, k);
-    size_t chunks = b->plan->chunks ? b->plan->chunks : track_chunks(&s, time);
     track t;
     int status = track_build(p, &s, time, chunks, space, &t);
     if (status != NRE_OK)
         return status;
-    b->length[node][k] = fill_arc(&t, smooth_end(&s, s.age - time), to->arc[k]);
-    fill_points(&t, p, to->point[k]);
+    if (chunks == table_chunks(b->plan, p, to->age, k))
+        b->length[node][k] = fill_arc(&t, smooth_end(&s, s.age - time), to->arc[k]);
+    fill_points(&t, p, b->out->track[place].point[node]);
     track_release(&t);
-    return isfinite(b->length[node][k]) ? NRE_OK : NRE_ENUMERIC;
+    return NRE_OK;
 }
 
 static int build_today(const building *b, size_t node, orbit_space *space)
 {
     age_table *to = &b->out->node[node];
     const progenitor *p = &b->out->progenitor;
-    smooth s = smooth_of(p->spread_age, b->plan->offsets, to->age * GD1_GYR);
+    smooth s = smooth_at(b, node);
     track t;
     int status = track_build(p, &s, 0, TODAY_CHUNKS, space, &t);
     if (status != NRE_OK)
@@ -144,50 +179,55 @@ static int build_job(void *context, size_t i)
     orbit_space *space = orbit_space_new();
     if (!space)
         return b->host->fail(b->host, NRE_ENOMEM, "no memory for an orbit");
-    size_t node = i < NODES ? i : (i - NODES) / TIMES;
+    size_t node = i % NODES;
     int status = i < NODES ? build_today(b, node, space)
-                           : build_time(b, node, (i - NODES) % TIMES, space);
+                           : build_track(b, node, i / NODES - 1, space);
     orbit_space_free(space);
     if (status != NRE_OK)
         return b->host->fail(b->host, status,
                              "the track of the stream of %.3g Gyr failed",
                              b->out->node[node].age);
-    return b->host->progress(b->host, atomic_fetch_add(&b->done, 1) + 1, JOBS);
+    return b->host->progress(b->host, atomic_fetch_add(&b->done, 1) + 1, b->jobs);
 }
 
 /* Impacts fall on a time with a probability in proportion to the length of the stream. */
-static void fill_shares(const double length[TIMES], double share[TIMES])
+static int fill_shares(const building *b, size_t node)
 {
-    double total = 0;
+    double total = 0, *share = b->out->node[node].share;
     for (size_t k = 0; k < TIMES; k++)
-        total += length[k];
+        total += b->length[node][k];
     for (size_t k = 0; k < TIMES; k++)
-        share[k] = length[k] / total;
+        share[k] = b->length[node][k] / total;
+    return isfinite(total) && total > 0
+               ? NRE_OK
+               : b->host->fail(b->host, NRE_ENUMERIC, "the stream has no length");
 }
 
-static int measure_progenitor(const table_plan *p, const nre_host *host, progenitor *out)
+static void lay(const table_plan *p, const progenitor *of, stream_table *out)
 {
-    orbit_space *space = orbit_space_new();
-    if (!space)
-        return host->fail(host, NRE_ENOMEM, "no memory for an orbit");
-    progenitor_measure(p->velocity_dispersion, space, out);
-    orbit_space_free(space);
-    return NRE_OK;
+    out->progenitor = *of;
+    out->n_tracks = 0;
+    for (size_t i = 0; i < NODES; i++)
+        out->node[i].age = node_age(p, i);
+    for (size_t k = 0; k < TIMES; k++) {
+        out->least[k] = table_chunks(p, of, p->ages[0], k);
+        out->first[k] = out->n_tracks;
+        out->n_tracks += tracks_at(p, of, k);
+    }
 }
 
-int table_build(const table_plan *p, const nre_host *host, stream_table *out)
+int table_build(const table_plan *p, const progenitor *of, const nre_host *host,
+                stream_table *out)
 {
-    building b = {.plan = p, .host = host, .out = out};
+    lay(p, of, out);
+    building b = {
+        .plan = p, .host = host, .out = out, .jobs = NODES * (out->n_tracks + 1)};
     b.length = calloc(NODES, sizeof *b.length);
     if (!b.length)
         return host->fail(host, NRE_ENOMEM, "no memory for arc lengths");
-    for (size_t i = 0; i < NODES; i++)
-        out->node[i].age = node_age(p, i);
-    int status = measure_progenitor(p, host, &out->progenitor);
-    if (status == NRE_OK)
-        status = host->parallel(host, JOBS, build_job, &b);
+    int status = host->parallel(host, b.jobs, build_job, &b);
     for (size_t i = 0; status == NRE_OK && i < NODES; i++)
-        fill_shares(b.length[i], out->node[i].share);
+        status = fill_shares(&b, i);
     free(b.length);
     return status;
 }
