@@ -47,16 +47,24 @@ static void add(writer *w, const char *text)
     columns_add(&w->columns, text ? w->escape(w->a, text) : NULL);
 }
 
+/* TEXT is a number or a word; LaTeX sets a minus right in math mode only. */
+static const char *number_cell(writer *w, const char *text)
+{
+    bool plain = w->escape != latex_escape || !text || strpbrk(text, "en") != NULL;
+
+    return plain ? text : arena_print(w->a, "$%s$", text);
+}
+
 static void add_number(writer *w, double value, double spread)
 {
-    columns_add(&w->columns, number_beside(w->a, value, spread));
+    columns_add(&w->columns, number_cell(w, number_beside(w->a, value, spread)));
 }
 
 static void add_interval(writer *w, const json_t *o, const char *key, double spread)
 {
     double low = item_of(o, key, 0), high = item_of(o, key, 1);
-    const char *from = number_beside(w->a, low, spread),
-               *to = number_beside(w->a, high, spread);
+    const char *from = number_cell(w, number_beside(w->a, low, spread)),
+               *to = number_cell(w, number_beside(w->a, high, spread));
     bool known = isfinite(low) && isfinite(high);
 
     columns_add(&w->columns, !known       ? "n/a"
@@ -248,6 +256,15 @@ static double wilks_at(const json_t *limit, double threshold)
     return NAN;
 }
 
+/* A region that reaches the edge of the prior gives none. */
+static void add_bound(writer *w, double value, double spread)
+{
+    if (isfinite(value))
+        add_number(w, value, spread);
+    else
+        columns_add(&w->columns, "none");
+}
+
 static void add_limit(writer *w, const limit_heads *h, const json_t *row,
                       const json_t *limit)
 {
@@ -264,11 +281,11 @@ static void add_limit(writer *w, const limit_heads *h, const json_t *row,
     add(w, level_text(w->a, real_of(limit, "level")));
     for (size_t k = 0; k < h->n_priors; k++) {
         const json_t *under = json_object_get(priors, h->prior[k]);
-        add_number(w, real_of(under, "quantile"), sd);
-        add_number(w, real_of(under, "hpd_edge"), sd);
+        add_bound(w, real_of(under, "quantile"), sd);
+        add_bound(w, real_of(under, "hpd_edge"), sd);
     }
     for (size_t k = 0; k < h->n_wilks; k++)
-        add_number(w, wilks_at(limit, h->wilks[k]), sd);
+        add_bound(w, wilks_at(limit, h->wilks[k]), sd);
 }
 
 /* False when no row has a limit. */
