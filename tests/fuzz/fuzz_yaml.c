@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     arena *a = arena_new();
     experiment *e = NULL;
+    sweep *s = NULL;
     config_request r = {.path = "-"};
     bug_if(!a);
     if (memmem(data, n, "extends", 7)) { /* other files are not the fuzzer's */
@@ -43,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     char *text = malloc(n ? n : 1);
     bug_if(!text);
     memcpy(text, data, n);
-    if (experiment_from_text(&r, text, n, a, &e) == NRE_OK)
-        check_round_trip(e, a);
+    if (config_from_text(&r, text, n, a, &e, &s) == NRE_OK)
+        check_round_trip(e ? e : s->cells[s->n_cells - 1].experiment, a);
     free(text);
     arena_free(a);
     return 0;
