@@ -589,6 +589,18 @@ static json_t *job_json(const job *j)
                      j->message);
 }
 
+static json_t *tables_json(const campaign *k)
+{
+    static const char *const NAMES[] = {"coverage", "posterior", "timing"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        const char *path = arena_print(k->arena, "%s/tables/%s.json", k->path, NAMES[i]);
+        if (path && file_exists(path))
+            json_array_append_new(list, json_string(path));
+    }
+    return list;
+}
+
 static void print_json(const campaign *k, int rc)
 {
     const char *message = arena_copy(k->arena, error_message());
@@ -596,8 +608,9 @@ static void print_json(const campaign *k, int rc)
     for (size_t i = 0; i < k->n_jobs; i++)
         if (k->jobs[i].chosen)
             json_array_append_new(cells, job_json(&k->jobs[i]));
-    json_t *all = json_pack("{s:s, s:o, s:i, s:s?}", "folder", k->path, "cells", cells,
-                            "exit", exit_code_of(rc), "message", rc ? message : NULL);
+    json_t *all = json_pack("{s:s, s:o, s:o, s:i, s:s?}", "folder", k->path, "cells",
+                            cells, "tables", tables_json(k), "exit", exit_code_of(rc),
+                            "message", rc ? message : NULL);
     json_dumpf(all, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(all);

@@ -22,7 +22,10 @@ int run_open(const char *path, const command *c, progress *w, session **s, folde
     }
     session_request request = {
         .config = folder_path(*f, "resolved.yaml"), .command = &plain, .watch = w};
-    if (!file_exists(request.config))
+    if (file_exists(folder_path(*f, "plan.json")))
+        rc = fail(NRE_EDATA, "'%s' is a sweep; take one of its runs, below '%s/cells'",
+                  path, path);
+    else if (!file_exists(request.config))
         rc =
             fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);
     return rc ? rc : session_open(&request, s);

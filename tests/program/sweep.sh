@@ -193,6 +193,12 @@ exits 0 "status as JSON" "$NEREID" status failed --json
 ok $? "counts what is done"
 exits 0 "a table of several folders" "$NEREID" table alone failed -o several
 has several/coverage.md "failed: works"
+exits 5 "infer with a whole sweep" "$NEREID" infer failed --observation seen.csv
+has err "'failed' is a sweep; take one of its runs"
+exits 0 "a finished sweep again" "$NEREID" -q run sweep.yaml -o killed --resume --json
+[ "$(value out "['cells'][3]['action']")" = reuse ] && [ "$(value out "['exit']")" = 0 ] \
+    && [ -e "$(value out "['tables'][0]")" ]
+ok $? "as JSON: nothing ran"
 exits 5 "a table of nothing" "$NEREID" table base.yaml
 
 # Refusals.
