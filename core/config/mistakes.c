@@ -142,10 +142,9 @@ void mistakes_name_cells(mistakes *m, size_t n)
         if (!k->cell || k->n_cells == n)
             continue;
         const char *sentence =
-            k->n_cells == 1
-                ? arena_print(m->a, "%s (in cell %s)", k->sentence, k->cell)
-                : arena_print(m->a, "%s (in %zu of %zu cells, such as %s)", k->sentence,
-                              k->n_cells, n, k->cell);
+            k->n_cells == 1 ? arena_print(m->a, "%s (in cell %s)", k->sentence, k->cell)
+                            : arena_print(m->a, "%s (in %zu of %zu cells, such as %s)",
+                                          k->sentence, k->n_cells, n, k->cell);
         if (sentence)
             k->sentence = sentence;
     }

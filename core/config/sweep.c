@@ -306,7 +306,7 @@ static int expand(expander *x, const node *said)
         status = take_axes(x);
     if (status != NRE_OK || mistakes_count(l->m) > before)
         return status;
-    return make_cells(x);
+    return x->axes ? make_cells(x) : fail(NRE_ECONFIG, "the sweep has no axes");
 }
 
 int sweep_expand(config_reader *l, node *root, node *said, sweep **out)
@@ -329,6 +329,8 @@ int sweep_expand(config_reader *l, node *root, node *said, sweep **out)
         return fail(NRE_EPLUGIN, "%s", mistakes_report(l->m));
     if ((status = mistakes_fail(l->m)) != NRE_OK)
         return status;
+    if (!s->cells[0].experiment)
+        return fail(NRE_EINTERNAL, "a cell without experiment");
     s->name = s->cells[0].experiment->name;
     *out = s;
     return NRE_OK;

@@ -8,6 +8,7 @@
 #include <gsl/gsl_version.h>
 #include <hdf5.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/utsname.h>
@@ -67,15 +68,17 @@ static bool is_begun(arena *a, const char *path)
 /* "process 123 on host" of a lock's file; its number, 0 when unknown or of another host. */
 static long holder_of(int lock, char text[128])
 {
+    static const char WORD[] = "process ", ON[] = " on ";
     struct utsname host;
-    char name[96] = {0};
-    long pid = 0;
     ssize_t n = pread(lock, text, 127, 0);
     text[n > 0 ? n : 0] = 0;
     text[strcspn(text, "\n")] = 0;
-    uname(&host);
-    bool here = sscanf(text, "process %ld on %80s", &pid, name) == 2 &&
-                strncmp(name, host.nodename, 80) == 0;
+    if (uname(&host) || strncmp(text, WORD, sizeof WORD - 1) != 0)
+        return 0;
+    char *end = NULL;
+    long pid = strtol(text + sizeof WORD - 1, &end, 10);
+    bool here = strncmp(end, ON, sizeof ON - 1) == 0 &&
+                strncmp(end + sizeof ON - 1, host.nodename, 80) == 0;
     return here ? pid : 0;
 }
 

@@ -66,8 +66,8 @@ Test(resolved, has_every_key_with_a_default)
     for (size_t i = 0; i < n; i++) {
         bool optional = strstr(keys[i].path, "calibration") ||
                         strstr(keys[i].path, "observation") ||
-                        strstr(keys[i].path, "limits") ||
-                        strstr(keys[i].path, "sweep") || keys[i].needs;
+                        strstr(keys[i].path, "limits") || strstr(keys[i].path, "sweep") ||
+                        keys[i].needs;
         if (keys[i].fallback && !optional)
             cr_assert_not_null(experiment_find(e, keys[i].path), "%s", keys[i].path);
     }

@@ -171,3 +171,78 @@ Test(folder, log_and_metrics_are_appended)
     cr_assert(strstr(log, "start 0") && strstr(log, "start 1") && !strstr(log, "after"));
     scratch_free(&s);
 }
+
+Test(folder, shared_by_several_is_nobodys_alone)
+{
+    scratch s = scratch_new();
+    const char *path = scratch_path(&s, "sweep");
+    folder *one = NULL, *two = NULL;
+    cr_assert_eq(folder_share(path, &one), NRE_OK, "%s", error_message());
+    cr_assert_eq(folder_share(path, &two), NRE_OK, "%s", error_message());
+    refused(path, true, false, NRE_ELOCKED, "in use by process");
+    folder_close(one);
+    refused(path, true, false, NRE_ELOCKED, "in use by process");
+    folder_close(two);
+    folder *alone = opened(path, true, false);
+    cr_assert_eq(folder_share(path, &one), NRE_ELOCKED);
+    folder_close(alone);
+    cr_assert_eq(file_print(scratch_path(&s, "other/file"), "x"), NRE_EIO);
+    cr_assert_eq(folder_make(scratch_path(&s, "other")), NRE_OK);
+    cr_assert_eq(file_print(scratch_path(&s, "other/file"), "x"), NRE_OK);
+    cr_assert_eq(folder_share(scratch_path(&s, "other"), &one), NRE_EEXISTS);
+    scratch_free(&s);
+}
+
+/* What a killed process had started holds its folder for a moment longer. */
+Test(folder, waits_for_what_a_dead_process_left)
+{
+    scratch s = scratch_new();
+    const char *path = scratch_path(&s, "run");
+    folder *f = opened(path, false, false);
+    pid_t child = fork(), grandchild = 0;
+    if (!child)
+        _exit(0);
+    waitpid(child, NULL, 0);
+    char host[128], line[256];
+    gethostname(host, sizeof host);
+    int n = snprintf(line, sizeof line, "process %ld on %.80s\n", (long)child, host);
+    cr_assert_eq(pwrite(f->lock, line, (size_t)n, 0), n);
+    if (!(grandchild = fork())) {
+        usleep(100000);
+        _exit(0);
+    }
+    folder_close(f);
+    folder_close(opened(path, true, false));
+    waitpid(grandchild, NULL, 0);
+    scratch_free(&s);
+}
+
+Test(folder, lock_wait_ends_by_a_wish_to_stop)
+{
+    scratch s = scratch_new();
+    const char *path = scratch_path(&s, "store.lock");
+    int first = -1, second = -1;
+    cr_assert_eq(lock_wait(path, &first), NRE_OK);
+    stop_request(SIGTERM);
+    cr_assert_eq(lock_wait(path, &second), NRE_ECANCELLED);
+    stop_request(0);
+    lock_release(first);
+    cr_assert_eq(lock_wait(path, &second), NRE_OK);
+    lock_release(second);
+    scratch_free(&s);
+}
+
+Test(sweep, a_complaint_is_told_once_and_names_its_cell)
+{
+    arena *a = arena_new();
+    complaints all = {.arena = a, .text = ""};
+    fail(NRE_EINVAL, "it has no such thing");
+    cr_assert_eq(complain(&all, NRE_EINVAL, "a,b"), NRE_OK);
+    cr_assert_eq(complain(&all, NRE_EINVAL, "a,c"), NRE_OK);
+    fail(NRE_ECONFIG, "x.yaml:3:4: error: wrong");
+    cr_assert_eq(complain(&all, NRE_ECONFIG, "a,c"), NRE_OK);
+    cr_assert_str_eq(all.text, "a,b: it has no such thing\nx.yaml:3:4: error: wrong");
+    cr_assert_eq(all.first, NRE_EINVAL);
+    cr_assert_eq(complain(&all, NRE_ECANCELLED, "a,c"), NRE_ECANCELLED);
+    arena_free(a);
+}
