@@ -24,32 +24,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double TAIL = 7.5;     /* sigmas above the mean that are left out: 3e-14 */
+static const double TAIL = 7;       /* sigmas above the mean that are left out: 1e-12 */
 static const double NARROW = 0.25;  /* sigmas: an interval for the series */
 static const double FARTHEST = 8.5; /* sigmas from the mean where N is nothing */
-enum { LEAST_POINTS = 4096, SPARE = 4, OVERFLOW = 1 };
+enum {
+    LEAST_POINTS = 4096,
+    SPARE = 6,   /* break points below the window, for the original's end */
+    GROUP = 2,   /* angles that share a window */
+    BLOCK = 8,   /* knots */
+    OVERRUN = 4, /* points are copied in fours */
+    OVERFLOW = 1
+};
 
-/* Of a kick, in [m h, (m + 1) h]: value + slope (a - m h). */
+/* Of a kick, between two knots: base + slope a; VALUE at the lower one.  Piece k lies above knot k - 1;
+ * the first and the last, outside, are 0. */
 typedef struct piece {
-    double value, slope;
+    double base, slope, value;
 } piece;
+
+typedef struct range {
+    double low, high;
+} range;
 
 typedef struct level {
     double time, since; /* before today; from the level before */
     double spacing, per_spacing;
-    int last;         /* knot */
-    piece *piece;     /* [-1 .. last]: the first and the last are 0 */
-    double rise;      /* sum of the largest g of this and all later levels */
-    double delay;     /* of later levels, sum of the largest -g (age - t) */
-    double delay_all; /* of this level too */
+    int last;     /* knot */
+    piece *piece; /* [last + 2] */
+    range *block; /* of g in knots BLOCK b to BLOCK (b + 1) */
+    double *step; /* the largest from knot to knot there */
+    /* Of all later kicks at most: what they take from W, and add to a - W (age - t). */
+    double rise, delay;
 } level;
 
 /* Break points in falling order of W.  Two of the same W: a jump between them. */
 typedef struct chain {
     size_t n;
     double *today, *angle, *frequency; /* W, a_j, W_j */
-    double *
-        taken; /* W_j at the upper end of the interval below, by the original's account */
+    double *taken; /* W_j at the top of the interval below, as the original counts it */
 } chain;
 
 typedef struct problem {
@@ -59,26 +71,62 @@ typedef struct problem {
     size_t n_levels, capacity;
     level *level;
     chain chain[2];
+    int *at;            /* [capacity] pieces where the points are */
+    unsigned *change;   /* [capacity] points whose piece is not that of the one before */
+    range window;       /* of W: outside, nothing counts */
+    double rise, delay; /* as of a level, of all kicks */
     double sum, moment; /* of N and W N; not normalised */
 } problem;
 
+/* two by two */
+
+static inline pair load(const double *x)
+{
+    pair v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static inline void store(double *x, pair v)
+{
+    memcpy(x, &v, sizeof v);
+}
+
+/* e^x for -700 < x <= 0, to 1e-14: 2^k by the bits of a double, Taylor's series in the rest. */
+static inline pair exponential(pair x)
+{
+    const double shift = 0x1.8p52, log_2 = 0.69314718055994530942;
+    pair k = x * (1 / log_2) + shift, r = x - (k - shift) * log_2;
+    pair sum = 1 + r * (1. / 12);
+    for (int n = 11; n > 0; n--)
+        sum = 1 + r * (1. / n) * sum;
+    return (pair)((pair_bits)sum + ((pair_bits)k << 52));
+}
+
+static inline pair where(pair_bits mask, pair x)
+{
+    return (pair)((pair_bits)x & mask);
+}
+
 /* the integral over an interval */
 
-/* Of exp(-u^2 / 2) and W times it over W in [TOP - WIDTH, TOP], where u falls linearly from U by FALL:
- * Taylor's series around the middle, whose terms are Hermite polynomials. */
-static void add_narrow(problem *p, double top, double width, double u, double fall)
+/* Of exp(-u^2 / 2) and W times it over W in [TOP - WIDTH, TOP], where u falls linearly from U by FALL, at
+ * most NARROW: Taylor's series around the middle, whose terms are Hermite polynomials. */
+static inline void narrow(pair top, pair width, pair u, pair fall, pair_bits mask,
+                          pair *sum, pair *moment)
 {
-    double m = u - fall / 2, s = m * m, f = fall * fall;
-    if (s > FARTHEST * FARTHEST)
-        return;
-    double even =
-        1 + f / 24 *
+    pair m = u - fall * 0.5, s = m * m, f = fall * fall;
+    mask &= (pair_bits)(s < FARTHEST * FARTHEST);
+    pair even =
+        1 + f * (1. / 24) *
                 (s - 1 +
-                 f / 80 * ((s - 6) * s + 3 + f / 168 * (((s - 15) * s + 45) * s - 15)));
-    double odd = -fall * m / 12 * (1 + f / 40 * (s - 3 + f / 112 * ((s - 10) * s + 15)));
-    double weight = width * exp(-s / 2);
-    p->sum += weight * even;
-    p->moment += weight * ((top - width / 2) * even + width * odd);
+                 f * (1. / 80) *
+                     ((s - 6) * s + 3 + f * (1. / 168) * (((s - 15) * s + 45) * s - 15)));
+    pair odd = fall * m * (-1. / 12) *
+               (1 + f * (1. / 40) * (s - 3 + f * (1. / 112) * ((s - 10) * s + 15)));
+    pair weight = where(mask, width * exponential(where(mask, s * -0.5)));
+    *sum += weight * even;
+    *moment += weight * ((top - width * 0.5) * even + width * odd);
 }
 
 static void add_wide(problem *p, double top, double width, double u, double fall)
@@ -88,6 +136,15 @@ static void add_wide(problem *p, double top, double width, double u, double fall
     double step = exp(-low * low / 2) - exp(-u * u / 2);
     p->sum += rate * area;
     p->moment += rate * (top * area + rate * (step - u * area));
+}
+
+static void add_narrow(problem *p, double top, double width, double u, double fall)
+{
+    pair sum = {0}, moment = {0};
+    narrow((pair){top, 0}, (pair){width, 0}, (pair){u, 0}, (pair){fall, 0},
+           (pair_bits){UINT64_MAX, 0}, &sum, &moment);
+    p->sum += sum[0];
+    p->moment += moment[0];
 }
 
 static void add(problem *p, double top, double width, double taken, double fall)
@@ -103,17 +160,13 @@ static void add(problem *p, double top, double width, double taken, double fall)
 /* The interval between points I and I + 1, or from I a share of it. */
 static void add_share(problem *p, const chain *c, size_t i, double share)
 {
-    add(p, c->today[i], share * (c->today[i] - c->today[i + 1]), c->taken[i],
-        share * (c->frequency[i] - c->frequency[i + 1]));
+    if (c->today[i] > c->today[i + 1])
+        add(p, c->today[i], share * (c->today[i] - c->today[i + 1]),
+            p->exact ? c->frequency[i] : c->taken[i],
+            share * (c->frequency[i] - c->frequency[i + 1]));
 }
 
 /* one kick */
-
-static int piece_at(const level *l, double a)
-{
-    double m = floor(a * l->per_spacing);
-    return m < -1 ? -1 : m > l->last ? l->last : (int)m;
-}
 
 static void append(chain *c, double today, double angle, double frequency, double taken)
 {
@@ -124,102 +177,96 @@ static void append(chain *c, double today, double angle, double frequency, doubl
     c->taken[i] = taken;
 }
 
-/* Where a walk along the chain is: in the interval of knots AT, and with the kick of the piece OF,
- * which the original takes from the last break point. */
-typedef struct walk {
-    int at, of;
-    double low, high; /* of the interval */
-} walk;
-
-static void walk_to(walk *w, const level *l, int at)
+/* On to the time of the kick. */
+static void advance(const level *l, chain *c, int *restrict at)
 {
-    w->at = at;
-    w->low = at < 0 ? -INFINITY : at * l->spacing;
-    w->high = at == l->last ? INFINITY : (at + 1) * l->spacing;
-}
-
-/* W_j after the kick of a piece, extended to angle A. */
-static double kicked(const level *l, int of, double frequency, double a)
-{
-    piece k = l->piece[of];
-    return frequency - k.value - k.slope * (a - of * l->spacing);
-}
-
-/* A break point where the angle meets knot R, at share T of the interval between I and I + 1. */
-static void meet(const problem *p, const level *l, const chain *from, chain *to, size_t i,
-                 walk *w, int r, int next)
-{
-    double a = r * l->spacing;
-    double t = (a - from->angle[i]) / (from->angle[i + 1] - from->angle[i]);
-    double today = from->today[i] + t * (from->today[i + 1] - from->today[i]);
-    double before =
-        from->frequency[i] + t * (from->frequency[i + 1] - from->frequency[i]);
-    int of = p->exact ? next : r;
-    bool continuous = 0 < r && r < l->last && (w->of == r || w->of == r - 1);
-    double above = kicked(l, w->of, before, a), below = kicked(l, of, before, a);
-    if (!continuous)
-        append(to, today, a, above, above);
-    append(to, today, a, below,
-           p->exact ? below
-                    : from->taken[i] - (from->frequency[i] - before) - l->piece[r].value);
-    w->of = of;
-    walk_to(w, l, next);
-}
-
-/* From point I to the next, which lies in another interval of knots.  False: no room. */
-static bool pass(const problem *p, const level *l, const chain *from, chain *to, size_t i,
-                 walk *w)
-{
-    int end = piece_at(l, from->angle[i + 1]);
-    if (from->today[i] <= from->today[i + 1]) { /* a jump */
-        walk_to(w, l, end);
-        w->of = p->exact ? end : w->of;
-        return true;
+    double *restrict angle = c->angle, end = l->last + 1;
+    const double *restrict frequency = c->frequency;
+    for (size_t i = 0; i < c->n; i++) {
+        angle[i] -= l->since * frequency[i];
+        double place = angle[i] * l->per_spacing + 1;
+        place = place > 0 ? place : 0;
+        at[i] = (int)(place < end ? place : end);
     }
-    if (to->n + 2 * (size_t)abs(end - w->at) + from->n - i > p->capacity)
-        return false;
-    while (w->at < end)
-        meet(p, l, from, to, i, w, w->at + 1, w->at + 1);
-    while (w->at > end)
-        meet(p, l, from, to, i, w, w->at, w->at - 1);
+}
+
+static size_t changes(size_t n, const int *restrict at, unsigned *restrict out)
+{
+    size_t found = 0;
+    for (size_t i = 1; i < n; i++) {
+        out[found] = (unsigned)i;
+        found += at[i] != at[i - 1];
+    }
+    return found;
+}
+
+/* N points from I on, kicked by one piece.  More are written, which those to come replace. */
+static inline void copy(const piece *k, const chain *from, size_t i, size_t n, chain *to,
+                        bool exact)
+{
+    size_t to_n = to->n;
+    for (size_t j = 0; j < n; j += OVERRUN)
+        for (size_t f = i + j, t = to_n + j; f < i + j + OVERRUN; f += 2, t += 2) {
+            pair angle = load(from->angle + f);
+            store(to->angle + t, angle);
+            store(to->today + t, load(from->today + f));
+            store(to->frequency + t,
+                  load(from->frequency + f) - (k->base + k->slope * angle));
+            if (!exact)
+                store(to->taken + t, load(from->taken + f) - k->value);
+        }
+    to->n += n;
+}
+
+/* A break point where the angle meets knot R, at the end of interval I.  OF is the piece that kicks
+ * those above, and NEXT the one where those below are: the original takes the piece above the knot
+ * also where the map is folded and they are below. */
+static inline int meet(const level *l, const chain *from, size_t i, chain *to, int of,
+                       int r, int next, bool exact)
+{
+    const piece *k = l->piece;
+    double a = r * l->spacing;
+    double share = (a - from->angle[i]) / (from->angle[i + 1] - from->angle[i]);
+    double today = from->today[i] + share * (from->today[i + 1] - from->today[i]);
+    double fall = share * (from->frequency[i] - from->frequency[i + 1]);
+    double before = from->frequency[i] - fall;
+    bool continuous = 0 < r && r < l->last && (of == r || of == r + 1);
+    if (!continuous)
+        append(to, today, a, before - (k[of].base + k[of].slope * a), before);
+    of = exact ? next : r + 1;
+    append(to, today, a, before - (k[of].base + k[of].slope * a),
+           from->taken[i] - fall - k[r + 1].value);
+    return of;
+}
+
+/* All break points, and new ones at knots.  False: no room. */
+static inline bool kick_points(const problem *p, const level *l, const int *at,
+                               const chain *from, chain *to, bool exact)
+{
+    size_t n = changes(from->n, at, p->change), done = 0;
+    int of = at[0];
+    to->n = 0;
+    for (size_t c = 0; c < n; c++) {
+        size_t i = p->change[c];
+        int now = at[i - 1], next = at[i];
+        copy(&l->piece[of], from, done, i - done, to, exact);
+        done = i;
+        if (from->today[i - 1] <= from->today[i]) { /* a jump, which meets no knot */
+            of = exact ? next : of;
+            continue;
+        }
+        if (to->n + 2 * (size_t)abs(next - now) + from->n - i + OVERRUN > p->capacity)
+            return false;
+        for (int r = now; r < next; r++)
+            of = meet(l, from, i - 1, to, of, r, r + 1, exact);
+        for (int r = now - 1; r >= next; r--)
+            of = meet(l, from, i - 1, to, of, r, r, exact);
+    }
+    copy(&l->piece[of], from, done, from->n - done, to, exact);
     return true;
 }
 
-/* Points I and after in the same interval of knots; returns the first that is not. */
-static size_t run(const problem *p, const level *l, const chain *from, chain *to,
-                  size_t i, const walk *w)
-{
-    piece k = l->piece[w->of];
-    double knot = w->of * l->spacing;
-    size_t o = to->n, shift = o - i;
-    do {
-        double change = k.value + k.slope * (from->angle[i] - knot);
-        to->today[i + shift] = from->today[i];
-        to->angle[i + shift] = from->angle[i];
-        to->frequency[i + shift] = from->frequency[i] - change;
-        to->taken[i + shift] = from->taken[i] - (p->exact ? change : k.value);
-        i++;
-    } while (i < from->n && from->angle[i] >= w->low && from->angle[i] < w->high);
-    to->n = i + shift;
-    return i;
-}
-
-static bool kick_all(const problem *p, const level *l, const chain *from, chain *to)
-{
-    walk w;
-    walk_to(&w, l, piece_at(l, from->angle[0]));
-    w.of = w.at;
-    to->n = 0;
-    for (size_t i = 0;;) {
-        i = run(p, l, from, to, i, &w);
-        if (i == from->n)
-            return true;
-        if (!pass(p, l, from, to, i - 1, &w))
-            return false;
-    }
-}
-
-/* leaving out what is known */
+/* leaving out what does not count */
 
 static void drop_first(chain *c, size_t n)
 {
@@ -230,34 +277,44 @@ static void drop_first(chain *c, size_t n)
     c->taken += n;
 }
 
-/* Stars at negative angles were released later and meet no more kicks: their part is added.  What
- * stays above the tail, whatever comes, is nothing. */
-static void drop_top(problem *p, const level *l, chain *c)
+/* Stars at negative angles were released later and meet no more kicks: their part is added. */
+static size_t drop_released(problem *p, const int *at, chain *c)
 {
     size_t n = 0;
-    while (n + 2 < c->n && c->angle[n + 1] < 0 && c->frequency[n + 1] > 0)
+    while (n + 2 < c->n && at[n + 1] == 0 && c->frequency[n + 1] > 0)
         add_share(p, c, n++, 1);
-    double tail = p->smooth->offset + TAIL * p->smooth->sigma + l->rise;
-    while (n + 2 < c->n && c->frequency[n + 1] > tail && c->frequency[n] > tail)
-        n++;
     drop_first(c, n);
+    return n;
+}
+
+/* True when no later kick can bring point I down from the tail. */
+static bool in_tail(const problem *p, const level *l, const chain *c, size_t i)
+{
+    return c->frequency[i] > p->smooth->offset + TAIL * p->smooth->sigma + l->rise;
 }
 
 /* True when no later kick can bring point I to the progenitor within the age. */
 static bool never_released(const problem *p, const level *l, const chain *c, size_t i)
 {
     double end = p->level[p->n_levels - 1].time;
+    double taken = p->exact ? c->frequency[i] : c->taken[i];
     return c->angle[i] - c->frequency[i] * (end - l->time) -
-               c->taken[i] * (p->smooth->age - end) >
+               taken * (p->smooth->age - end) >
            l->delay;
 }
 
-static void drop_bottom(const problem *p, const level *l, chain *c)
+/* What does not count for sure, but for a point above and a few below that the original looks at. */
+static void drop_outside(const problem *p, const level *l, chain *c)
 {
-    size_t n = c->n;
-    while (n > SPARE && never_released(p, l, c, n - SPARE))
-        n--;
-    c->n = n;
+    size_t n = 0, spare = p->exact ? 1 : SPARE;
+    while (n + 2 < c->n && (c->today[n + 1] >= p->window.high ||
+                            (in_tail(p, l, c, n) && in_tail(p, l, c, n + 1))))
+        n++;
+    drop_first(c, n);
+    for (n = 0; n < c->n && (c->today[c->n - 1 - n] < p->window.low ||
+                             never_released(p, l, c, c->n - 1 - n));)
+        n++;
+    c->n -= n > spare ? n - spare : 0;
 }
 
 /* the end of the integral */
@@ -268,20 +325,60 @@ static double leeway(const problem *p, const chain *c, size_t i, double frequenc
     return frequency * (p->smooth->age - p->level[p->n_levels - 1].time) - c->angle[i];
 }
 
-static void add_exact(problem *p, const chain *c)
+/* The part of the interval below point I that was released. */
+static void add_released(problem *p, const chain *c, size_t i)
 {
-    for (size_t i = 0; i + 1 < c->n; i++) {
-        double upper = leeway(p, c, i, c->frequency[i]);
-        double lower = leeway(p, c, i + 1, c->frequency[i + 1]);
-        double share = upper / (upper - lower); /* to where it is 0 */
-        double width = c->today[i] - c->today[i + 1];
-        double fall = c->frequency[i] - c->frequency[i + 1];
-        if (upper >= 0)
-            add_share(p, c, i, lower >= 0 ? 1 : share);
-        else if (lower >= 0)
-            add(p, c->today[i] - share * width, (1 - share) * width,
-                c->frequency[i] - share * fall, (1 - share) * fall);
+    double upper = leeway(p, c, i, c->frequency[i]);
+    double lower = leeway(p, c, i + 1, c->frequency[i + 1]);
+    double share = upper / (upper - lower); /* to where it is 0 */
+    double width = c->today[i] - c->today[i + 1];
+    double fall = c->frequency[i] - c->frequency[i + 1];
+    if (upper >= 0)
+        add_share(p, c, i, lower >= 0 ? 1 : share);
+    else if (lower >= 0)
+        add(p, c->today[i] - share * width, (1 - share) * width,
+            c->frequency[i] - share * fall, (1 - share) * fall);
+}
+
+/* Two points that end it as they are, for whoever looks two by two. */
+static void close_chain(chain *c)
+{
+    size_t n = c->n, i = n - 1;
+    append(c, c->today[i], c->angle[i], c->frequency[i], c->taken[i]);
+    append(c, c->today[i], c->angle[i], c->frequency[i], c->taken[i]);
+    c->n = n;
+}
+
+/* The first N intervals; in the exact mode only what was released. */
+static void add_first(problem *p, chain *c, size_t n)
+{
+    double offset = p->smooth->offset, per_sigma = 1 / p->smooth->sigma;
+    double left = p->smooth->age - p->level[p->n_levels - 1].time;
+    const double *taken = p->exact ? c->frequency : c->taken;
+    pair sum = {0}, moment = {0};
+    close_chain(c);
+    for (size_t i = 0; i < n; i += 2) {
+        pair w = load(c->frequency + i), next = load(c->frequency + i + 1);
+        pair today = load(c->today + i), width = today - load(c->today + i + 1);
+        pair u = (load(taken + i) - offset) * per_sigma, fall = (w - next) * per_sigma;
+        pair_bits mask = (pair_bits)(fall * fall <= NARROW * NARROW), rest = ~mask;
+        if (p->exact) {
+            pair_bits upper = (pair_bits)(w * left >= load(c->angle + i));
+            pair_bits lower = (pair_bits)(next * left >= load(c->angle + i + 1));
+            mask &= upper & lower;
+            rest = (upper | lower) & ~mask;
+        }
+        if (i + 1 == n)
+            mask[1] = rest[1] = 0;
+        narrow(today, width, u, fall, mask, &sum, &moment);
+        for (size_t k = 0; k < 2; k++)
+            if (rest[k] && p->exact)
+                add_released(p, c, i + k);
+            else if (rest[k])
+                add_share(p, c, i + k, 1);
     }
+    p->sum += sum[0] + sum[1];
+    p->moment += moment[0] + moment[1];
 }
 
 /* Where in the interval below point I the original sees its leeway at an end, as a share of it. */
@@ -323,15 +420,13 @@ static size_t end_interval(const problem *p, const chain *c, double a, size_t *b
 }
 
 /* False: too much was left out to tell. */
-static bool add_original(problem *p, const chain *c, double a)
+static bool add_original(problem *p, chain *c, double a)
 {
     double share;
     size_t below, end = end_interval(p, c, a, &below, &share);
     if (!p->whole && below < 2)
         return false;
-    for (size_t i = 0; i < end; i++)
-        if (c->today[i] > c->today[i + 1])
-            add_share(p, c, i, 1);
+    add_first(p, c, end);
     double low = a / p->smooth->age, bottom = c->today[end];
     if (below)
         add_share(p, c, end, share);
@@ -340,25 +435,101 @@ static bool add_original(problem *p, const chain *c, double a)
     return true;
 }
 
-/* one angle */
+/* the window */
 
-/* Above all but the tail by a knot, which the original's account hangs on, and below whoever was
- * released or, for the whole, is kicked. */
-static void begin(const problem *p, double a, chain *c)
+/* Of g between two angles. */
+static range kick_range(const level *l, range a, double *step)
+{
+    double low = floor(a.low * l->per_spacing), high = ceil(a.high * l->per_spacing);
+    range g = {INFINITY, -INFINITY};
+    if (low < 0 || high > l->last)
+        g = (range){0, 0};
+    if (high < 0 || low > l->last)
+        return g;
+    size_t first = low < 0 ? 0 : (size_t)low / BLOCK;
+    size_t end = ((high > l->last ? (size_t)l->last : (size_t)high) + BLOCK - 1) / BLOCK;
+    for (size_t b = first; b < end || b == first; b++) {
+        g.low = l->block[b].low < g.low ? l->block[b].low : g.low;
+        g.high = l->block[b].high > g.high ? l->block[b].high : g.high;
+        *step = l->step[b] > *step ? l->step[b] : *step;
+    }
+    return g;
+}
+
+/* False when all stars of a range of angles and frequencies, whatever their paths, end up in the
+ * tail or were not released. */
+static bool counts(const problem *p, range a, range w)
 {
     const smooth *s = p->smooth;
+    double slack = 0, left = s->age - p->level[p->n_levels - 1].time;
+    bool released = false;
+    for (size_t j = 0; j < p->n_levels && !released; j++) {
+        const level *l = &p->level[j];
+        double step = 0;
+        a.low -= l->since * w.high;
+        a.high -= l->since * w.low;
+        range g = kick_range(l, a, &step);
+        w.low -= g.high;
+        w.high -= g.low;
+        slack += step;
+        released = a.high < 0 && w.low > 0;
+    }
+    if (p->exact)
+        slack = 0;
+    return w.low < s->offset + TAIL * s->sigma &&
+           (released || a.low <= (w.high + slack) * left);
+}
+
+static void bound_levels(problem *p)
+{
+    for (size_t j = p->n_levels; j-- > 0;) {
+        level *l = &p->level[j];
+        double step = 0;
+        range g = kick_range(l, (range){-INFINITY, INFINITY}, &step);
+        l->rise = p->rise;
+        l->delay = p->delay;
+        p->rise += g.high;
+        p->delay -= g.low * (p->smooth->age - l->time);
+        p->delay += p->exact ? 0 : step * p->smooth->age;
+    }
+}
+
+/* For angles in a range: from where no star can count for sure, inwards. */
+static void find_window(problem *p, range a)
+{
+    const smooth *s = p->smooth;
+    range w = {(a.low - p->delay) / s->age, s->offset + TAIL * s->sigma + p->rise};
+    for (double width = 4 * s->sigma; width > 0.4 * s->sigma;)
+        if (w.high > w.low && !counts(p, a, (range){w.high - width, w.high}))
+            w.high -= width;
+        else
+            width /= 2;
+    for (double width = 4 * s->sigma; width > 0.4 * s->sigma;)
+        if (w.high > w.low && !counts(p, a, (range){w.low, w.low + width}))
+            w.low += width;
+        else
+            width /= 2;
+    p->window = (range){w.low, fmax(w.high, w.low + 0.1 * s->sigma)};
+}
+
+/* one angle */
+
+/* The window; for the original's account with a break point above it and some below, or the whole,
+ * from below whoever is kicked. */
+static void begin(const problem *p, double a, chain *c)
+{
     const level *first = p->level, *last = first + p->n_levels - 1;
-    double high =
-        s->offset + TAIL * s->sigma + first->rise + 2 * first->spacing / first->time;
-    double delay = first->delay_all;
-    double low = (a - delay) / s->age - SPARE * last->spacing / last->time;
+    range w = p->window;
+    if (!p->exact) {
+        w.high += 2 * first->spacing / first->time;
+        w.low -= SPARE * last->spacing / last->time;
+    }
     for (size_t i = 0; p->whole && i < p->n_levels; i++)
-        low = fmin(low, (a - delay - first[i].last * first[i].spacing) / first[i].time -
-                            s->sigma);
+        w.low = fmin(w.low,
+                     (a - p->delay - first[i].last * first[i].spacing) / first[i].time);
     c->n = 0;
-    append(c, high, a, high, high);
-    low = fmin(low, high - s->sigma);
-    append(c, low, a, low, low);
+    append(c, w.high, a, w.high, w.high);
+    append(c, w.low, a, w.low, w.low);
 }
 
 /* NRE_OK, OVERFLOW, or NRE_ENUMERIC: the whole is needed. */
@@ -369,19 +540,18 @@ static int trace(problem *p, double a)
     begin(p, a, &now);
     for (size_t j = 0; j < p->n_levels; j++) {
         const level *l = &p->level[j];
-        for (size_t i = 0; i < now.n; i++)
-            now.angle[i] -= l->since * now.frequency[i];
-        if (!p->whole)
-            drop_top(p, l, &now);
         chain next = p->chain[(j + 1) % 2];
-        if (!kick_all(p, l, &now, &next))
+        advance(l, &now, p->at);
+        size_t done = p->whole ? 0 : drop_released(p, p->at, &now);
+        if (!(p->exact ? kick_points(p, l, p->at + done, &now, &next, true)
+                       : kick_points(p, l, p->at + done, &now, &next, false)))
             return OVERFLOW;
-        now = next;
         if (!p->whole)
-            drop_bottom(p, l, &now);
+            drop_outside(p, l, &next);
+        now = next;
     }
     if (p->exact)
-        add_exact(p, &now);
+        add_first(p, &now, now.n - 1);
     else if (!add_original(p, &now, a))
         return NRE_ENUMERIC;
     return NRE_OK;
@@ -401,19 +571,20 @@ static int density_one(problem *p, double a, double *density, double *mean_frequ
 
 /* preparation */
 
-static size_t pieces_of(size_t n_kicks, const kick *kicks)
+static size_t blocks_of(const kick *k)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < n_kicks; i++)
-        n += kicks[i].n + 1;
-    return n;
+    return (k->n - 2) / BLOCK + 1;
 }
 
-/* Levels, pieces and two chains in one block; what is left of it is for the chains. */
-static size_t bytes_for(size_t n_kicks, size_t n_pieces, size_t capacity)
+/* Levels, what they point to, and the rest for break points, in one block of memory. */
+static size_t bytes_for(size_t n_kicks, const kick *kicks, size_t capacity)
 {
-    return n_kicks * sizeof(level) + n_pieces * sizeof(piece) +
-           8 * capacity * sizeof(double);
+    size_t n =
+        n_kicks * sizeof(level) + capacity * (8 * sizeof(double) + 2 * sizeof(int));
+    for (size_t i = 0; i < n_kicks; i++)
+        n += (kicks[i].n + 1) * sizeof(piece) +
+             blocks_of(&kicks[i]) * (sizeof(range) + sizeof(double));
+    return n;
 }
 
 static bool reserve(density_space *space, size_t size)
@@ -426,55 +597,69 @@ static bool reserve(density_space *space, size_t size)
     return space->memory != NULL;
 }
 
-static void level_of(const kick *k, double before, piece *pieces, level *out)
+static void pieces_of(const kick *k, level *l)
 {
-    int last = (int)k->n - 1;
-    double spacing = k->length / last;
-    *out = (level){.time = k->time,
-                   .since = k->time - before,
-                   .spacing = spacing,
-                   .per_spacing = 1 / spacing,
-                   .last = last,
-                   .piece = pieces + 1};
-    out->piece[-1] = out->piece[last] = (piece){0, 0};
-    for (int m = 0; m < last; m++) {
-        out->piece[m].value = k->value[m];
-        out->piece[m].slope = (k->value[m + 1] - k->value[m]) / spacing;
+    l->piece[0] = l->piece[k->n] = (piece){0};
+    for (int m = 0; m < l->last; m++) {
+        double slope = (k->value[m + 1] - k->value[m]) * l->per_spacing;
+        l->piece[m + 1] =
+            (piece){k->value[m] - slope * (m * l->spacing), slope, k->value[m]};
     }
 }
 
-/* What the levels' kicks can do at most, from the last on. */
-static void bound_levels(const kick *kicks, double age, size_t n, level *levels)
+static void blocks_in(const kick *k, level *l)
 {
-    double rise = 0, delay = 0;
-    for (size_t j = n; j-- > 0;) {
-        double most = 0, least = 0;
-        for (size_t m = 0; m < kicks[j].n; m++) {
-            most = fmax(most, kicks[j].value[m]);
-            least = fmin(least, kicks[j].value[m]);
+    for (size_t b = 0; b < blocks_of(k); b++) {
+        size_t m = b * BLOCK, end = m + BLOCK < k->n ? m + BLOCK : k->n - 1;
+        range g = {k->value[m], k->value[m]};
+        l->step[b] = 0;
+        for (; m < end; m++) {
+            g.low = fmin(g.low, k->value[m + 1]);
+            g.high = fmax(g.high, k->value[m + 1]);
+            l->step[b] = fmax(l->step[b], fabs(k->value[m + 1] - k->value[m]));
         }
-        levels[j].delay = delay;
-        levels[j].rise = rise += most;
-        levels[j].delay_all = delay -= least * (age - kicks[j].time);
+        l->block[b] = g;
     }
+}
+
+/* Fills level J and what it points to from REST on; returns what is behind. */
+static void *level_in(const kick *kicks, size_t j, void *rest, level *l)
+{
+    const kick *k = &kicks[j];
+    double spacing = k->length / (double)(k->n - 1);
+    l->time = k->time;
+    l->since = k->time - (j ? kicks[j - 1].time : 0);
+    l->spacing = spacing;
+    l->per_spacing = 1 / spacing;
+    l->last = (int)k->n - 1;
+    l->piece = rest;
+    l->block = (range *)(l->piece + k->n + 1);
+    l->step = (double *)(l->block + blocks_of(k));
+    pieces_of(k, l);
+    blocks_in(k, l);
+    return l->step + blocks_of(k);
 }
 
 static void problem_in(const density_space *space, const smooth *s, size_t n_kicks,
                        const kick *kicks, bool exact, problem *p)
 {
-    size_t n_pieces = pieces_of(n_kicks, kicks);
     *p = (problem){
         .smooth = s, .exact = exact, .n_levels = n_kicks, .level = space->memory};
-    piece *pieces = (piece *)(p->level + n_kicks);
-    double *rest = (double *)(pieces + n_pieces);
-    p->capacity = (space->size - bytes_for(n_kicks, n_pieces, 0)) / (8 * sizeof(double));
-    for (size_t i = 0; i < 8; i++, rest += p->capacity) {
-        chain *c = &p->chain[i / 4];
-        *(double **[]){&c->today, &c->angle, &c->frequency, &c->taken}[i % 4] = rest;
+    void *rest = p->level + n_kicks;
+    for (size_t j = 0; j < n_kicks; j++)
+        rest = level_in(kicks, j, rest, &p->level[j]);
+    p->capacity = (space->size - bytes_for(n_kicks, kicks, 0)) /
+                  (8 * sizeof(double) + 2 * sizeof(int));
+    bound_levels(p);
+    double *column = rest;
+    for (size_t i = 0; i < 2; i++) {
+        p->chain[i].today = column + 4 * i * p->capacity;
+        p->chain[i].angle = p->chain[i].today + p->capacity;
+        p->chain[i].frequency = p->chain[i].angle + p->capacity;
+        p->chain[i].taken = p->chain[i].frequency + p->capacity;
     }
-    for (size_t j = 0; j < n_kicks; pieces += kicks[j++].n + 1)
-        level_of(&kicks[j], j ? kicks[j - 1].time : 0, pieces, &p->level[j]);
-    bound_levels(kicks, s->age, n_kicks, p->level);
+    p->at = (int *)(column + 8 * p->capacity);
+    p->change = (unsigned *)(p->at + p->capacity);
 }
 
 static void unperturbed(const smooth *s, size_t n, const double *angle, double *density,
@@ -486,24 +671,46 @@ static void unperturbed(const smooth *s, size_t n, const double *angle, double *
     }
 }
 
+/* Groups are the same wherever the work begins, so that the memory there is changes no bit. */
+static void group_window(problem *p, size_t i, size_t n, const double *angle)
+{
+    size_t first = i - i % GROUP, end = first + GROUP < n ? first + GROUP : n;
+    range a = {angle[first], angle[first]};
+    for (i = first; i < end; i++) {
+        a.low = fmin(a.low, angle[i]);
+        a.high = fmax(a.high, angle[i]);
+    }
+    find_window(p, a);
+}
+
+/* From angle I on; returns the first for which the memory is too little. */
+static size_t densities(problem *p, size_t i, size_t n, const double *angle,
+                        double *density, double *mean_frequency)
+{
+    for (size_t first = i; i < n; i++) {
+        if (i == first || i % GROUP == 0)
+            group_window(p, i, n, angle);
+        if (density_one(p, angle[i], &density[i], &mean_frequency[i]) == OVERFLOW)
+            break;
+    }
+    return i;
+}
+
 int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, size_t n,
                const double *angle, double *density, double *mean_frequency,
                density_space *space)
 {
     problem p;
-    size_t n_pieces = pieces_of(n_kicks, kicks), capacity = LEAST_POINTS;
+    size_t capacity = LEAST_POINTS;
     if (!n_kicks) {
         unperturbed(s, n, angle, density, mean_frequency);
         return NRE_OK;
     }
-    for (size_t i = 0; i < n;) {
-        if (!reserve(space, bytes_for(n_kicks, n_pieces, capacity)))
+    for (size_t i = 0; i < n; capacity = 2 * p.capacity) {
+        if (!reserve(space, bytes_for(n_kicks, kicks, capacity)))
             return NRE_ENOMEM;
         problem_in(space, s, n_kicks, kicks, exact, &p);
-        while (i < n &&
-               density_one(&p, angle[i], &density[i], &mean_frequency[i]) != OVERFLOW)
-            i++;
-        capacity = 2 * p.capacity;
+        i = densities(&p, i, n, angle, density, mean_frequency);
     }
     return NRE_OK;
 }
