@@ -85,6 +85,10 @@ static int check_tally(const run *r, const tally *t, const char *purpose)
                 "%s: %llu of %llu simulations were invalid (%.3g%%) and drawn again",
                 purpose, (unsigned long long)t->invalid, (unsigned long long)t->attempts,
                 100 * fraction);
+    if (t->redrawn)
+        log_say(NRE_INFO,
+                "%s: %llu of %llu simulations were drawn again by the simulator", purpose,
+                (unsigned long long)t->redrawn, (unsigned long long)t->rows);
     if (fraction <= most)
         return NRE_OK;
     return fail(

@@ -78,9 +78,11 @@ static int save_rows(session *s, const command *c, size_t n, const double *at)
         rc = simulations_save(s->simulator, c->out, n, theta, x, status);
     if (!rc)
         log_say(NRE_INFO,
-                "%zu simulations in %s (%llu invalid and drawn again, %llu truncated)", n,
-                c->out, (unsigned long long)count.invalid,
-                (unsigned long long)count.truncated);
+                "%zu simulations in %s (%llu invalid and drawn again, %llu drawn again "
+                "by the "
+                "simulator itself, %llu truncated)",
+                n, c->out, (unsigned long long)count.invalid,
+                (unsigned long long)count.redrawn, (unsigned long long)count.truncated);
     free(theta);
     free(x);
     free(status);

@@ -21,11 +21,11 @@ schema: nereid/1
 name: $1
 seed: 1
 $2
-datasets: {train: {n: 600}, validation: {n: 200}, test: {n: 400}}
+datasets: {train: {n: 600}, validation: {n: 200}, test: {n: 500}}
 architecture: {plugin: mlp, params: {layers: [32]}}
 train: {loss: {name: nre_a}, optimizer: {name: adamw, lr: 3.0e-3}, batch_size: 100, epochs: 3}
 infer: {target: [m_wdm], observation: {file: ${3:-gd1-density.csv}}, sampler: {plugin: grid}}
-diagnose: {coverage: {levels: [0.68], regions: [credible], observables: 200, repeats: 2}}
+diagnose: {coverage: {levels: [0.68], regions: [credible], observables: 250, repeats: 2}}
 END
 }
 
@@ -43,7 +43,7 @@ parameters: {m_wdm: {prior: {uniform: [-5, 50]}}}'
 exits 4 "negative masses" "$NEREID" -q run negative.yaml -o negative
 has err "must be above 0"
 config ages 'simulator: {plugin: gd1_stream, params: {ages: [7, 3]}}'
-exits 3 "ages the wrong way round" "$NEREID" -q run ages.yaml -o ages
+exits 4 "ages the wrong way round" "$NEREID" -q run ages.yaml -o ages
 has err "give the least and the largest age"
 
 printf 'phi1_deg,linear_density\n-30,1\n' >columns.csv
