@@ -1,6 +1,7 @@
 /* infer/limits.c - one-sided limits on a parameter. */
 #include "infer/infer.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 enum { WITHIN = 1024, BEYOND = 256, POINTS = WITHIN + 2 * BEYOND + 1 };
 /* The same of the profile of a target of several parameters, which is searched for. */
 enum { PROFILE_WITHIN = 192, PROFILE_BEYOND = 24 };
-static const double TAIL = 1e-9; /* prior mass that an infinite support is cut at */
+static const double TAIL = 1e-9;   /* prior mass that an infinite support is cut at */
+static const double NUDGE = 1e-12; /* prior mass between a support's end and that point */
 static const double LEAST_MASS =
     1e-9; /* differences of a distribution function below it are rounded */
 
@@ -58,9 +60,12 @@ static double quantile_of(const measure *m, double u)
     return m->lo + u * (m->hi - m->lo);
 }
 
-/* By the parameter; large but finite at a pole. */
+/* By the parameter.  At the very ends of the support, where it may have a pole, that of a point
+ * beside them. */
 static double density_at(const measure *m, double t)
 {
+    if (m->kind == LIMIT_OWN && (t <= m->lo || t >= m->hi))
+        t = marginal_quantile(m->of, t <= m->lo ? NUDGE : 1 - NUDGE);
     if (m->kind == LIMIT_OWN)
         return fmin(exp(marginal_log_density(m->of, t, NULL)), 1e100);
     if (m->kind == LIMIT_INVERSE)
@@ -410,14 +415,15 @@ static double first_above(const line *l, const double *value, double least)
     return NAN;
 }
 
+/* The level of density is sought by its logarithm: beside a pole all else is small. */
 static double hpd_edge(const reweighted *r)
 {
-    double low = 0, high = 1;
+    double low = log(DBL_MIN), high = 0;
     for (int i = 0; i < 60; i++) {
         double middle = 0.5 * (low + high);
-        *(mass_above(r, middle) >= r->line->wanted->level ? &low : &high) = middle;
+        *(mass_above(r, exp(middle)) >= r->line->wanted->level ? &low : &high) = middle;
     }
-    return first_above(r->line, r->density, low);
+    return first_above(r->line, r->density, exp(low));
 }
 
 static int limit_under(const line *l, limit_prior kind, limits *out)

@@ -106,7 +106,7 @@ static int add_sweep(comparer *c, const char *path, const char *file)
     int rc = json_load_path(file, TABLE_LIMIT, &p);
     json_int_t replicates = json_integer_value(json_object_get(p, "replicates"));
     const json_t *cells = json_object_get(p, "cells");
-    if (!rc && (replicates < 1 || replicates > 1000 || !json_is_array(cells)))
+    if (!rc && (replicates < 1 || replicates > 1000 || json_array_size(cells) == 0))
         rc = fail(NRE_EDATA, "'%s' is not the plan of a sweep", file);
     json_array_foreach(cells, i, cell)
     {

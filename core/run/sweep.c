@@ -34,7 +34,6 @@ typedef struct campaign {
     double started;
     size_t n_jobs, n_chosen;
     job *jobs;
-    const char *missed; /* a gate that a finished run missed, or NULL */
 } campaign;
 
 static int no_memory(void)
@@ -237,8 +236,10 @@ static const char *plan_difference(arena *a, const json_t *old, const json_t *ne
         if (strcmp(word_of(was, "cell"), word_of(cell, "cell")) != 0)
             return arena_print(a, "cell %zu is now '%s', it was '%s'", i + 1,
                                word_of(cell, "cell"), word_of(was, "cell"));
-        const char *change =
-            inputs_difference(word_of(was, "inputs"), word_of(cell, "inputs"), a);
+        const char *inputs = word_of(was, "inputs"),
+                   *change = inputs_difference(inputs, word_of(cell, "inputs"), a);
+        if (!change && strcmp(inputs, word_of(cell, "inputs")) != 0)
+            change = "a key is gone";
         if (change)
             return arena_print(a, "in cell '%s' %s", word_of(cell, "cell"), change);
     }
@@ -624,6 +625,8 @@ static int mark_sweep(const campaign *k, int rc)
     for (size_t i = 0; i < k->n_jobs && all; i++)
         all = file_exists(path_join(k->arena, k->jobs[i].path, "DONE"));
     unlink(folder_path(k->folder, "FAILED"));
+    if (!all)
+        unlink(folder_path(k->folder, "DONE"));
     if (rc == NRE_ECANCELLED || (!all && (!rc || rc == NRE_EGATE)))
         return rc;
     int marked = folder_mark(k->folder, rc);
