@@ -86,4 +86,6 @@ Test(observation, wrong_files)
     double unused[BINS];
     cr_assert_eq(measured_density(test_host(), "/none/here.csv", unused, unused),
                  NRE_EIO);
+    cr_assert_eq(measured_density(test_host(), "/tmp", unused, unused), NRE_EIO);
+    cr_assert(test_host_said("/tmp: Is a directory"));
 }

@@ -67,14 +67,14 @@ double angle_wrapped(double difference);
 typedef struct progenitor {
     double today[6]; /* rectangular */
     action_angle of;
-    double hessian[3]
-                  [3]; /* dOmega/dJ; not quite symmetric: a property of the estimator */
+    /* dOmega/dJ; not quite symmetric: a property of the estimator */
+    double hessian[3][3];
     double apocentre, pericentre, height; /* largest and smallest r, largest |z| */
     double mean_radius;                   /* of r along its orbit */
     double direction[3]; /* e, a unit vector of frequencies: the trailing arm */
     double speed;        /* e . Omega, negative */
-    double
-        spread_age; /* sigma times age, the same for all ages since sigma_v falls as 1/age */
+    /* sigma times age, the same for all ages since sigma_v falls as 1/age */
+    double spread_age;
 } progenitor;
 
 /* VELOCITY_DISPERSION: sigma_v times age, in km/s Gyr (0.96 in Bovy, Erkal & Sanders 2017). */
@@ -86,6 +86,7 @@ typedef struct smooth {
     double age;    /* since the first star was stripped */
     double sigma;  /* of the parallel frequency offset */
     double offset; /* its mean w0: OFFSETS times sigma, 6 in the original */
+    double reach;  /* four sigma above the mean: where tracks end */
 } smooth;
 
 smooth smooth_of(double spread_age, double offsets, double age);
@@ -103,7 +104,7 @@ enum { TODAY_CHUNKS = 101, FINE_PER_CHUNK = 30 };
 /* Mean track at one time before today.  Owns its arrays: track_release. */
 typedef struct track {
     double time;   /* before today */
-    double length; /* largest parallel angle, 10 sigma (age - time) */
+    double length; /* largest parallel angle: the reach times (age - time) */
     size_t n_chunks, n;
     double *chunk_angle;    /* [n_chunks] */
     double *chunk;          /* [n_chunks][6] rectangular */
@@ -134,7 +135,7 @@ int spline_fit(size_t n, const double *x, const double *y, double *second);
 double spline_at(size_t n, const double *x, const double *y, const double *second,
                  double at);
 /* Arc length of the track (positions) from 0 to the angles at[n], rising: the distance along the
- * fine track of the original (see subhaloes.c for its use). */
+ * fine track of the original.  Impacts are uniform in it. */
 void track_arc(const track *t, size_t n, const double *at, double *out);
 
 /* subhaloes.c: Lovell et al. (2014); Erkal et al. (2016) */
@@ -162,8 +163,7 @@ typedef struct impact {
 double draw_mass(double m_wdm, nre_rng *rng);
 /* Mass, radius, impact parameter and velocity of one impact where the stream moves with V. */
 void draw_subhalo(double m_wdm, const double v[3], nre_rng *rng, impact *out);
-double poisson_draw(double mean,
-                    nre_rng *rng); /* a whole number; mean up to a few hundred */
+double poisson_draw(double mean, nre_rng *rng); /* a whole number */
 
 /* kicks.c: impulse approximation on a curved stream, Hernquist spheres (Sanders, Bovy & Erkal 2016) */
 
@@ -221,7 +221,7 @@ typedef struct table_plan {
     double velocity_dispersion; /* sigma_v times age, km/s Gyr */
     double offsets;             /* w0 / sigma */
     uint32_t whole_age;         /* impacts at k / 65 of the age, else at k / 64 Gyr */
-    uint32_t chunks; /* of a track at a time of impact; 0: the original's 6 to 8 */
+    uint32_t chunks; /* of a track at a time of impact; 0: as many as the original's */
 } table_plan;
 
 typedef struct age_table {
@@ -252,7 +252,7 @@ size_t table_bytes(const table_plan *p, const progenitor *of);
 /* Takes minutes, on the core's threads.  [main] */
 int table_build(const table_plan *p, const progenitor *of, const nre_host *host,
                 stream_table *out);
-/* Chunks of the track at time k of a stream of AGE [Gyr], and that track. */
+/* Chunks of the track at time k of a stream of AGE [Gyr], at most MOST_CHUNKS, and that track. */
 uint32_t table_chunks(const table_plan *p, const progenitor *of, double age, size_t k);
 const track_table *table_track(const stream_table *t, size_t k, uint32_t chunks);
 /* Time of impact k before today, at an age in Gyr; natural. */
@@ -288,7 +288,7 @@ int stream_of(const model *m, double age, size_t n, const impact *impacts,
               stream_space *space, stream *out);
 /* With impacts drawn for M_WDM [keV] and AGE [Gyr]; a list of at most MOST_IMPACTS, of which
  * there are out->n_impacts, at *IMPACTS where that is not NULL.  Errors as above, and NRE_EINVAL:
- * more impacts than that. */
+ * more impacts than that, or half as many expected. */
 enum { MOST_IMPACTS = 2048 };
 int stream_draw(const model *m, double m_wdm, double age, nre_rng *rng,
                 stream_space *space, stream *out, const impact **impacts);

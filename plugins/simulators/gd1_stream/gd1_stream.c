@@ -48,8 +48,8 @@ static const nre_option OPTIONS[] = {
      .fallback = "original",
      .choices = "original|exact",
      .help = "exact: the density of a stream hit at several times as it follows; "
-             "original: as "
-             "the published code computes it, which forgets a term (a few per cent)."},
+             "original: as the published code computes it, which forgets a term (a few "
+             "per cent)."},
     {.name = "normalisation",
      .type = NRE_CHOICE,
      .fallback = "density",
@@ -61,8 +61,8 @@ static const nre_option OPTIONS[] = {
      .fallback = "last_gyr",
      .choices = "last_gyr|whole_age",
      .help = "last_gyr: all impacts fall on the last Gyr, as in the published code, "
-             "although their "
-             "number counts the whole age; whole_age: at 64 times over the age."},
+             "although their number counts the whole age; whole_age: at 64 times over "
+             "the age."},
     {.name = "rate_radius",
      .unit = "kpc",
      .type = NRE_REAL,
@@ -71,8 +71,7 @@ static const nre_option OPTIONS[] = {
      .hi = 100,
      .flags = NRE_OPEN_LO,
      .help = "Scale radius at 1e8 Msun in the rate of encounters; the subhaloes that are "
-             "drawn have "
-             "1.05, for which the published 1.62 gives 1.54 times too many."},
+             "drawn have 1.05, for which the published 1.62 gives 1.54 times too many."},
     {.name = "velocity_dispersion",
      .unit = "km/s Gyr",
      .type = NRE_REAL,
@@ -92,16 +91,14 @@ static const nre_option OPTIONS[] = {
      .fallback = "0",
      .lo = 0,
      .hi = MOST_CHUNKS,
-     .help = "Points that carry a track at a time of impact; 0: the 6 to 8 of the "
-             "published code, "
-             "12 or more: converged."},
+     .help = "Points that carry a track at a time of impact, 4 to 32; 0: the 6 to 8 of "
+             "the published code; 12 or more: converged."},
     {.name = "rejection",
      .type = NRE_CHOICE,
      .fallback = "redraw",
      .choices = "redraw|invalid",
      .help = "A stream that folds over itself in phi1 is drawn again with the same "
-             "parameters, as "
-             "in the published code, or is an invalid row."},
+             "parameters, as in the published code, or is an invalid row."},
     {.name = "ages",
      .unit = "Gyr",
      .type = NRE_REAL_LIST,
@@ -113,8 +110,7 @@ static const nre_option OPTIONS[] = {
     {.name = "observed",
      .type = NRE_PATH,
      .help = "Measured density whose errors make the noise: columns phi1_deg, "
-             "linear_density, "
-             "error.  Default: de Boer et al. (2020)."},
+             "linear_density, error.  Default: de Boer et al. (2020)."},
     {.name = "noise_scale",
      .type = NRE_REAL,
      .fallback = "1",
@@ -270,8 +266,11 @@ static int draw_stream(const gd1 *g, const double *theta, nre_rng *rng,
            : tries > 1            ? NRE_ROW_REDRAWN
                                   : NRE_ROW_OK;
     if (status == NRE_EINVAL)
-        return g->host->fail(g->host, status, "m_wdm = %g keV: more than %d impacts",
-                             theta[M_WDM], MOST_IMPACTS);
+        return g->host->fail(
+            g->host, status,
+            "m_wdm = %g keV, t_age = %g Gyr: too many impacts, more than "
+            "%d expected: lower rate_radius",
+            theta[M_WDM], theta[T_AGE], MOST_IMPACTS / 2);
     return status == NRE_ENUMERIC ? NRE_OK : status;
 }
 

@@ -1,4 +1,5 @@
-/* kicks.c - what the passage of a subhalo does to the frequencies along a stream. */
+/* kicks.c - what the passage of a subhalo does to the frequencies along a stream (Sanders, Bovy &
+ * Erkal 2016, MNRAS 457, 3817). */
 #include "gd1.h"
 
 #include <float.h>

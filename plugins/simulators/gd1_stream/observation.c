@@ -1,11 +1,13 @@
 /* observation.c - the common bins, the normalisation of a simulation and the preparation of the
- * measured density (Hermans et al. 2020).
+ * measured density of de Boer, Erkal & Gieles (2020, MNRAS 494, 5315), all as Hermans et al. (2020,
+ * arXiv:2011.14923) do it.
  *
  * Simulations are divided by their mean, the measured density by a straight line: an observation
  * has no slope along the stream, a simulation may have one. */
 #include "gd1.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +87,7 @@ static const double MARGIN = 5; /* deg, of rows beyond the bins that shape the l
 typedef struct measured {
     const nre_host *host;
     const char *path;
+    locale_t c_locale; /* numbers have a decimal point wherever the program runs */
     size_t n, line;
     size_t column[WANTED];
     double value[WANTED][MOST_ROWS];
@@ -126,7 +129,7 @@ static int read_row(measured *m, size_t n, char *const word[])
     for (size_t w = 0; w < WANTED; w++) {
         char *end = NULL;
         const char *text = m->column[w] < n ? word[m->column[w]] : "";
-        double value = strtod(text, &end);
+        double value = strtod_l(text, &end, m->c_locale);
         if (end == text || *end != '\0' || !isfinite(value))
             return m->host->fail(m->host, NRE_EFORMAT, "%s:%zu: '%s' is no %s", m->path,
                                  m->line, text, NAMES[w][0]);
@@ -153,6 +156,8 @@ static int read_lines(measured *m, FILE *file)
         status = named ? read_row(m, n, word) : read_header(m, n, word);
         named = true;
     }
+    if (status == NRE_OK && ferror(file))
+        status = m->host->fail(m->host, NRE_EIO, "%s: %s", m->path, strerror(errno));
     if (status == NRE_OK && m->n < 10)
         status = m->host->fail(
             m->host, NRE_EFORMAT,
@@ -204,7 +209,11 @@ int measured_density(const nre_host *host, const char *path, double density[BINS
     FILE *file = fopen(path, "re");
     if (!file)
         return host->fail(host, NRE_EIO, "%s: %s", path, strerror(errno));
-    int status = read_lines(&m, file);
+    m.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    int status = m.c_locale ? read_lines(&m, file)
+                            : host->fail(host, NRE_ENOMEM, "no memory for a locale");
+    if (m.c_locale)
+        freelocale(m.c_locale);
     fclose(file);
     return status == NRE_OK ? prepare(&m, density, error) : status;
 }

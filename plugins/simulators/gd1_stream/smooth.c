@@ -12,7 +12,10 @@
 smooth smooth_of(double spread_age, double offsets, double age)
 {
     double sigma = spread_age / age;
-    return (smooth){.age = age, .sigma = sigma, .offset = offsets * sigma};
+    return (smooth){.age = age,
+                    .sigma = sigma,
+                    .offset = offsets * sigma,
+                    .reach = (offsets + 4) * sigma};
 }
 
 /* The least frequency offset that reaches A in time, in sigmas above the mean. */

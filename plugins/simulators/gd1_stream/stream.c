@@ -1,4 +1,5 @@
-/* stream.c - one simulation: impacts, kicks, density along the stream, what is seen of it. */
+/* stream.c - one simulation: impacts, kicks, density along the stream, what is seen of it (Bovy,
+ * Erkal & Sanders 2017, MNRAS 466, 628; the bins in phi1 are those of Hermans et al. 2020). */
 #include "gd1.h"
 
 #include <math.h>
@@ -54,7 +55,7 @@ static double time_of(const aged *a, size_t k)
 
 static double length_at(const aged *a, size_t k)
 {
-    return 10 * a->smooth.sigma * (a->smooth.age - time_of(a, k));
+    return a->smooth.reach * (a->smooth.age - time_of(a, k));
 }
 
 /* Cubic through the four of N equidistant nodes around AT, which is in units of them. */

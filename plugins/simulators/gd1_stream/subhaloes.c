@@ -1,4 +1,5 @@
-/* subhaloes.c - how many subhaloes the stream meets, and which. */
+/* subhaloes.c - how many subhaloes the stream meets, and which: cold ones and encounters after Erkal
+ * et al. (2016, MNRAS 463, 102), warm dark matter after Lovell et al. (2014, MNRAS 439, 300). */
 #include "gd1.h"
 
 #include <nereid/gsl.h>
@@ -12,8 +13,8 @@ static const double NUMBER = 2.02e-13, PIVOT = 2.52e7, SLOPE = 1.9;
 /* The mean of exp(-(2 / 0.678) [(r / 199 kpc)^0.678 - 1]) over a ball of 20 kpc. */
 static const double PROFILE = 11.5627682636371;
 static const double DISPERSION = 120 * GD1_KM_S; /* of subhaloes, one component */
-static const double SCALE_RADIUS = 1.05 * GD1_KPC,
-                    SCALE_MASS = 1e8;      /* Hernquist sphere */
+/* Hernquist spheres: the radius at a mass [Msun], growing with its square root. */
+static const double SCALE_RADIUS = 1.05 * GD1_KPC, SCALE_MASS = 1e8;
 static const double LARGEST_PARAMETER = 5; /* in scale radii */
 enum { FIRST_DECADE = 5, DECADES = 4 };    /* of M [Msun] */
 
@@ -89,7 +90,7 @@ double draw_mass(double m_wdm, nre_rng *rng)
     return mass;
 }
 
-/* Unit vectors that with ALONG are orthogonal. */
+/* Unit vectors that are orthogonal to the unit vector ALONG and to each other. */
 static void across(const double along[3], double first[3], double second[3])
 {
     size_t least = 0;

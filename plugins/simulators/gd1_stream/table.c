@@ -68,7 +68,8 @@ void table_weights(const stream_table *t, double age, double weight[NODES])
 uint32_t table_chunks(const table_plan *p, const progenitor *of, double age, size_t k)
 {
     smooth s = smooth_of(of->spread_age, p->offsets, age * GD1_GYR);
-    return p->chunks ? p->chunks : (uint32_t)track_chunks(&s, table_time(p, age, k));
+    size_t chunks = p->chunks ? p->chunks : track_chunks(&s, table_time(p, age, k));
+    return chunks < MOST_CHUNKS ? (uint32_t)chunks : MOST_CHUNKS;
 }
 
 /* A stream grows with its age, and so does the number of chunks. */
@@ -185,7 +186,8 @@ static int build_job(void *context, size_t i)
     orbit_space_free(space);
     if (status != NRE_OK)
         return b->host->fail(b->host, status,
-                             "the track of the stream of %.3g Gyr failed",
+                             "no track of the stream of %.3g Gyr: is velocity_dispersion "
+                             "or mean_offset too large?",
                              b->out->node[node].age);
     return b->host->progress(b->host, atomic_fetch_add(&b->done, 1) + 1, b->jobs);
 }
@@ -200,7 +202,10 @@ static int fill_shares(const building *b, size_t node)
         share[k] = b->length[node][k] / total;
     return isfinite(total) && total > 0
                ? NRE_OK
-               : b->host->fail(b->host, NRE_ENUMERIC, "the stream has no length");
+               : b->host->fail(b->host, NRE_ENUMERIC,
+                               "the stream of %.3g Gyr has no length: is "
+                               "velocity_dispersion too small?",
+                               b->out->node[node].age);
 }
 
 static void lay(const table_plan *p, const progenitor *of, stream_table *out)

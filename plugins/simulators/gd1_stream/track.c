@@ -109,7 +109,7 @@ void track_at(const track *t, double a, double rectangular[6])
 
 size_t track_chunks(const smooth *s, double time)
 {
-    double chunks = floor(10 * s->sigma * (s->age - time) / 0.15) + 1;
+    double chunks = floor(s->reach * (s->age - time) / 0.15) + 1;
     return chunks > 4 ? (size_t)chunks : 4;
 }
 
@@ -150,8 +150,8 @@ static bool newton_step(const double target[6], orbit_space *space, double cylin
 
 /* A point near the progenitor at TIME with the mean frequencies of stars that just left it, and how
  * long its orbit takes from chunk to chunk. */
-static int leading_orbit(const progenitor *p, const smooth *s, const track *t,
-                         orbit_space *space, double point[6], double *interval)
+static int auxiliary_orbit(const progenitor *p, const smooth *s, const track *t,
+                           orbit_space *space, double point[6], double *interval)
 {
     double cylindrical[6], target[6], jacobian[6][6];
     action_angle of;
@@ -171,7 +171,7 @@ static int leading_orbit(const progenitor *p, const smooth *s, const track *t,
 static int chunks_find(const progenitor *p, const smooth *s, orbit_space *space, track *t)
 {
     double guess[6], interval;
-    int status = leading_orbit(p, s, t, space, guess, &interval);
+    int status = auxiliary_orbit(p, s, t, space, guess, &interval);
     for (size_t k = 0; status == 0 && k < t->n_chunks; k++) {
         double cylindrical[6], target[6], jacobian[6][6];
         t->chunk_angle[k] = t->length * (double)k / (double)(t->n_chunks - 1);
@@ -227,7 +227,7 @@ static int track_allocate(size_t n_chunks, track *out)
 int track_build(const progenitor *p, const smooth *s, double time, size_t n_chunks,
                 orbit_space *space, track *out)
 {
-    *out = (track){.time = time, .length = 10 * s->sigma * (s->age - time)};
+    *out = (track){.time = time, .length = s->reach * (s->age - time)};
     int status = track_allocate(n_chunks, out);
     status = status ? status : chunks_find(p, s, space, out);
     status = status ? status : splines_fit(out);
