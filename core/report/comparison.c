@@ -623,6 +623,8 @@ static int limits_csv_of(const json_t *rows, const char *folder)
     int status = flat ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a table");
     if (!status && json_array_size(flat) > 0)
         status = write_csv(flat, folder, "limits.csv");
+    else if (!status)
+        limits_csv_remove(folder);
     json_decref(flat);
     return status;
 }

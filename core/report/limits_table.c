@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char EDGE[] = "the region reaches the edge of the prior";
 
@@ -324,6 +325,15 @@ static void line_csv(FILE *out, const posterior_block *b, const limit_row *l,
     fputc('\n', out);
 }
 
+/* Those of a table that was here before are not these. */
+void limits_csv_remove(const char *folder)
+{
+    char path[4096];
+
+    if (snprintf(path, sizeof path, "%s/limits.csv", folder) < (int)sizeof path)
+        unlink(path);
+}
+
 int limits_csv(const posterior_table *t, const char *folder)
 {
     limit_line lines[MOST_LINES];
@@ -332,6 +342,8 @@ int limits_csv(const posterior_table *t, const char *folder)
 
     for (size_t i = 0; i < t->n_blocks; i++)
         n_limits += t->blocks[i].n_limits;
+    if (n_limits == 0)
+        limits_csv_remove(folder);
     int status = n_limits > 0 ? sheet_open(&s) : NRE_OK;
     if (status || n_limits == 0)
         return status;

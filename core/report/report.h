@@ -280,6 +280,7 @@ int limits_markdown(const posterior_block *b, sheet *s);
 void limits_html(const posterior_block *b, sheet *s);
 void limits_latex(const posterior_block *b, sheet *s, int width);
 int limits_csv(const posterior_table *t, const char *folder);
+void limits_csv_remove(const char *folder);
 
 /* summary.c: sentences that the summary and the page share; plain text. */
 /* Inside the simulator?  At its edge above RANK_EDGE of the test distances, outside above

@@ -66,13 +66,17 @@ static const char *state_of(const char *path, arena *a, bool *finished)
     return state;
 }
 
-static int tell(const char *name, const char *path, arena *a, json_t *list, size_t *done)
+/* ENDED counts runs that are done or failed. */
+static int tell(const char *name, const char *path, arena *a, json_t *list, size_t *done,
+                size_t *ended)
 {
     bool finished = false;
     const char *state = state_of(path, a, &finished);
     if (!state)
         return fail(NRE_ENOMEM, "no memory for the status");
+    const char *failed = path_join(a, path, "FAILED");
     *done += finished;
+    *ended += finished || (failed && file_exists(failed));
     if (list)
         json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "run", name, "state",
                                               state, "finished", (int)finished));
@@ -82,7 +86,7 @@ static int tell(const char *name, const char *path, arena *a, json_t *list, size
 }
 
 static int tell_cells(const json_t *frozen, const char *path, arena *a, json_t *list,
-                      size_t *done, size_t *n)
+                      size_t *done, size_t *ended, size_t *n)
 {
     size_t i;
     json_t *cell;
@@ -94,7 +98,7 @@ static int tell_cells(const json_t *frozen, const char *path, arena *a, json_t *
         const char *where = name ? arena_print(a, "%s/cells/%s", path, name) : NULL;
         if (!where)
             return fail(NRE_ENOMEM, "no memory for the status");
-        int rc = tell(name, where, a, list, done);
+        int rc = tell(name, where, a, list, done, ended);
         if (rc)
             return rc;
         (*n)++;
@@ -118,32 +122,32 @@ static int tell_sweep(const char *path, const char *file, arena *a, json_t *list
                       bool *all)
 {
     json_t *frozen = NULL;
-    size_t done = 0, n = 0;
+    size_t done = 0, ended = 0, n = 0;
     int rc = json_load_path(file, PLAN_LIMIT, &frozen);
     if (!rc)
-        rc = tell_cells(frozen, path, a, list, &done, &n);
+        rc = tell_cells(frozen, path, a, list, &done, &ended, &n);
     if (!rc && list)
         rc = print_json(path, done, n, list);
     else if (!rc)
         printf("%zu of %zu runs of %s are done\n", done, n, path);
-    *all = done == n;
+    *all = ended == n;
     json_decref(frozen);
     return rc;
 }
 
-/* *ALL: nothing is left to be done. */
+/* *ALL: nothing is left to be done, or all that is left has failed. */
 static int tell_folder(const char *path, arena *a, json_t *list, bool *all)
 {
     const char *file = path_join(a, path, "plan.json");
-    size_t done = 0;
+    size_t done = 0, ended = 0;
     if (!file)
         return fail(NRE_ENOMEM, "no memory for the status");
     if (file_exists(file))
         return tell_sweep(path, file, a, list, all);
     if (!file_exists(path_join(a, path, "lock")))
         return fail(NRE_EDATA, "'%s' is neither a run nor a sweep", path);
-    int rc = tell(path, path, a, list, &done);
-    *all = done > 0;
+    int rc = tell(path, path, a, list, &done, &ended);
+    *all = ended > 0;
     return rc || !list ? rc : print_json(path, done, 1, list);
 }
 

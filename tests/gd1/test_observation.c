@@ -83,6 +83,8 @@ Test(observation, wrong_files)
     cr_assert(test_host_said(":3: phi1 must rise"));
     cr_assert_eq(read_text("phi1_deg,linear_density,error\n-30,1\n"), NRE_EFORMAT);
     cr_assert(test_host_said(":2: '' is no error"));
+    cr_assert_eq(read_text("phi1_deg,linear_density,error\n-30,,1\n"), NRE_EFORMAT);
+    cr_assert(test_host_said(":2: '' is no linear_density"));
     double unused[BINS];
     cr_assert_eq(measured_density(test_host(), "/none/here.csv", unused, unused),
                  NRE_EIO);

@@ -29,7 +29,7 @@ diagnose: {coverage: {levels: [0.68], regions: [credible], observables: 250, rep
 END
 }
 
-config measured 'simulator: {plugin: gd1_stream, params: {normalisation: contrast, density: exact}}'
+config measured 'simulator: {plugin: gd1_stream, params: {normalisation: contrast, propagation: exact}}'
 exits 0 "the measured density" "$NEREID" -q run measured.yaml -o measured
 has measured/tables/posterior.md "m_wdm"
 has measured/tables/posterior.md "log_m_half_mode"

@@ -43,7 +43,7 @@ static const nre_field FIELDS[] = {
 };
 
 static const nre_option OPTIONS[] = {
-    {.name = "density",
+    {.name = "propagation",
      .type = NRE_CHOICE,
      .fallback = "original",
      .choices = "original|exact",
@@ -76,15 +76,14 @@ static const nre_option OPTIONS[] = {
      .unit = "km/s Gyr",
      .type = NRE_REAL,
      .fallback = "0.96",
-     .lo = 0,
-     .hi = 10,
-     .flags = NRE_OPEN_LO,
+     .lo = 0.6,
+     .hi = 4,
      .help = "Velocity dispersion of the progenitor times the age of the stream."},
     {.name = "mean_offset",
      .type = NRE_REAL,
      .fallback = "6",
-     .lo = 1,
-     .hi = 20,
+     .lo = 3,
+     .hi = 12,
      .help = "Mean frequency offset of stripped stars, in units of its dispersion."},
     {.name = "chunks",
      .type = NRE_INT,
@@ -145,7 +144,7 @@ static int create(const nre_host *host, const nre_values *values, void **self)
     if (!g)
         return host->fail(host, NRE_ENOMEM, "no memory for the simulator");
     g->host = host;
-    g->model.exact = host->get_int(values, "density") == 1;
+    g->model.exact = host->get_int(values, "propagation") == 1;
     g->contrast = host->get_int(values, "normalisation") == 1;
     g->redraw = host->get_int(values, "rejection") == 0;
     g->observed = host->get_string(values, "observed");

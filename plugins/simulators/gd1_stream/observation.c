@@ -93,14 +93,19 @@ typedef struct measured {
     double value[WANTED][MOST_ROWS];
 } measured;
 
-/* Splits TEXT in place at commas and white space; returns the number of words. */
+/* Splits TEXT in place at commas, or at white space where it has none; returns the number of
+ * words. */
 static size_t split(char *text, char *word[MOST_COLUMNS])
 {
+    const char *between = strchr(text, ',') ? "," : " \t";
     size_t n = 0;
-    char *rest = NULL;
-    for (char *at = strtok_r(text, ", \t\r\n", &rest); at && n < MOST_COLUMNS;
-         at = strtok_r(NULL, ", \t\r\n", &rest))
-        word[n++] = at;
+    text[strcspn(text, "\r\n")] = '\0';
+    for (char *rest = text, *at; (at = strsep(&rest, between)) && n < MOST_COLUMNS;) {
+        at += strspn(at, " \t");
+        at[strcspn(at, " \t")] = '\0';
+        if (*at || *between == ',')
+            word[n++] = at;
+    }
     return n;
 }
 
