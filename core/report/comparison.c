@@ -164,14 +164,15 @@ static void fill_parameters(writer *w, arena *a, escape *how, const json_t *rows
             add_parameter(w, row, p);
 }
 
-/* The columns of limits are those that any row has: of each prior two, then Wilks. */
+/* The columns of limits are those that any row has: of each prior two, Wilks, the ratio. */
 enum { MOST_WAYS = 16 };
 typedef struct limit_heads {
     size_t n, n_priors, n_wilks;
+    bool against; /* the log ratio of the best fit to a given value */
     const char *prior[MOST_WAYS];
     double wilks[MOST_WAYS];
-    const char *head[5 + 3 * MOST_WAYS];
-    char align[6 + 3 * MOST_WAYS];
+    const char *head[6 + 3 * MOST_WAYS];
+    char align[7 + 3 * MOST_WAYS];
 } limit_heads;
 
 static void find_priors(limit_heads *h, const json_t *limit)
@@ -217,6 +218,7 @@ static void find_heads(limit_heads *h, arena *a, const json_t *rows)
     {
         find_priors(h, limit);
         find_wilks(h, limit);
+        h->against = h->against || isfinite(real_of(limit, "against"));
     }
     for (i = 0; i < 5; i++)
         h->head[h->n++] = FIRST[i];
@@ -226,6 +228,8 @@ static void find_heads(limit_heads *h, arena *a, const json_t *rows)
     }
     for (i = 0; i < h->n_wilks; i++)
         h->head[h->n++] = arena_print(a, "Wilks, %.2f", h->wilks[i]);
+    if (h->against)
+        h->head[h->n++] = "log ratio of the best fit to";
     memset(h->align, 'r', h->n);
     memset(h->align, 'l', 4);
 }
@@ -254,6 +258,18 @@ static double wilks_at(const json_t *limit, double threshold)
             return real_of(one, "limit");
     }
     return NAN;
+}
+
+/* "50: 0.42" */
+static void add_against(writer *w, const json_t *limit)
+{
+    double against = real_of(limit, "against"),
+           log_ratio = real_of(limit, "log_ratio_against");
+
+    if (isfinite(against) && isfinite(log_ratio))
+        add(w, arena_print(w->a, "%g: %.2f", against, log_ratio));
+    else
+        columns_add(&w->columns, "n/a");
 }
 
 /* A region that reaches the edge of the prior gives none. */
@@ -286,6 +302,8 @@ static void add_limit(writer *w, const limit_heads *h, const json_t *row,
     }
     for (size_t k = 0; k < h->n_wilks; k++)
         add_bound(w, wilks_at(limit, h->wilks[k]), sd);
+    if (h->against)
+        add_against(w, limit);
 }
 
 /* False when no row has a limit. */
