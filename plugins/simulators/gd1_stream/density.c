@@ -23,6 +23,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* For arguments that are known: two versions of a loop from one text. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 static const double TAIL = 7;       /* sigmas above the mean that are left out: 1e-12 */
 static const double NARROW = 0.25;  /* sigmas: an interval for the series */
@@ -31,37 +37,47 @@ enum {
     LEAST_POINTS = 4096,
     SPARE = 6,   /* break points below the window, for the original's end */
     GROUP = 2,   /* angles that share a window */
-    BLOCK = 8,   /* knots */
-    OVERRUN = 4, /* points are copied in fours */
+    KNOTS = 8,   /* knots */
+    OVERRUN = 4, /* points are copied four by four */
     OVERFLOW = 1
 };
 
 /* Of a kick, between two knots: base + slope a; VALUE at the lower one.  Piece k lies above knot k - 1;
- * the first and the last, outside, are 0. */
+ * the first and the last, outside, are 0.  All twice, for two points at a time. */
 typedef struct piece {
-    double base, slope, value;
+    pair base, slope, value;
 } piece;
 
 typedef struct range {
     double low, high;
 } range;
 
+/* Of a kick, in some neighbouring knots: its range, and the largest step from knot to knot. */
+typedef struct block {
+    double low, high, step, unused; /* 16 bytes are whole */
+} block;
+
 typedef struct level {
-    double time, since; /* before today; from the level before */
-    double spacing, per_spacing;
+    pair since, per_spacing, end; /* twice: time from the level before; the last piece */
+    double time, spacing;
     int last;     /* knot */
     piece *piece; /* [last + 2] */
-    range *block; /* of g in knots BLOCK b to BLOCK (b + 1) */
-    double *step; /* the largest from knot to knot there */
-    /* Of all later kicks at most: what they take from W, and add to a - W (age - t). */
+    block *block; /* knots KNOTS b to KNOTS (b + 1) */
+    int blocks;
+    double length, per_block; /* in blocks; blocks to an angle */
+    /* Of this and all later kicks at most: what they take from W, and add to a - W (age - t). */
     double rise, delay;
 } level;
 
-/* Break points in falling order of W.  Two of the same W: a jump between them. */
+/* Break points in falling order of W.  Two of the same W: a jump between them.  They have been
+ * traced to the next kick, but are not kicked yet. */
 typedef struct chain {
-    size_t n;
-    double *today, *angle, *frequency; /* W, a_j, W_j */
-    double *taken; /* W_j at the top of the interval below, as the original counts it */
+    size_t n, stride; /* columns lie one behind the other */
+    double *today;    /* W */
+    double *angle, *frequency,
+        *taken; /* a_j; W_(j-1); the same at the top of the interval below, as
+                                        * the original counts it */
+    int *at;    /* the piece of the next kick */
 } chain;
 
 typedef struct problem {
@@ -71,7 +87,6 @@ typedef struct problem {
     size_t n_levels, capacity;
     level *level;
     chain chain[2];
-    int *at;            /* [capacity] pieces where the points are */
     unsigned *change;   /* [capacity] points whose piece is not that of the one before */
     range window;       /* of W: outside, nothing counts */
     double rise, delay; /* as of a level, of all kicks */
@@ -101,6 +116,35 @@ static inline pair exponential(pair x)
     for (int n = 11; n > 0; n--)
         sum = 1 + r * (1. / n) * sum;
     return (pair)((pair_bits)sum + ((pair_bits)k << 52));
+}
+
+static inline pair twice(double x)
+{
+    return (pair){x, x};
+}
+
+static inline pair clamp(pair x, pair end)
+{
+#ifdef __SSE2__
+    return _mm_min_pd(_mm_max_pd(x, (pair){0, 0}), end);
+#else
+    for (int i = 0; i < 2; i++) {
+        x[i] = x[i] > 0 ? x[i] : 0;
+        x[i] = x[i] < end[i] ? x[i] : end[i];
+    }
+    return x;
+#endif
+}
+
+static inline void store_whole(int *at, pair x)
+{
+#ifdef __SSE2__
+    __m128i whole = _mm_cvttpd_epi32(x);
+    memcpy(at, &whole, 2 * sizeof *at);
+#else
+    at[0] = (int)x[0];
+    at[1] = (int)x[1];
+#endif
 }
 
 static inline pair where(pair_bits mask, pair x)
@@ -168,101 +212,155 @@ static void add_share(problem *p, const chain *c, size_t i, double share)
 
 /* one kick */
 
-static void append(chain *c, double today, double angle, double frequency, double taken)
+static inline int place_of(const level *l, double a)
+{
+    double place = a * l->per_spacing[0] + 1;
+    place = place > 0 ? place : 0;
+    return (int)(place < l->end[0] ? place : l->end[0]);
+}
+
+/* A point that was kicked at angle A, traced to the next kick. */
+static inline void append(chain *c, const level *next, double today, double a,
+                          double frequency, double taken)
 {
     size_t i = c->n++;
+    a -= next->since[0] * frequency;
     c->today[i] = today;
-    c->angle[i] = angle;
+    c->angle[i] = a;
     c->frequency[i] = frequency;
     c->taken[i] = taken;
+    c->at[i] = place_of(next, a);
 }
 
-/* On to the time of the kick. */
-static void advance(const level *l, chain *c, int *restrict at)
+/* Two points, kicked by one piece and traced to the next kick. */
+ALWAYS_INLINE void copy_pair(const piece *k, const level *next, size_t stride,
+                             const double *from, double *to, int *at, bool exact)
 {
-    double *restrict angle = c->angle, end = l->last + 1;
-    const double *restrict frequency = c->frequency;
-    for (size_t i = 0; i < c->n; i++) {
-        angle[i] -= l->since * frequency[i];
-        double place = angle[i] * l->per_spacing + 1;
-        place = place > 0 ? place : 0;
-        at[i] = (int)(place < end ? place : end);
-    }
+    pair a = load(from + stride), w = load(from + 2 * stride) - (k->base + k->slope * a);
+    store(to, load(from));
+    store(to + 2 * stride, w);
+    if (!exact)
+        store(to + 3 * stride, load(from + 3 * stride) - k->value);
+    a -= next->since * w;
+    store(to + stride, a);
+    store_whole(at, clamp(a * next->per_spacing + 1, next->end));
 }
 
-static size_t changes(size_t n, const int *restrict at, unsigned *restrict out)
+/* N points from I on.  Some more may be written, which the next to come replace. */
+ALWAYS_INLINE void copy(const piece *k, const level *next, const chain *from, size_t i,
+                        size_t n, chain *to, bool exact)
 {
-    size_t found = 0;
-    for (size_t i = 1; i < n; i++) {
+    const double *f = from->today + i;
+    double *t = to->today + to->n;
+    int *at = to->at + to->n;
+    for (size_t j = 0; j < n; j += OVERRUN)
+        for (size_t o = j; o < j + OVERRUN; o += 2)
+            copy_pair(k, next, from->stride, f + o, t + o, at + o, exact);
+    to->n += n;
+}
+
+/* The points whose piece is not that of the one before. */
+static inline size_t changes(const chain *c, unsigned *restrict out)
+{
+    const int *restrict at = c->at;
+    size_t found = 0, i = 1;
+    for (; i + 4 <= c->n; i += 4)
+        for (size_t o = i; o < i + 4; o++) {
+            out[found] = (unsigned)o;
+            found += at[o] != at[o - 1];
+        }
+    for (; i < c->n; i++) {
         out[found] = (unsigned)i;
         found += at[i] != at[i - 1];
     }
     return found;
 }
 
-/* N points from I on, kicked by one piece.  More are written, which those to come replace. */
-static inline void copy(const piece *k, const chain *from, size_t i, size_t n, chain *to,
-                        bool exact)
+/* The same at share T of the interval below point I. */
+static inline double between(const double *x, size_t i, double t)
 {
-    size_t to_n = to->n;
-    for (size_t j = 0; j < n; j += OVERRUN)
-        for (size_t f = i + j, t = to_n + j; f < i + j + OVERRUN; f += 2, t += 2) {
-            pair angle = load(from->angle + f);
-            store(to->angle + t, angle);
-            store(to->today + t, load(from->today + f));
-            store(to->frequency + t,
-                  load(from->frequency + f) - (k->base + k->slope * angle));
-            if (!exact)
-                store(to->taken + t, load(from->taken + f) - k->value);
-        }
-    to->n += n;
+    return x[i] + t * (x[i + 1] - x[i]);
 }
 
 /* A break point where the angle meets knot R, at the end of interval I.  OF is the piece that kicks
- * those above, and NEXT the one where those below are: the original takes the piece above the knot
+ * those above, and BELOW the one where those below are: the original takes the piece above the knot
  * also where the map is folded and they are below. */
-static inline int meet(const level *l, const chain *from, size_t i, chain *to, int of,
-                       int r, int next, bool exact)
+static int meet(const level *l, const level *next, const chain *from, size_t i, chain *to,
+                int of, int r, int below, bool exact)
 {
     const piece *k = l->piece;
     double a = r * l->spacing;
-    double share = (a - from->angle[i]) / (from->angle[i + 1] - from->angle[i]);
-    double today = from->today[i] + share * (from->today[i + 1] - from->today[i]);
-    double fall = share * (from->frequency[i] - from->frequency[i + 1]);
-    double before = from->frequency[i] - fall;
+    double t = (a - from->angle[i]) / (from->angle[i + 1] - from->angle[i]);
+    double today = between(from->today, i, t), w = between(from->frequency, i, t);
     bool continuous = 0 < r && r < l->last && (of == r || of == r + 1);
     if (!continuous)
-        append(to, today, a, before - (k[of].base + k[of].slope * a), before);
-    of = exact ? next : r + 1;
-    append(to, today, a, before - (k[of].base + k[of].slope * a),
-           from->taken[i] - fall - k[r + 1].value);
+        append(to, next, today, a, w - (k[of].base[0] + k[of].slope[0] * a), w);
+    of = exact ? below : r + 1;
+    append(to, next, today, a, w - (k[of].base[0] + k[of].slope[0] * a),
+           exact ? 0 : from->taken[i] - (from->frequency[i] - w) - k[r + 1].value[0]);
     return of;
 }
 
-/* All break points, and new ones at knots.  False: no room. */
-static inline bool kick_points(const problem *p, const level *l, const int *at,
-                               const chain *from, chain *to, bool exact)
+/* The same where all is well: up to the next piece, between two knots that are not the outermost. */
+ALWAYS_INLINE void meet_next(const level *l, const level *next, const chain *from,
+                             size_t i, chain *to, int r, bool exact)
 {
-    size_t n = changes(from->n, at, p->change), done = 0;
-    int of = at[0];
-    to->n = 0;
+    double a = r * l->spacing, value = l->piece[r + 1].value[0];
+    double t = (a - from->angle[i]) / (from->angle[i + 1] - from->angle[i]);
+    double w = between(from->frequency, i, t);
+    append(to, next, between(from->today, i, t), a, w - value,
+           exact ? 0 : from->taken[i] - (from->frequency[i] - w) - value);
+}
+
+/* From point I - 1 to I, in other pieces; returns the piece that kicks I. */
+static int pass(const level *l, const level *next, const chain *from, size_t i, chain *to,
+                int of, bool exact)
+{
+    int now = from->at[i - 1], then = from->at[i];
+    if (from->today[i - 1] <= from->today[i]) /* a jump, which meets no knot */
+        return exact ? then : of;
+    for (int r = now; r < then; r++)
+        of = meet(l, next, from, i - 1, to, of, r, r + 1, exact);
+    for (int r = now - 1; r >= then; r--)
+        of = meet(l, next, from, i - 1, to, of, r, r, exact);
+    return of;
+}
+
+/* The most points that passing may add. */
+static size_t most_added(const chain *c, size_t n, const unsigned *change)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += 2 * (size_t)abs(c->at[change[i]] - c->at[change[i] - 1]);
+    return sum;
+}
+
+/* All break points, and new ones at knots.  False: no room. */
+ALWAYS_INLINE bool kick_points(const problem *p, const level *l, const chain *was,
+                               chain *out, bool exact)
+{
+    size_t n = changes(was, p->change), done = 0;
+    const level *next = l + 1;
+    const chain from = *was;
+    chain to = *out;
+    int of = from.at[0];
+    to.n = 0;
+    if (from.n + most_added(was, n, p->change) + OVERRUN > from.stride)
+        return false;
     for (size_t c = 0; c < n; c++) {
         size_t i = p->change[c];
-        int now = at[i - 1], next = at[i];
-        copy(&l->piece[of], from, done, i - done, to, exact);
+        int now = from.at[i - 1], then = from.at[i];
+        copy(&l->piece[of], next, &from, done, i - done, &to, exact);
         done = i;
-        if (from->today[i - 1] <= from->today[i]) { /* a jump, which meets no knot */
-            of = exact ? next : of;
-            continue;
-        }
-        if (to->n + 2 * (size_t)abs(next - now) + from->n - i + OVERRUN > p->capacity)
-            return false;
-        for (int r = now; r < next; r++)
-            of = meet(l, from, i - 1, to, of, r, r + 1, exact);
-        for (int r = now - 1; r >= next; r--)
-            of = meet(l, from, i - 1, to, of, r, r, exact);
+        if (then == now + 1 && of == now && 0 < now && now < l->last &&
+            from.today[i - 1] > from.today[i]) {
+            meet_next(l, next, &from, i - 1, &to, now, exact);
+            of = then;
+        } else
+            of = pass(l, next, &from, i, &to, of, exact);
     }
-    copy(&l->piece[of], from, done, from->n - done, to, exact);
+    copy(&l->piece[of], next, &from, done, from.n - done, &to, exact);
+    *out = to;
     return true;
 }
 
@@ -275,16 +373,16 @@ static void drop_first(chain *c, size_t n)
     c->angle += n;
     c->frequency += n;
     c->taken += n;
+    c->at += n;
 }
 
 /* Stars at negative angles were released later and meet no more kicks: their part is added. */
-static size_t drop_released(problem *p, const int *at, chain *c)
+static void drop_released(problem *p, chain *c)
 {
     size_t n = 0;
-    while (n + 2 < c->n && at[n + 1] == 0 && c->frequency[n + 1] > 0)
+    while (n + 2 < c->n && c->at[n + 1] == 0 && c->frequency[n + 1] > 0)
         add_share(p, c, n++, 1);
     drop_first(c, n);
-    return n;
 }
 
 /* True when no later kick can bring point I down from the tail. */
@@ -303,7 +401,7 @@ static bool never_released(const problem *p, const level *l, const chain *c, siz
            l->delay;
 }
 
-/* What does not count for sure, but for a point above and a few below that the original looks at. */
+/* Before kick L.  What does not count for sure, but for a point above and a few below that the original looks at. */
 static void drop_outside(const problem *p, const level *l, chain *c)
 {
     size_t n = 0, spare = p->exact ? 1 : SPARE;
@@ -340,13 +438,15 @@ static void add_released(problem *p, const chain *c, size_t i)
             c->frequency[i] - share * fall, (1 - share) * fall);
 }
 
-/* Two points that end it as they are, for whoever looks two by two. */
+/* Repeats the last point, for whoever looks two by two. */
 static void close_chain(chain *c)
 {
-    size_t n = c->n, i = n - 1;
-    append(c, c->today[i], c->angle[i], c->frequency[i], c->taken[i]);
-    append(c, c->today[i], c->angle[i], c->frequency[i], c->taken[i]);
-    c->n = n;
+    for (size_t i = c->n; i < c->n + 2; i++) {
+        c->today[i] = c->today[i - 1];
+        c->angle[i] = c->angle[i - 1];
+        c->frequency[i] = c->frequency[i - 1];
+        c->taken[i] = c->taken[i - 1];
+    }
 }
 
 /* The first N intervals; in the exact mode only what was released. */
@@ -370,6 +470,7 @@ static void add_first(problem *p, chain *c, size_t n)
         }
         if (i + 1 == n)
             mask[1] = rest[1] = 0;
+
         narrow(today, width, u, fall, mask, &sum, &moment);
         for (size_t k = 0; k < 2; k++)
             if (rest[k] && p->exact)
@@ -437,21 +538,21 @@ static bool add_original(problem *p, chain *c, double a)
 
 /* the window */
 
-/* Of g between two angles. */
-static range kick_range(const level *l, range a, double *step)
+/* Of g between two angles, in whole blocks. */
+static inline block kick_range(const level *l, range a)
 {
-    double low = floor(a.low * l->per_spacing), high = ceil(a.high * l->per_spacing);
-    range g = {INFINITY, -INFINITY};
-    if (low < 0 || high > l->last)
-        g = (range){0, 0};
-    if (high < 0 || low > l->last)
+    double low = a.low * l->per_block, high = a.high * l->per_block;
+    bool inside = low >= 0 && high <= l->length;
+    block g = {inside ? INFINITY : 0, inside ? -INFINITY : 0, 0, 0};
+    if (high < 0 || low > l->length)
         return g;
-    size_t first = low < 0 ? 0 : (size_t)low / BLOCK;
-    size_t end = ((high > l->last ? (size_t)l->last : (size_t)high) + BLOCK - 1) / BLOCK;
-    for (size_t b = first; b < end || b == first; b++) {
-        g.low = l->block[b].low < g.low ? l->block[b].low : g.low;
-        g.high = l->block[b].high > g.high ? l->block[b].high : g.high;
-        *step = l->step[b] > *step ? l->step[b] : *step;
+    int first = low > 0 ? (int)low : 0,
+        end = high < l->length ? (int)high + 1 : l->blocks;
+    for (int i = first; i < end; i++) {
+        const block *b = &l->block[i];
+        g.low = b->low < g.low ? b->low : g.low;
+        g.high = b->high > g.high ? b->high : g.high;
+        g.step = b->step > g.step ? b->step : g.step;
     }
     return g;
 }
@@ -461,36 +562,33 @@ static range kick_range(const level *l, range a, double *step)
 static bool counts(const problem *p, range a, range w)
 {
     const smooth *s = p->smooth;
-    double slack = 0, left = s->age - p->level[p->n_levels - 1].time;
-    bool released = false;
-    for (size_t j = 0; j < p->n_levels && !released; j++) {
-        const level *l = &p->level[j];
-        double step = 0;
-        a.low -= l->since * w.high;
-        a.high -= l->since * w.low;
-        range g = kick_range(l, a, &step);
+    double slack = 0, tail = s->offset + TAIL * s->sigma;
+    for (const level *l = p->level; l < p->level + p->n_levels; l++) {
+        a.low -= l->since[0] * w.high;
+        a.high -= l->since[0] * w.low;
+        if (w.low > tail + l->rise || a.low - w.high * (s->age - l->time) > l->delay)
+            return false;
+        if (a.high < 0 && w.low > 0)
+            return w.low < tail;
+        block g = kick_range(l, a);
         w.low -= g.high;
         w.high -= g.low;
-        slack += step;
-        released = a.high < 0 && w.low > 0;
+        slack += p->exact ? 0 : g.step;
     }
-    if (p->exact)
-        slack = 0;
-    return w.low < s->offset + TAIL * s->sigma &&
-           (released || a.low <= (w.high + slack) * left);
+    return w.low < tail &&
+           a.low <= (w.high + slack) * (s->age - p->level[p->n_levels - 1].time);
 }
 
 static void bound_levels(problem *p)
 {
     for (size_t j = p->n_levels; j-- > 0;) {
         level *l = &p->level[j];
-        double step = 0;
-        range g = kick_range(l, (range){-INFINITY, INFINITY}, &step);
-        l->rise = p->rise;
-        l->delay = p->delay;
+        block g = kick_range(l, (range){-INFINITY, INFINITY});
         p->rise += g.high;
         p->delay -= g.low * (p->smooth->age - l->time);
-        p->delay += p->exact ? 0 : step * p->smooth->age;
+        p->delay += p->exact ? 0 : g.step * p->smooth->age;
+        l->rise = p->rise;
+        l->delay = p->delay;
     }
 }
 
@@ -528,8 +626,8 @@ static void begin(const problem *p, double a, chain *c)
         w.low = fmin(w.low,
                      (a - p->delay - first[i].last * first[i].spacing) / first[i].time);
     c->n = 0;
-    append(c, w.high, a, w.high, w.high);
-    append(c, w.low, a, w.low, w.low);
+    append(c, first, w.high, a, w.high, w.high);
+    append(c, first, w.low, a, w.low, w.low);
 }
 
 /* NRE_OK, OVERFLOW, or NRE_ENUMERIC: the whole is needed. */
@@ -541,13 +639,13 @@ static int trace(problem *p, double a)
     for (size_t j = 0; j < p->n_levels; j++) {
         const level *l = &p->level[j];
         chain next = p->chain[(j + 1) % 2];
-        advance(l, &now, p->at);
-        size_t done = p->whole ? 0 : drop_released(p, p->at, &now);
-        if (!(p->exact ? kick_points(p, l, p->at + done, &now, &next, true)
-                       : kick_points(p, l, p->at + done, &now, &next, false)))
+        if (!p->whole)
+            drop_released(p, &now);
+        if (!(p->exact ? kick_points(p, l, &now, &next, true)
+                       : kick_points(p, l, &now, &next, false)))
             return OVERFLOW;
         if (!p->whole)
-            drop_outside(p, l, &next);
+            drop_outside(p, l + 1, &next);
         now = next;
     }
     if (p->exact)
@@ -573,17 +671,16 @@ static int density_one(problem *p, double a, double *density, double *mean_frequ
 
 static size_t blocks_of(const kick *k)
 {
-    return (k->n - 2) / BLOCK + 1;
+    return (k->n - 2) / KNOTS + 1;
 }
 
 /* Levels, what they point to, and the rest for break points, in one block of memory. */
 static size_t bytes_for(size_t n_kicks, const kick *kicks, size_t capacity)
 {
     size_t n =
-        n_kicks * sizeof(level) + capacity * (8 * sizeof(double) + 2 * sizeof(int));
+        n_kicks * sizeof(level) + capacity * (8 * sizeof(double) + 3 * sizeof(int));
     for (size_t i = 0; i < n_kicks; i++)
-        n += (kicks[i].n + 1) * sizeof(piece) +
-             blocks_of(&kicks[i]) * (sizeof(range) + sizeof(double));
+        n += (kicks[i].n + 1) * sizeof(piece) + blocks_of(&kicks[i]) * sizeof(block);
     return n;
 }
 
@@ -601,22 +698,21 @@ static void pieces_of(const kick *k, level *l)
 {
     l->piece[0] = l->piece[k->n] = (piece){0};
     for (int m = 0; m < l->last; m++) {
-        double slope = (k->value[m + 1] - k->value[m]) * l->per_spacing;
-        l->piece[m + 1] =
-            (piece){k->value[m] - slope * (m * l->spacing), slope, k->value[m]};
+        double slope = (k->value[m + 1] - k->value[m]) * l->per_spacing[0];
+        l->piece[m + 1] = (piece){twice(k->value[m] - slope * (m * l->spacing)),
+                                  twice(slope), twice(k->value[m])};
     }
 }
 
 static void blocks_in(const kick *k, level *l)
 {
     for (size_t b = 0; b < blocks_of(k); b++) {
-        size_t m = b * BLOCK, end = m + BLOCK < k->n ? m + BLOCK : k->n - 1;
-        range g = {k->value[m], k->value[m]};
-        l->step[b] = 0;
+        size_t m = b * KNOTS, end = m + KNOTS < k->n ? m + KNOTS : k->n - 1;
+        block g = {.low = k->value[m], .high = k->value[m]};
         for (; m < end; m++) {
             g.low = fmin(g.low, k->value[m + 1]);
             g.high = fmax(g.high, k->value[m + 1]);
-            l->step[b] = fmax(l->step[b], fabs(k->value[m + 1] - k->value[m]));
+            g.step = fmax(g.step, fabs(k->value[m + 1] - k->value[m]));
         }
         l->block[b] = g;
     }
@@ -628,16 +724,19 @@ static void *level_in(const kick *kicks, size_t j, void *rest, level *l)
     const kick *k = &kicks[j];
     double spacing = k->length / (double)(k->n - 1);
     l->time = k->time;
-    l->since = k->time - (j ? kicks[j - 1].time : 0);
+    l->since = twice(k->time - (j ? kicks[j - 1].time : 0));
     l->spacing = spacing;
-    l->per_spacing = 1 / spacing;
+    l->per_spacing = twice(1 / spacing);
     l->last = (int)k->n - 1;
+    l->end = twice((double)k->n);
+    l->per_block = 1 / (KNOTS * spacing);
+    l->length = (double)(k->n - 1) / KNOTS;
+    l->blocks = (int)blocks_of(k);
     l->piece = rest;
-    l->block = (range *)(l->piece + k->n + 1);
-    l->step = (double *)(l->block + blocks_of(k));
+    l->block = (block *)(l->piece + k->n + 1);
     pieces_of(k, l);
     blocks_in(k, l);
-    return l->step + blocks_of(k);
+    return l->block + blocks_of(k);
 }
 
 static void problem_in(const density_space *space, const smooth *s, size_t n_kicks,
@@ -645,21 +744,23 @@ static void problem_in(const density_space *space, const smooth *s, size_t n_kic
 {
     *p = (problem){
         .smooth = s, .exact = exact, .n_levels = n_kicks, .level = space->memory};
-    void *rest = p->level + n_kicks;
+    void *rest = p->level + n_kicks + 1;
+    p->level[n_kicks] = (level){.time = kicks[n_kicks - 1].time}; /* no kick, no way */
     for (size_t j = 0; j < n_kicks; j++)
         rest = level_in(kicks, j, rest, &p->level[j]);
     p->capacity = (space->size - bytes_for(n_kicks, kicks, 0)) /
-                  (8 * sizeof(double) + 2 * sizeof(int));
+                  (8 * sizeof(double) + 3 * sizeof(int));
     bound_levels(p);
     double *column = rest;
-    for (size_t i = 0; i < 2; i++) {
-        p->chain[i].today = column + 4 * i * p->capacity;
-        p->chain[i].angle = p->chain[i].today + p->capacity;
-        p->chain[i].frequency = p->chain[i].angle + p->capacity;
-        p->chain[i].taken = p->chain[i].frequency + p->capacity;
-    }
-    p->at = (int *)(column + 8 * p->capacity);
-    p->change = (unsigned *)(p->at + p->capacity);
+    int *whole = (int *)(column + 8 * p->capacity);
+    for (size_t i = 0; i < 2; i++, column += 4 * p->capacity, whole += p->capacity)
+        p->chain[i] = (chain){.stride = p->capacity,
+                              .today = column,
+                              .angle = column + p->capacity,
+                              .frequency = column + 2 * p->capacity,
+                              .taken = column + 3 * p->capacity,
+                              .at = whole};
+    p->change = (unsigned *)whole;
 }
 
 static void unperturbed(const smooth *s, size_t n, const double *angle, double *density,
