@@ -21,7 +21,7 @@ typedef struct marginal {
     const char *name;
     uint32_t family;     /* nre_prior */
     double a, b, lo, hi; /* as in nre_theta; a beta prior with lo = hi lives on [0, 1] */
-    bool settled;        /* by marginal_settle: FACTS hold, else they are worked out anew */
+    bool settled; /* by marginal_settle: FACTS hold, else they are worked out anew */
     marginal_facts facts;
 } marginal;
 

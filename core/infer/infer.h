@@ -349,13 +349,13 @@ int target_sample(const target *t, rng *r, size_t n, double *theta);
 enum { MIXTURE_MOST = 4 };
 typedef struct mixture {
     uint32_t dim, n;
-    double *share;    /* [n], sum to 1 */
-    double *mean;     /* [n][dim] */
-    double *factor;   /* [n][dim][dim] lower Cholesky factor of the scale matrix */
-    double *inverse;  /* [n][dim][dim] of the factors */
-    double *norm;     /* [n] share times the density's constant, the largest of them 1 */
-    double log_unit;  /* log of what NORM was divided by */
-    double *work;     /* [dim] scratch: a mixture serves one thread */
+    double *share;   /* [n], sum to 1 */
+    double *mean;    /* [n][dim] */
+    double *factor;  /* [n][dim][dim] lower Cholesky factor of the scale matrix */
+    double *inverse; /* [n][dim][dim] of the factors */
+    double *norm;    /* [n] share times the density's constant, the largest of them 1 */
+    double log_unit; /* log of what NORM was divided by */
+    double *work;    /* [dim] scratch: a mixture serves one thread */
 } mixture;
 /* Doubles behind the pointers of a mixture, and of scratch for its fit to M points. */
 size_t mixture_size(uint32_t dim);
