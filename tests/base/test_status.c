@@ -68,12 +68,12 @@ Test(status, exit_codes_and_words)
 {
     static const struct {
         int status, code;
-    } codes[] = {{NRE_OK, 0},      {NRE_EUSAGE, 2},   {NRE_ECONFIG, 3},
-                 {NRE_EPLUGIN, 4}, {NRE_EDATA, 5},    {NRE_EIO, 5},
-                 {NRE_EFORMAT, 5}, {NRE_ENUMERIC, 6}, {NRE_EGATE, 7}, {NRE_EPARTIAL, 8},
-                 {NRE_EEXISTS, 9}, {NRE_ELOCKED, 10}, {NRE_ECANCELLED, 75},
-                 {NRE_EINVAL, 1},  {NRE_ENOMEM, 1},   {NRE_EINTERNAL, 1},
-                 {NRE_ENOTSUP, 1}, {NRE_EABI, 1}};
+    } codes[] = {{NRE_OK, 0},          {NRE_EUSAGE, 2},   {NRE_ECONFIG, 3},
+                 {NRE_EPLUGIN, 4},     {NRE_EDATA, 5},    {NRE_EIO, 5},
+                 {NRE_EFORMAT, 5},     {NRE_ENUMERIC, 6}, {NRE_EGATE, 7},
+                 {NRE_EPARTIAL, 8},    {NRE_EEXISTS, 9},  {NRE_ELOCKED, 10},
+                 {NRE_ECANCELLED, 75}, {NRE_EINVAL, 1},   {NRE_ENOMEM, 1},
+                 {NRE_EINTERNAL, 1},   {NRE_ENOTSUP, 1},  {NRE_EABI, 1}};
 
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         cr_assert_eq(exit_code_of(codes[i].status), codes[i].code);

@@ -752,7 +752,7 @@ static void problem_in(const density_space *space, const smooth *s, size_t n_kic
                   (8 * sizeof(double) + 3 * sizeof(int));
     bound_levels(p);
     double *column = rest;
-    int *whole = (int *)(column + 8 * p->capacity);
+    int *whole = (int *)(void *)(column + 8 * p->capacity);
     for (size_t i = 0; i < 2; i++, column += 4 * p->capacity, whole += p->capacity)
         p->chain[i] = (chain){.stride = p->capacity,
                               .today = column,
