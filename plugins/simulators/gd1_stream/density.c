@@ -36,8 +36,8 @@ static const double FARTHEST = 8.5; /* sigmas from the mean where N is nothing *
 enum {
     LEAST_POINTS = 4096,
     SPARE = 6,   /* break points below the window, for the original's end */
-    GROUP = 2,   /* angles that share a window */
-    KNOTS = 8,   /* knots */
+    GROUP = 4,   /* angles that share a window */
+    KNOTS = 2,   /* knots */
     OVERRUN = 4, /* points are copied four by four */
     OVERFLOW = 1
 };
@@ -107,14 +107,15 @@ static inline void store(double *x, pair v)
     memcpy(x, &v, sizeof v);
 }
 
-/* e^x for -700 < x <= 0, to 1e-14: 2^k by the bits of a double, Taylor's series in the rest. */
+/* e^x for -700 < x <= 0, to 1e-11: 2^k by the bits of a double, Taylor's series in the rest. */
 static inline pair exponential(pair x)
 {
     const double shift = 0x1.8p52, log_2 = 0.69314718055994530942;
     pair k = x * (1 / log_2) + shift, r = x - (k - shift) * log_2;
-    pair sum = 1 + r * (1. / 12);
-    for (int n = 11; n > 0; n--)
-        sum = 1 + r * (1. / n) * sum;
+    pair r2 = r * r, r4 = r2 * r2;
+    pair low = (1 + r) + r2 * (1. / 2 + r * (1. / 6));
+    pair high = (1. / 24 + r * (1. / 120)) + r2 * (1. / 720 + r * (1. / 5040));
+    pair sum = low + r4 * (high + r4 * (1. / 40320 + r * (1. / 362880) + r2 * (1. / 3628800)));
     return (pair)((pair_bits)sum + ((pair_bits)k << 52));
 }
 
@@ -376,15 +377,6 @@ static void drop_first(chain *c, size_t n)
     c->at += n;
 }
 
-/* Stars at negative angles were released later and meet no more kicks: their part is added. */
-static void drop_released(problem *p, chain *c)
-{
-    size_t n = 0;
-    while (n + 2 < c->n && c->at[n + 1] == 0 && c->frequency[n + 1] > 0)
-        add_share(p, c, n++, 1);
-    drop_first(c, n);
-}
-
 /* True when no later kick can bring point I down from the tail. */
 static bool in_tail(const problem *p, const level *l, const chain *c, size_t i)
 {
@@ -450,13 +442,12 @@ static void close_chain(chain *c)
 }
 
 /* The first N intervals; in the exact mode only what was released. */
-static void add_first(problem *p, chain *c, size_t n)
+static void add_first(problem *p, const chain *c, size_t n)
 {
     double offset = p->smooth->offset, per_sigma = 1 / p->smooth->sigma;
     double left = p->smooth->age - p->level[p->n_levels - 1].time;
     const double *taken = p->exact ? c->frequency : c->taken;
     pair sum = {0}, moment = {0};
-    close_chain(c);
     for (size_t i = 0; i < n; i += 2) {
         pair w = load(c->frequency + i), next = load(c->frequency + i + 1);
         pair today = load(c->today + i), width = today - load(c->today + i + 1);
@@ -480,6 +471,16 @@ static void add_first(problem *p, chain *c, size_t n)
     }
     p->sum += sum[0] + sum[1];
     p->moment += moment[0] + moment[1];
+}
+
+/* Stars at negative angles were released later and meet no more kicks: their part is added. */
+static void drop_released(problem *p, chain *c)
+{
+    size_t n = 0;
+    while (n + 2 < c->n && c->at[n + 1] == 0 && c->frequency[n + 1] > 0)
+        n++;
+    add_first(p, c, n);
+    drop_first(c, n);
 }
 
 /* Where in the interval below point I the original sees its leeway at an end, as a share of it. */
@@ -521,7 +522,7 @@ static size_t end_interval(const problem *p, const chain *c, double a, size_t *b
 }
 
 /* False: too much was left out to tell. */
-static bool add_original(problem *p, chain *c, double a)
+static bool add_original(problem *p, const chain *c, double a)
 {
     double share;
     size_t below, end = end_interval(p, c, a, &below, &share);
@@ -597,12 +598,12 @@ static void find_window(problem *p, range a)
 {
     const smooth *s = p->smooth;
     range w = {(a.low - p->delay) / s->age, s->offset + TAIL * s->sigma + p->rise};
-    for (double width = 4 * s->sigma; width > 0.4 * s->sigma;)
+    for (double width = 4 * s->sigma; width > 0.2 * s->sigma;)
         if (w.high > w.low && !counts(p, a, (range){w.high - width, w.high}))
             w.high -= width;
         else
             width /= 2;
-    for (double width = 4 * s->sigma; width > 0.4 * s->sigma;)
+    for (double width = 4 * s->sigma; width > 0.2 * s->sigma;)
         if (w.high > w.low && !counts(p, a, (range){w.low, w.low + width}))
             w.low += width;
         else
@@ -648,6 +649,7 @@ static int trace(problem *p, double a)
             drop_outside(p, l + 1, &next);
         now = next;
     }
+    close_chain(&now);
     if (p->exact)
         add_first(p, &now, now.n - 1);
     else if (!add_original(p, &now, a))
@@ -752,7 +754,7 @@ static void problem_in(const density_space *space, const smooth *s, size_t n_kic
                   (8 * sizeof(double) + 3 * sizeof(int));
     bound_levels(p);
     double *column = rest;
-    int *whole = (int *)(void *)(column + 8 * p->capacity);
+    int *whole = (int *)(column + 8 * p->capacity);
     for (size_t i = 0; i < 2; i++, column += 4 * p->capacity, whole += p->capacity)
         p->chain[i] = (chain){.stride = p->capacity,
                               .today = column,
