@@ -1,6 +1,8 @@
 /* test_density.c - density after impacts: the original's, brute force, limits. */
 #include "impacts.h"
 
+#include "base/base.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -286,5 +288,58 @@ Test(density, many_points)
     brute_force(&s, KICKS, kicks, angle, &expected, &mean);
     cr_expect_lt(fabs(density - expected), 2e-2 * expected, "%g %g", density, expected);
     cr_expect_lt(fabs(frequency - mean), 2e-2 * mean, "%g %g", frequency, mean);
+    density_space_release(&space);
+}
+
+Test(density, no_number)
+{
+    smooth s = smooth_of(0.1145563362768931, 6, 5 * GD1_GYR);
+    density_space space = {0};
+    double value[] = {0, 1e-4, NAN, 0}, angle = 0.3, density, frequency;
+    kick kicks[] = {{0.2 * GD1_GYR, 1.1, 4, value}};
+    cr_expect_eq(density_at(&s, 1, kicks, true, 1, &angle, &density, &frequency, &space),
+                 NRE_ENUMERIC);
+    value[2] = INFINITY;
+    cr_expect_eq(density_at(&s, 1, kicks, false, 1, &angle, &density, &frequency, &space),
+                 NRE_ENUMERIC);
+    value[2] = 0;
+    cr_expect_eq(density_at(&s, 1, kicks, false, 1, &angle, &density, &frequency, &space),
+                 0);
+    density_space_release(&space);
+}
+
+/* Random kicks of all strengths, with the last knot and the first not at 0: folds, jumps, and few
+ * knots. */
+Test(density, random_kicks)
+{
+    enum { TRIES = 12, MOST_KICKS = 5, KNOTS = 40 };
+    smooth s = smooth_of(0.1145563362768931, 6, 4 * GD1_GYR);
+    density_space space = {0};
+    rng r;
+    rng_start(&r, rng_purpose(5, "kicks"), 0, 0);
+    for (size_t i = 0; i < TRIES; i++) {
+        static double value[MOST_KICKS][KNOTS];
+        kick kicks[MOST_KICKS];
+        size_t n = 1 + i % MOST_KICKS;
+        for (size_t j = 0; j < n; j++) {
+            double time = ((double)j + rng_uniform(&r)) / 4 * GD1_GYR, size = 0;
+            for (size_t m = 0; m < KNOTS; m++) {
+                size += 0.3 * s.sigma * rng_normal(&r);
+                value[j][m] = size;
+            }
+            kicks[j] = (kick){time, 10 * s.sigma * (s.age - time), KNOTS, value[j]};
+        }
+        double angle[3] = {0.02, 0.3, 0.8}, density[3], frequency[3], expected, mean;
+        cr_assert_eq(density_at(&s, n, kicks, true, 3, angle, density, frequency, &space),
+                     0);
+        for (size_t k = 0; k < 3; k++) {
+            brute_force(&s, n, kicks, angle[k], &expected, &mean);
+            cr_expect_lt(fabs(density[k] - expected), 3e-5 * (0.1 + expected),
+                         "%zu, at %g: %.10g, not %.10g", i, angle[k], density[k],
+                         expected);
+            cr_expect_lt(fabs(frequency[k] - mean), 3e-5 * s.offset, "%zu, at %g", i,
+                         angle[k]);
+        }
+    }
     density_space_release(&space);
 }

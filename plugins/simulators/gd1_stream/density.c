@@ -14,10 +14,13 @@
  * carried along by what they are there.  They are in falling order of W, that is mostly in
  * rising order of a.
  *
- * The original code differs in two ways, which ORIGINAL keeps: at a break point of an earlier
- * time it takes the kick of the last knot, not that at the point, in the value of W_n there; and
- * it finds the end of the integral by a rule of thumb.  Where the map folds it also takes the
- * slope of a wrong interval. */
+ * The original code differs in three ways, which the mode that is not exact keeps: in the value
+ * of W_n at a break point of an earlier time it takes the kick at the last knot, not at the point;
+ * it finds the end of the integral by a rule of thumb; and where the map folds it takes a wrong
+ * piece of the kick.
+ *
+ * What takes time is to carry hundreds of points through tens of kicks for each angle; so most
+ * of this file is about points that need not be carried, and about the others two by two. */
 #include "gd1.h"
 
 #include <math.h>
@@ -37,7 +40,7 @@ enum {
     LEAST_POINTS = 4096,
     SPARE = 6,   /* break points below the window, for the original's end */
     GROUP = 4,   /* angles that share a window */
-    KNOTS = 2,   /* knots */
+    KNOTS = 2,   /* of a block */
     OVERRUN = 4, /* points are copied four by four */
     OVERFLOW = 1
 };
@@ -54,7 +57,7 @@ typedef struct range {
 
 /* Of a kick, in some neighbouring knots: its range, and the largest step from knot to knot. */
 typedef struct block {
-    double low, high, step, unused; /* 16 bytes are whole */
+    double low, high, step, unused; /* so that whole pairs may follow */
 } block;
 
 typedef struct level {
@@ -72,12 +75,11 @@ typedef struct level {
 /* Break points in falling order of W.  Two of the same W: a jump between them.  They have been
  * traced to the next kick, but are not kicked yet. */
 typedef struct chain {
-    size_t n, stride; /* columns lie one behind the other */
-    double *today;    /* W */
-    double *angle, *frequency,
-        *taken; /* a_j; W_(j-1); the same at the top of the interval below, as
-                                        * the original counts it */
-    int *at;    /* the piece of the next kick */
+    size_t n, stride;                  /* columns lie one behind the other */
+    double *today, *angle, *frequency; /* W, a_j, W_(j-1) */
+    double
+        *taken; /* W_(j-1) at the top of the interval below, as the original counts it */
+    int *at;    /* piece of the next kick */
 } chain;
 
 typedef struct problem {
@@ -115,7 +117,8 @@ static inline pair exponential(pair x)
     pair r2 = r * r, r4 = r2 * r2;
     pair low = (1 + r) + r2 * (1. / 2 + r * (1. / 6));
     pair high = (1. / 24 + r * (1. / 120)) + r2 * (1. / 720 + r * (1. / 5040));
-    pair sum = low + r4 * (high + r4 * (1. / 40320 + r * (1. / 362880) + r2 * (1. / 3628800)));
+    pair sum =
+        low + r4 * (high + r4 * (1. / 40320 + r * (1. / 362880) + r2 * (1. / 3628800)));
     return (pair)((pair_bits)sum + ((pair_bits)k << 52));
 }
 
@@ -393,18 +396,19 @@ static bool never_released(const problem *p, const level *l, const chain *c, siz
            l->delay;
 }
 
-/* Before kick L.  What does not count for sure, but for a point above and a few below that the original looks at. */
+/* Before kick L.  Intervals that do not count for sure, but for one above, where the original's
+ * account begins, and a few below, where it looks for the end. */
 static void drop_outside(const problem *p, const level *l, chain *c)
 {
-    size_t n = 0, spare = p->exact ? 1 : SPARE;
+    size_t n = 0, i = c->n - 1, spare = p->exact ? 0 : SPARE;
     while (n + 2 < c->n && (c->today[n + 1] >= p->window.high ||
                             (in_tail(p, l, c, n) && in_tail(p, l, c, n + 1))))
         n++;
+    while (i > n + 1 && (c->today[i - 1] <= p->window.low ||
+                         (never_released(p, l, c, i) && never_released(p, l, c, i - 1))))
+        i--;
+    c->n = i + 1 + spare < c->n ? i + 1 + spare : c->n;
     drop_first(c, n);
-    for (n = 0; n < c->n && (c->today[c->n - 1 - n] < p->window.low ||
-                             never_released(p, l, c, c->n - 1 - n));)
-        n++;
-    c->n -= n > spare ? n - spare : 0;
 }
 
 /* the end of the integral */
@@ -461,7 +465,6 @@ static void add_first(problem *p, const chain *c, size_t n)
         }
         if (i + 1 == n)
             mask[1] = rest[1] = 0;
-
         narrow(today, width, u, fall, mask, &sum, &moment);
         for (size_t k = 0; k < 2; k++)
             if (rest[k] && p->exact)
@@ -477,8 +480,9 @@ static void add_first(problem *p, const chain *c, size_t n)
 static void drop_released(problem *p, chain *c)
 {
     size_t n = 0;
-    while (n + 2 < c->n && c->at[n + 1] == 0 && c->frequency[n + 1] > 0)
+    while (n + 1 < c->n && c->at[n] == 0 && c->frequency[n] > 0)
         n++;
+    n -= n > 0; /* points: one interval fewer */
     add_first(p, c, n);
     drop_first(c, n);
 }
@@ -680,7 +684,7 @@ static size_t blocks_of(const kick *k)
 static size_t bytes_for(size_t n_kicks, const kick *kicks, size_t capacity)
 {
     size_t n =
-        n_kicks * sizeof(level) + capacity * (8 * sizeof(double) + 3 * sizeof(int));
+        (n_kicks + 1) * sizeof(level) + capacity * (8 * sizeof(double) + 3 * sizeof(int));
     for (size_t i = 0; i < n_kicks; i++)
         n += (kicks[i].n + 1) * sizeof(piece) + blocks_of(&kicks[i]) * sizeof(block);
     return n;
@@ -754,7 +758,7 @@ static void problem_in(const density_space *space, const smooth *s, size_t n_kic
                   (8 * sizeof(double) + 3 * sizeof(int));
     bound_levels(p);
     double *column = rest;
-    int *whole = (int *)(column + 8 * p->capacity);
+    int *whole = (int *)(void *)(column + 8 * p->capacity);
     for (size_t i = 0; i < 2; i++, column += 4 * p->capacity, whole += p->capacity)
         p->chain[i] = (chain){.stride = p->capacity,
                               .today = column,
@@ -763,6 +767,15 @@ static void problem_in(const density_space *space, const smooth *s, size_t n_kic
                               .taken = column + 3 * p->capacity,
                               .at = whole};
     p->change = (unsigned *)whole;
+}
+
+static bool all_finite(size_t n_kicks, const kick *kicks)
+{
+    double sum = 0;
+    for (size_t j = 0; j < n_kicks; j++)
+        for (size_t m = 0; m < kicks[j].n; m++)
+            sum += 0 * kicks[j].value[m];
+    return sum == 0;
 }
 
 static void unperturbed(const smooth *s, size_t n, const double *angle, double *density,
@@ -809,6 +822,8 @@ int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, s
         unperturbed(s, n, angle, density, mean_frequency);
         return NRE_OK;
     }
+    if (!all_finite(n_kicks, kicks))
+        return NRE_ENUMERIC;
     for (size_t i = 0; i < n; capacity = 2 * p.capacity) {
         if (!reserve(space, bytes_for(n_kicks, kicks, capacity)))
             return NRE_ENOMEM;

@@ -182,9 +182,9 @@ void kick_frequencies(const points *s, const double *dv, double *out);
 
 /* density.c: Bovy, Erkal & Sanders (2017), section 2 */
 
-/* Frequency kicks dW at one time: n knots equidistant in [0, length], linear between, 0 outside. */
+/* Frequency kicks dW at one time: n >= 2 knots equidistant in [0, length], linear between, 0 outside. */
 typedef struct kick {
-    double time, length; /* time before today, rising from kick to kick */
+    double time, length; /* time > 0 before today, rising from kick to kick */
     size_t n;
     const double *value; /* [n] */
 } kick;
@@ -196,8 +196,11 @@ typedef struct density_space {
 } density_space;
 void density_space_release(density_space *space);
 
-/* Density and mean parallel frequency today at N parallel angles.  EXACT: the correct lower terms
- * c_i; else those of the original code, which forgets a slope.  NRE_ENOMEM without a message. */
+/* Density and mean parallel frequency (NaN where the density is 0) today at N parallel angles.  EXACT:
+ * as the equations have it; else as the original code does, which forgets a slope in its lower terms
+ * c_i, takes the end of the integral by a rule of thumb, and wrong pieces of a kick where the stream
+ * is folded.  Neighbours are best handed over together.  Without a message: NRE_ENOMEM, and
+ * NRE_ENUMERIC when a kick is no number. */
 int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, size_t n,
                const double *angle, double *density, double *mean_frequency,
                density_space *space);
