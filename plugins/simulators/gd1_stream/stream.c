@@ -278,7 +278,7 @@ int stream_draw(const model *m, double m_wdm, double age, nre_rng *rng,
     aged a = aged_of(m, age);
     double rate = age * encounters_per_gyr(m_wdm, p->spread_age, m->plan.offsets,
                                            p->mean_radius, m->radius);
-    double number = rate < MOST_IMPACTS / 2 ? poisson_draw(rate, rng) : INFINITY;
+    double number = 2 * rate < MOST_IMPACTS ? poisson_draw(rate, rng) : INFINITY;
     if (!(number <= MOST_IMPACTS))
         return NRE_EINVAL;
     out->n_impacts = (size_t)number;

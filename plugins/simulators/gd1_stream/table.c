@@ -24,21 +24,36 @@ const char *table_plan_wrong(const table_plan *p)
     return NULL;
 }
 
-/* FNV-1a (Fowler, Noll and Vo). */
-static uint64_t hash_more(uint64_t hash, const void *bytes, size_t n)
+/* FNV-1a (Fowler, Noll and Vo) of a word, least byte first. */
+static uint64_t hash_more(uint64_t hash, uint64_t word)
 {
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ at[i]) * 1099511628211u;
+    for (int i = 0; i < 8; i++, word >>= 8)
+        hash = (hash ^ (word & 255)) * 1099511628211u;
     return hash;
+}
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
 uint64_t table_key(const table_plan *p)
 {
-    const uint32_t whole[] = {VERSION, p->whole_age, p->chunks, NODES, POINTS};
-    const double real[] = {p->ages[0], p->ages[1], p->velocity_dispersion, p->offsets};
-    return hash_more(hash_more(14695981039346656037u, whole, sizeof whole), real,
-                     sizeof real);
+    const uint64_t word[] = {VERSION,
+                             NODES,
+                             POINTS,
+                             p->whole_age,
+                             p->chunks,
+                             bits_of(p->ages[0]),
+                             bits_of(p->ages[1]),
+                             bits_of(p->velocity_dispersion),
+                             bits_of(p->offsets)};
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < sizeof word / sizeof word[0]; i++)
+        hash = hash_more(hash, word[i]);
+    return hash;
 }
 
 double table_time(const table_plan *p, double age, size_t k)
