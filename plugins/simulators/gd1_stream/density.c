@@ -30,6 +30,13 @@
 #include <emmintrin.h>
 #endif
 
+/* Compiled again for newer processors, whose shorter code is a twentieth faster; the bits are the same. */
+#ifndef DENSITY_AT
+#define DENSITY_AT density_anywhere
+#define DENSITY_FIRST
+#endif
+density_function DENSITY_AT;
+
 /* For arguments that are known: two versions of a loop from one text. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -812,7 +819,7 @@ static size_t densities(problem *p, size_t i, size_t n, const double *angle,
     return i;
 }
 
-int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, size_t n,
+int DENSITY_AT(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, size_t n,
                const double *angle, double *density, double *mean_frequency,
                density_space *space)
 {
@@ -833,8 +840,26 @@ int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, s
     return NRE_OK;
 }
 
+#ifdef DENSITY_FIRST
+#ifdef GD1_AVX2
+density_function density_avx2;
+#endif
+
+int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, size_t n,
+               const double *angle, double *density, double *mean_frequency,
+               density_space *space)
+{
+    density_function *at = DENSITY_AT;
+#ifdef GD1_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        at = density_avx2;
+#endif
+    return at(s, n_kicks, kicks, exact, n, angle, density, mean_frequency, space);
+}
+
 void density_space_release(density_space *space)
 {
     free(space->memory);
     *space = (density_space){0};
 }
+#endif

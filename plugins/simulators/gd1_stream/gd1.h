@@ -201,9 +201,10 @@ void density_space_release(density_space *space);
  * c_i, takes the end of the integral by a rule of thumb, and wrong pieces of a kick where the stream
  * is folded.  Neighbours are best handed over together.  Without a message: NRE_ENOMEM, and
  * NRE_ENUMERIC when a kick is no number. */
-int density_at(const smooth *s, size_t n_kicks, const kick *kicks, bool exact, size_t n,
-               const double *angle, double *density, double *mean_frequency,
-               density_space *space);
+typedef int density_function(const smooth *s, size_t n_kicks, const kick *kicks,
+                             bool exact, size_t n, const double *angle, double *density,
+                             double *mean_frequency, density_space *space);
+density_function density_at;
 
 /* table.c: what is costly, made once for all ages */
 
