@@ -266,7 +266,7 @@ static void settings_of(const settings *s, train_settings *out)
             name = (schedule_name)i;
     *out = (train_settings){
         .loss = &loss_nre_a,
-        .marginals = whole(s->marginals),
+        .loss_options = {.marginals = whole(s->marginals)},
         .optimiser = {.lr = real(s->lr),
                       .beta1 = 0.9,
                       .beta2 = 0.999,

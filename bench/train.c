@@ -149,10 +149,10 @@ static int fill(void *context, unsigned worker, size_t first, size_t n, float *x
 /* Binary cross-entropy of logits: the first theta of a row is joint, the others are
  * marginal. */
 static double loss(void *context, size_t first, size_t n, const float *logit,
-                   float *gradient)
+                   double measured, float *gradient)
 {
     double sum = 0;
-    (void)context, (void)first;
+    (void)context, (void)first, (void)measured;
     for (size_t i = 0; i < n * PER_X; i++) {
         double sign = i % PER_X == 0 ? -1.0 : 1.0, z = sign * logit[i];
         sum += fmax(z, 0) + log1p(exp(-fabs(z)));
@@ -249,7 +249,7 @@ static int bench_start(bench *b, arena *a)
     for (size_t i = 0; i < rows * PER_X * N_THETA; i++)
         b->theta[i] = (float)rng_normal(&r);
     net_init(b->g, rng_purpose(1, "init"), b->weights, b->buffers);
-    int status = trainer_new(b->g, rows, PER_X, b->p, &b->t);
+    int status = trainer_new(b->g, rows, PER_X, false, b->p, &b->t);
     return status ? status : products_new(&b->products, b->g, rows, pool_threads(b->p));
 }
 

@@ -109,6 +109,11 @@ typedef enum schedule_kind {
     SCHEDULE_ONE_CYCLE = 3
 } schedule_kind;
 
+typedef enum ensemble_kind {
+    ENSEMBLE_MEAN = 0,   /* of log ratios */
+    ENSEMBLE_MIXTURE = 1 /* of posteriors */
+} ensemble_kind;
+
 typedef enum estimator_kind { /* what answers log r */
                               ESTIMATOR_NETWORK = 0,
                               ESTIMATOR_EXACT = 1,
@@ -143,8 +148,9 @@ typedef struct experiment {
     struct {
         struct {
             const char *name;
-            uint64_t marginals;
-        } loss; /* marginals: shifts a row */
+            uint64_t marginals;   /* shifts a row */
+            double gamma, lambda; /* of nre_c, of balance */
+        } loss;
         struct {
             const char *name;
             double lr, beta1, beta2, eps, weight_decay;
@@ -160,6 +166,12 @@ typedef struct experiment {
         uint64_t patience; /* epochs without a better validation loss; 0: all */
         uint64_t ensemble;
         uint64_t replicate;        /* which of several independent trainings */
+        struct {
+            bool wanted;
+            uint64_t reuse; /* epochs of each simulation */
+        } online;
+        uint64_t accumulate;       /* parts of a batch */
+        double average;            /* decay of the average of weights, a step; 0: none */
         double clip;               /* norm of the gradient; 0: none */
         bool standardise;          /* `standardise: none` turns it off */
         uint64_t checkpoint_every; /* epochs */
@@ -167,6 +179,7 @@ typedef struct experiment {
     struct {
         size_t n_targets;
         const target_request *targets;
+        ensemble_kind ensemble;
         struct {
             const char *file; /* absolute or a name the plugin's data folder has */
             bool wanted;

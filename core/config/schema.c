@@ -102,10 +102,17 @@ static const schema_key KEYS[] = {
 
     {"train", KEY_MAP, .help = "How the networks are trained."},
     {"train.loss", KEY_MAP, .help = "What training minimises."},
-    {"train.loss.name", KEY_WORD, "nre_a", .choices = "nre_a", AT(train.loss.name),
-     .help = "nre_a: binary cross-entropy of joint against marginal pairs."},
+    {"train.loss.name", KEY_WORD, "nre_a", .choices = "nre_a|nre_b|nre_c|bnre|bcnre",
+     AT(train.loss.name),
+     .help = "nre_a: binary cross-entropy of joint against marginal pairs; nre_b: softmax "
+             "over them; nre_c: contrastive; bnre, bcnre: nre_a and nre_c, balanced."},
     {"train.loss.marginals", KEY_INT, "1", .lo = 1, .hi = 64, AT(train.loss.marginals),
      .help = "Marginal pairs a joint pair, by cyclic shifts of the batch."},
+    {"train.loss.gamma", KEY_REAL, "1", .lo = 0, .hi = 1e6, .flags = KEY_OPEN_LO,
+     .help = "Of nre_c and bcnre: odds of a joint pair among the marginal ones.",
+     AT(train.loss.gamma)},
+    {"train.loss.lambda", KEY_REAL, "100", .lo = 0, .hi = 1e6,
+     .help = "Of bnre and bcnre: weight of the balance.", AT(train.loss.lambda)},
     {"train.optimizer", KEY_MAP, .help = "How weights follow the gradient."},
     {"train.optimizer.name", KEY_WORD, "adamw", .choices = "adamw",
      AT(train.optimizer.name), .help = "adamw: Adam with decoupled weight decay."},
@@ -145,6 +152,17 @@ static const schema_key KEYS[] = {
     {"train.replicate", KEY_INT, "0", .lo = 0, .hi = 1e6, AT(train.replicate),
      .help = "Which of several independent trainings: each has its own initial weights "
              "and batches."},
+    {"train.online", KEY_MAP, .flags = KEY_OPTIONAL, AT(train.online.wanted),
+     .help = "Draw new simulations for training all the time, instead of a stored set."},
+    {"train.online.reuse", KEY_INT, "1", .lo = 1, .hi = 1e6, AT(train.online.reuse),
+     .help = "Epochs that a simulation is used for before a new one takes its place."},
+    {"train.accumulate", KEY_INT, "1", .lo = 1, .hi = 1e6, AT(train.accumulate),
+     .help = "Parts of a batch that are computed one after another, to save memory; not "
+             "with batch norm."},
+    {"train.average", KEY_REAL, "0", .lo = 0, .hi = 1, .flags = KEY_OPEN_HI,
+     .help = "Decay a step of a moving average of the weights, which is then what is "
+             "validated and kept; 0: none.",
+     AT(train.average)},
     {"train.clip", KEY_REAL, "0", .lo = 0, .hi = 1e30, AT(train.clip),
      .help = "Largest norm of the gradient; 0: no limit."},
     {"train.standardise", KEY_FLAG, "auto", .choices = "none|auto", AT(train.standardise),
@@ -158,6 +176,9 @@ static const schema_key KEYS[] = {
      .help = "Parameters of the posterior, the rest is marginalised: all, a name, [a, "
              "b], or a list "
              "of targets [[a, b], all]."},
+    {"infer.ensemble", KEY_CHOICE, "mean", .choices = "mean|mixture", AT(infer.ensemble),
+     .help = "How the networks of an estimator are joined. mean: of their log ratios; "
+             "mixture: of their posteriors, each normalised."},
     {"infer.observation", KEY_MAP, .flags = KEY_OPTIONAL, .help = "What was observed.",
      AT(infer.observation.wanted)},
     {"infer.observation.file", KEY_DATA_FILE, .excludes = "simulate",
@@ -259,8 +280,7 @@ enum { N_KEYS = sizeof KEYS / sizeof KEYS[0] };
 
 /* Decided but of a later version: no near key is suggested in their place. */
 static const char LATER[] =
-    "rounds|infer.method|infer.calibrate|infer.prior|train.online|"
-    "train.accumulate|plugins|tables";
+    "rounds|infer.method|infer.calibrate|infer.prior|plugins|tables";
 
 static const prior_family FAMILIES[] = {
     {"uniform", NRE_UNIFORM, "low|high", 2},

@@ -4,7 +4,11 @@
  * kind PAIR otherwise: the X part (the head) is computed once per row of x however many thetas
  * meet it.  Rows: n rows of x, each met by per_x thetas; pair (i, k) is row i * per_x + k.
  * Weights and activations are float; sums of losses and batch-norm moments double.
- * Linear layers are named and shaped as PyTorch's ("trunk.0.weight" [out][in], "trunk.0.bias"). */
+ * Linear layers are named and shaped as PyTorch's ("trunk.0.weight" [out][in], "trunk.0.bias").
+ *
+ * Convolutions have their channels last in memory: a row of a node of shape [c][l] is [l][c], so
+ * that the windows of a kernel are contiguous and a convolution is one matrix product for each
+ * place of its output.  Nodes are changed from one order to the other where they meet others. */
 #ifndef NEREID_NN_H
 #define NEREID_NN_H
 
@@ -27,9 +31,13 @@ typedef struct net_inputs {
 /* A parameter or a buffer (batch norm's running mean, var), in one flat float array each. */
 typedef struct net_tensor {
     const char *name;
-    uint32_t rank, dim[4];
-    size_t at, n; /* first element and number of them */
+    uint32_t rank, dim[4]; /* as PyTorch's */
+    bool channels_last;    /* of a convolution: [out][in][k...] lies as [out][k...][in] */
+    size_t at, n;          /* first element and number of them */
 } net_tensor;
+/* Between the order in memory and that of dim; FROM and TO apart, [n] each. */
+void tensor_export(const net_tensor *t, const float *from, float *to);
+void tensor_import(const net_tensor *t, const float *from, float *to);
 
 typedef struct net net; /* const once built; any number of threads */
 
@@ -90,19 +98,25 @@ typedef struct trainer_job {
     /* Sum over rows [first, first + n) of the loss from logit [n][per_x]; writes its gradient by
      * the logits.  Any thread. */
     double (*loss)(void *context, size_t first, size_t n, const float *logit,
-                   float *gradient);
+                   double measured, float *gradient);
+    /* Of a trainer that MEETS: the sum of a statistic over these rows, called for all before the
+     * loss of any, which gets the sum over the batch as MEASURED (else 0).  Else NULL. */
+    double (*measure)(void *context, size_t first, size_t n, const float *logit);
     void *context;
     uint64_t seed, step; /* of dropout masks */
 } trainer_job;
-int trainer_new(const net *g, size_t batch, size_t per_x, pool *p, trainer **out);
+/* MEETS: the loss needs a statistic of the whole batch, which is a barrier like batch norm's. */
+int trainer_new(const net *g, size_t batch, size_t per_x, bool meets, pool *p,
+                trainer **out);
 void trainer_free(trainer *t);
 /* loss = sum over rows; gradient [n_weights] of that sum; running statistics of batch norm are
  * updated in BUFFERS (momentum 0.1, unbiased variance, as PyTorch).  [main] */
 int trainer_step(trainer *t, const trainer_job *job, const float *weights, float *buffers,
                  float *gradient, double *loss);
-/* The loss alone, as at evaluation (no dropout, running statistics). */
+/* The loss alone, as at evaluation (no dropout, running statistics), with 0 for what is measured;
+ * *MEASURED is the sum of the statistic. */
 int trainer_loss(trainer *t, const trainer_job *job, const float *weights,
-                 const float *buffers, double *loss);
+                 const float *buffers, double *loss, double *measured);
 /* Bytes that the trainer holds. */
 size_t trainer_memory(const trainer *t);
 

@@ -26,8 +26,9 @@ struct trainer {
     norm_terms *norms; /* by node */
     moments *moments;  /* by node */
     size_t n_sums;
-    double *sums; /* [max_slices][n_sums] */
-    double *loss; /* [max_slices] */
+    double *sums;            /* [max_slices][n_sums] */
+    double *loss, *measured; /* [max_slices] */
+    bool meets;              /* the loss waits for the whole batch */
 
     /* Gradients of slices on their way up the tree. */
     pthread_mutex_t lock;
@@ -95,14 +96,23 @@ static bool arrays_new(trainer *t)
     size_t n = t->max_slices;
     t->frames = arena_alloc(t->memory, t->n_frames, sizeof(frame *));
     t->loss = arena_alloc(t->memory, n, sizeof *t->loss);
+    t->measured = arena_alloc(t->memory, n, sizeof *t->measured);
     t->spare = arena_alloc(t->memory, n, sizeof(float *));
     t->made = arena_alloc(t->memory, n, sizeof(float *));
     t->held = arena_alloc(t->memory, n, sizeof(float *));
     t->ready = arena_alloc(t->memory, n, sizeof *t->ready);
-    return t->frames && t->loss && t->spare && t->made && t->held && t->ready;
+    return t->frames && t->loss && t->measured && t->spare && t->made && t->held &&
+           t->ready;
 }
 
-int trainer_new(const net *g, size_t batch, size_t per_x, pool *p, trainer **out)
+/* Slices wait for each other on their way. */
+static bool has_barrier(const trainer *t)
+{
+    return t->meets || net_has_batch_norm(t->g);
+}
+
+int trainer_new(const net *g, size_t batch, size_t per_x, bool meets, pool *p,
+                trainer **out)
 {
     *out = NULL;
     if (batch == 0 || per_x == 0)
@@ -118,7 +128,8 @@ int trainer_new(const net *g, size_t batch, size_t per_x, pool *p, trainer **out
     t->per_x = per_x;
     t->max_slices = batch < SLICE_ROWS ? 1 : (batch + SLICE_ROWS - 1) / SLICE_ROWS;
     t->max_slices = t->max_slices < MAX_SLICES ? t->max_slices : MAX_SLICES;
-    t->n_frames = net_has_batch_norm(g) ? t->max_slices : p ? pool_threads(p) : 1;
+    t->meets = meets;
+    t->n_frames = has_barrier(t) ? t->max_slices : p ? pool_threads(p) : 1;
     t->memory = arena_new();
     size_t rows = rows_in_slice(batch) < batch ? rows_in_slice(batch) : batch;
     int status = plan_new(g, PLAN_TRAIN, PART_ALL, rows, rows * per_x, &t->plan);
@@ -309,7 +320,7 @@ static size_t first_of(const trainer *t, size_t slice)
 
 static frame *frame_of(const trainer *t, size_t slice, unsigned worker)
 {
-    return t->frames[net_has_batch_norm(t->g) ? slice : worker];
+    return t->frames[has_barrier(t) ? slice : worker];
 }
 
 static int slice_fill(trainer *t, frame *f, size_t slice, unsigned worker)
@@ -339,6 +350,17 @@ static void slice_back(trainer *t, frame *f, size_t slice)
         gradient_merge(t, slice);
 }
 
+/* At the end of the way: the loss, and back. */
+static int slice_turn(trainer *t, frame *f, size_t slice, double measured)
+{
+    t->loss[slice] = t->job->loss(t->job->context, f->first, f->n, f->value[t->g->logit],
+                                  measured, f->slope[t->g->logit]);
+    int status = gradient_take(t, slice);
+    if (!status)
+        slice_back(t, f, slice);
+    return status;
+}
+
 static int slice_forward(void *context, size_t slice, unsigned worker)
 {
     trainer *t = context;
@@ -351,12 +373,18 @@ static int slice_forward(void *context, size_t slice, unsigned worker)
         frame_measure(f, t->level);
         return NRE_OK;
     }
-    t->loss[slice] = t->job->loss(t->job->context, f->first, f->n, f->value[t->g->logit],
-                                  f->slope[t->g->logit]);
-    status = gradient_take(t, slice);
-    if (!status)
-        slice_back(t, f, slice);
-    return status;
+    if (!t->meets)
+        return slice_turn(t, f, slice, 0);
+    t->measured[slice] =
+        t->job->measure(t->job->context, f->first, f->n, f->value[t->g->logit]);
+    return NRE_OK;
+}
+
+/* The statistic of the batch is known. */
+static int slice_loss(void *context, size_t slice, unsigned worker)
+{
+    trainer *t = context;
+    return slice_turn(t, frame_of(t, slice, worker), slice, t->measured[0]);
 }
 
 static int slice_backward(void *context, size_t slice, unsigned worker)
@@ -427,6 +455,11 @@ int trainer_step(trainer *t, const trainer_job *job, const float *weights, float
             norms_meet(t, t->level, norm_forward);
         status = pool_run(t->workers, t->n_slices, slice_forward, t);
     }
+    t->level = t->g->levels - 1;
+    if (!status && t->meets) {
+        tree_sum(t->n_slices, 1, 1, t->measured);
+        status = pool_run(t->workers, t->n_slices, slice_loss, t);
+    }
     for (t->level = t->g->levels - 1; !status && t->level-- > 0;) {
         norms_meet(t, t->level + 1, norm_backward);
         status = pool_run(t->workers, t->n_slices, slice_backward, t);
@@ -446,8 +479,8 @@ typedef struct judge {
     const trainer_job *job;
     const model *m;
     model_worker **workers;
-    float **memory; /* by worker: x, theta, head, logit, gradient */
-    double *loss;
+    float **memory;          /* by worker: x, theta, head, logit, gradient */
+    double *loss, *measured; /* by slice */
     size_t rows;
 } judge;
 
@@ -468,11 +501,14 @@ static int judge_slice(void *context, size_t slice, unsigned worker)
         status = model_trunk(j->m, j->workers[worker], n, job->per_x, head, theta, logit,
                              NULL);
     if (!status)
-        j->loss[slice] = job->loss(job->context, first, n, logit, logit + pairs);
+        j->loss[slice] = job->loss(job->context, first, n, logit, 0, logit + pairs);
+    if (!status && j->t->meets)
+        j->measured[slice] = job->measure(job->context, first, n, logit);
     return status;
 }
 
-static int judge_run(judge *j, unsigned threads, size_t slices, double *loss)
+static int judge_run(judge *j, unsigned threads, size_t slices, double *loss,
+                     double *measured)
 {
     size_t floats = net_x_size(j->t->g) + model_head_size(j->m) +
                     j->job->per_x * (net_theta_size(j->t->g) + 2);
@@ -486,7 +522,9 @@ static int judge_run(judge *j, unsigned threads, size_t slices, double *loss)
         status = pool_run(j->t->workers, slices, judge_slice, j);
     if (!status) {
         tree_sum(slices, 1, 1, j->loss);
+        tree_sum(slices, 1, 1, j->measured);
         *loss = j->loss[0];
+        *measured = j->measured[0];
     }
     for (unsigned i = 0; i < threads; i++) {
         model_worker_free(j->workers[i]);
@@ -496,9 +534,9 @@ static int judge_run(judge *j, unsigned threads, size_t slices, double *loss)
 }
 
 int trainer_loss(trainer *t, const trainer_job *job, const float *weights,
-                 const float *buffers, double *loss)
+                 const float *buffers, double *loss, double *measured)
 {
-    *loss = 0;
+    *loss = *measured = 0;
     if (job->n == 0 || job->per_x == 0)
         return fail(NRE_EINVAL, "a loss needs rows and thetas");
     unsigned threads = t->workers ? pool_threads(t->workers) : 1;
@@ -507,13 +545,15 @@ int trainer_loss(trainer *t, const trainer_job *job, const float *weights,
     judge j = {.t = t, .job = job, .m = m, .rows = rows_in_slice(job->n)};
     size_t slices = slices_in(job->n);
     j.loss = calloc(slices, sizeof *j.loss);
+    j.measured = calloc(slices, sizeof *j.measured);
     j.workers = calloc(threads, sizeof(model_worker *));
     j.memory = calloc(threads, sizeof(float *));
-    if (!status && (!j.loss || !j.workers || !j.memory))
+    if (!status && (!j.loss || !j.measured || !j.workers || !j.memory))
         status = fail(NRE_ENOMEM, "no memory for the loss of a batch");
     if (!status)
-        status = judge_run(&j, threads, slices, loss);
+        status = judge_run(&j, threads, slices, loss, measured);
     free(j.loss);
+    free(j.measured);
     free(j.workers);
     free(j.memory);
     model_free(m);

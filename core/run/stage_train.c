@@ -45,7 +45,8 @@ static int settings_of(const experiment *e, size_t member, train_settings *out)
                     e->train.loss.name);
     *out = (train_settings){
         .loss = l,
-        .marginals = e->train.loss.marginals,
+        .loss_options = {e->train.loss.marginals, e->train.loss.gamma,
+                         e->train.loss.lambda},
         .optimiser = {e->train.optimizer.lr, e->train.optimizer.beta1,
                       e->train.optimizer.beta2, e->train.optimizer.eps,
                       e->train.optimizer.weight_decay},

@@ -13,6 +13,8 @@ int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_
     unsigned workers = job->pool ? pool_threads(job->pool) : 1;
     *out = (pair_batch){
         .job = job, .rows = rows, .most = most, .per_x = per_x, .workers = workers};
+    out->options = job->settings->loss_options;
+    out->options.marginals = per_x - 1;
     if (__builtin_mul_overflow(most, per_x, &pairs))
         return fail(NRE_EINVAL, "a batch of %zu rows with %zu thetas each is too large",
                     most, per_x);
@@ -99,15 +101,40 @@ static int fill(void *context, unsigned worker, size_t first, size_t n, float *x
     return NRE_OK;
 }
 
+/* The gradient of the penalty: its slope at the mean times that of each row's statistic. */
+static void add_penalty(const pair_batch *b, double slope, const float *logit,
+                        float *part, float *gradient)
+{
+    (void)b->job->settings->loss->statistic(&b->options, logit, part);
+    for (size_t j = 0; j < b->per_x; j++)
+        gradient[j] += (float)(slope * (double)part[j]);
+}
+
 static double loss_of_rows(void *context, size_t first, size_t n, const float *logit,
-                           float *gradient)
+                           double measured, float *gradient)
 {
     const pair_batch *b = context;
     const loss *l = b->job->settings->loss;
+    float part[1 + MOST_MARGINALS];
+    double sum = 0, slope = 0;
+    (void)first;
+    if (l->penalty)
+        sum = (double)n * l->penalty(&b->options, measured / (double)b->n, &slope);
+    for (size_t i = 0; i < n; i++, logit += b->per_x, gradient += b->per_x) {
+        sum += l->row(&b->options, logit, gradient);
+        if (l->penalty)
+            add_penalty(b, slope, logit, part, gradient);
+    }
+    return sum;
+}
+
+static double statistic_of_rows(void *context, size_t first, size_t n, const float *logit)
+{
+    const pair_batch *b = context;
     double sum = 0;
     (void)first;
     for (size_t i = 0; i < n; i++)
-        sum += l->row(b->per_x - 1, logit + i * b->per_x, gradient + i * b->per_x);
+        sum += b->job->settings->loss->statistic(&b->options, logit + i * b->per_x, NULL);
     return sum;
 }
 
@@ -115,6 +142,8 @@ void batch_job(pair_batch *b, trainer_job *out)
 {
     *out = (trainer_job){
         .n = b->n, .per_x = b->per_x, .fill = fill, .loss = loss_of_rows, .context = b};
+    if (b->job->settings->loss->statistic)
+        out->measure = statistic_of_rows;
 }
 
 uint64_t batch_clamped(const pair_batch *b)

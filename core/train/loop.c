@@ -47,11 +47,13 @@ static int check_job(const train_job *job)
             ": at least 2 of each are needed, to pair x with the theta of another row",
             n, s->batch_size);
     uint64_t rows = n < s->batch_size ? n : s->batch_size;
-    if (s->marginals < 1 || s->marginals >= rows)
+    uint64_t most = rows - 1 < MOST_MARGINALS ? rows - 1 : MOST_MARGINALS;
+    size_t marginals = s->loss_options.marginals;
+    if (marginals < 1 || marginals > most)
         return fail(NRE_EINVAL,
                     "%zu marginal pairs a row in batches of %" PRIu64
                     " rows: expected 1 .. %" PRIu64,
-                    s->marginals, rows, rows - 1);
+                    marginals, rows, most);
     if (s->epochs < 1)
         return fail(NRE_EINVAL, "train.epochs is 0: nothing would be trained");
     return NRE_OK;
@@ -62,7 +64,7 @@ static int loop_memory(loop *l)
     size_t n = net_n_weights(l->job->net);
     l->gradient = memory_new(n, sizeof *l->gradient);
     l->order = memory_new(l->job->train->n, sizeof *l->order);
-    l->shift = memory_new(l->settings->marginals, sizeof *l->shift);
+    l->shift = memory_new(l->settings->loss_options.marginals, sizeof *l->shift);
     if (asprintf(&l->what, "train %s %" PRIu64, l->job->target->name,
                  l->settings->member) < 0)
         l->what = NULL;
@@ -90,7 +92,7 @@ static void loop_numbers(loop *l)
 
 static int loop_new(const train_job *job, loop *l)
 {
-    size_t per_x = 1 + job->settings->marginals;
+    size_t per_x = 1 + job->settings->loss_options.marginals;
     *l = (loop){.job = job, .settings = job->settings};
     int status = check_job(job);
     if (status)
@@ -106,7 +108,8 @@ static int loop_new(const train_job *job, loop *l)
     if (!status)
         status = validator_new(job, &l->validated);
     return status ? status
-                  : trainer_new(job->net, l->rows, per_x, job->pool, &l->trainer);
+                  : trainer_new(job->net, l->rows, per_x, job->settings->loss->statistic,
+                                job->pool, &l->trainer);
 }
 
 static void loop_free(loop *l)
@@ -154,7 +157,7 @@ static int diverged(const loop *l, const char *what)
 /* Batch B of epoch E: the next rows of the order, and shifts of its own. */
 static int take_batch(loop *l, uint64_t e, uint64_t b)
 {
-    size_t k = l->settings->marginals;
+    size_t k = l->settings->loss_options.marginals;
     const uint64_t *index = l->order + b * l->rows;
     rng r;
     rng_start(&r, l->key, b, e);

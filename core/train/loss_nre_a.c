@@ -14,12 +14,12 @@ static double softplus(double t, double *derivative)
 
 /* Hermans, Begy & Louppe 2020, algorithm 1, on logits; k marginal pairs are averaged, so
  * that joint and marginal pairs weigh the same and the optimum stays log r for any k. */
-static double nre_a_row(size_t k, const float *logit, float *gradient)
+static double nre_a_row(const loss_options *o, const float *logit, float *gradient)
 {
-    double derivative, others = 0, share = 1.0 / (double)k;
+    double derivative, others = 0, share = 1.0 / (double)o->marginals;
     double joint = softplus(-(double)logit[0], &derivative);
     gradient[0] = (float)-derivative;
-    for (size_t j = 1; j <= k; j++) {
+    for (size_t j = 1; j <= o->marginals; j++) {
         others += softplus((double)logit[j], &derivative);
         gradient[j] = (float)(derivative * share);
     }
@@ -31,5 +31,4 @@ const loss loss_nre_a = {
     .summary = "binary cross-entropy of joint against marginal pairs",
     .reference = "Hermans, Begy & Louppe 2020, arXiv:1903.04057, algorithm 1",
     .row = nre_a_row,
-    .at_prior = 1.3862943611198906, /* 2 log 2 */
 };

@@ -7,14 +7,26 @@
 
 /* loss.c and loss_*.c: one file each */
 
+typedef struct loss_options {
+    size_t marginals;     /* k >= 1 */
+    double gamma, lambda; /* nre_c: odds; balanced losses: weight of the penalty */
+} loss_options;
+
 /* A loss sees the logits of one row of x: logit [1 + k], the joint pair first, then k marginal
- * pairs.  All are written on logits and safe for any finite logit. */
+ * pairs.  All are written on logits and safe for any finite logit.  A balanced one adds a penalty
+ * on the mean, over the batch, of a statistic of each row. */
 typedef struct loss {
     const char *name; /* "nre_a" */
     const char *summary, *reference;
-    /* Loss of one row; gradient [1 + k]. */
-    double (*row)(size_t k, const float *logit, float *gradient);
-    double at_prior; /* its value at r = 1, k = 1: for logs and tests */
+    /* Loss of one row, without the penalty; gradient [1 + k]. */
+    double (*row)(const loss_options *o, const float *logit, float *gradient);
+    /* Both NULL without a penalty.  The statistic of one row; its gradient [1 + k] or NULL. */
+    double (*statistic)(const loss_options *o, const float *logit, float *gradient);
+    /* The penalty at the MEAN statistic, and its derivative by it. */
+    double (*penalty)(const loss_options *o, double mean, double *slope);
+    /* The optimum is log r plus any function of x: to be normalised over the prior where log r
+     * itself is asked for. */
+    bool up_to_x;
 } loss;
 const loss *loss_find(const char *name); /* NULL when unknown */
 const loss *const *loss_list(size_t *n);
@@ -62,7 +74,7 @@ void schedule_epoch(const schedule *s, schedule_state *state, double validation_
 /* Marginal theta of row i is theta of row (i + shift) mod n of the same batch, with k distinct
  * nonzero shifts: never the row itself.  Training draws them anew each epoch and batch;
  * validation uses 8 fixed ones over its whole set. */
-enum { VALIDATION_SHIFTS = 8 };
+enum { VALIDATION_SHIFTS = 8, MOST_MARGINALS = 64 };
 /* k distinct shifts in 1 .. n - 1; k < n. */
 void pair_shifts(rng *r, size_t n, size_t k, uint64_t *shift);
 
@@ -70,7 +82,7 @@ void pair_shifts(rng *r, size_t n, size_t k, uint64_t *shift);
 
 typedef struct train_settings {
     const loss *loss;
-    size_t marginals; /* k >= 1 */
+    loss_options loss_options;
     adamw optimiser;
     schedule schedule; /* steps and warmup are filled in by the loop; warmup in epochs */
     uint64_t batch_size, epochs, patience, checkpoint_every;
@@ -132,6 +144,7 @@ typedef struct pair_batch {
     const uint64_t *index;  /* [n] rows of x; borrowed */
     uint64_t epoch;         /* of the observation noise */
     size_t n, per_x, most;  /* rows now, thetas for each, room for rows */
+    loss_options options;   /* of the job, with the marginals of this batch */
     double *full, *columns; /* [most][n_theta], [most][target] */
     float *gathered;        /* [most][target] standardised */
     float *theta;           /* [most][per_x][target] standardised */

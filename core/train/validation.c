@@ -44,7 +44,8 @@ int validator_new(const train_job *job, validator *out)
     size_t most = chunk_rows(job->validation, 0);
     status = batch_new(job, job->validation, most, 1 + out->k, &out->batch);
     if (!status)
-        status = trainer_new(job->net, most, 1 + out->k, job->pool, &out->trainer);
+        status = trainer_new(job->net, most, 1 + out->k, job->settings->loss->statistic,
+                             job->pool, &out->trainer);
     if (status)
         return status;
     out->index = memory_new(most, sizeof *out->index);
@@ -76,12 +77,27 @@ static int take_chunk(validator *v, uint64_t first, size_t n)
     return NRE_OK;
 }
 
+static loss_options options_of(const train_job *job, size_t k)
+{
+    loss_options o = job->settings->loss_options;
+    o.marginals = k;
+    return o;
+}
+
+static double penalty_at(const train_job *job, size_t k, double mean)
+{
+    loss_options o = options_of(job, k);
+    double slope;
+    return job->settings->loss->penalty ? job->settings->loss->penalty(&o, mean, &slope)
+                                        : 0;
+}
+
 int validator_loss(validator *v, const float *weights, const float *buffers, double *mean)
 {
     const loader *rows = v->batch.rows;
-    double sum = 0;
+    double sum = 0, statistic = 0;
     for (uint64_t first = 0; first < rows->n; first += VALIDATION_CHUNK) {
-        double part;
+        double part, measured;
         trainer_job job;
         int status = stop_check();
         if (!status)
@@ -89,12 +105,14 @@ int validator_loss(validator *v, const float *weights, const float *buffers, dou
         if (status)
             return status;
         batch_job(&v->batch, &job);
-        status = trainer_loss(v->trainer, &job, weights, buffers, &part);
+        status = trainer_loss(v->trainer, &job, weights, buffers, &part, &measured);
         if (status)
             return status;
         sum += part;
+        statistic += measured;
     }
-    *mean = sum / (double)rows->n;
+    *mean = sum / (double)rows->n +
+            penalty_at(v->batch.job, v->k, statistic / (double)rows->n);
     return NRE_OK;
 }
 
@@ -165,16 +183,21 @@ static int given_column(given *g, uint64_t first, size_t n, size_t j)
     return NRE_OK;
 }
 
-static int given_chunk(given *g, uint64_t first, double *sum)
+static int given_chunk(given *g, uint64_t first, double *sum, double *statistic)
 {
+    const loss *l = g->job->settings->loss;
+    loss_options o = options_of(g->job, g->k);
     size_t n = chunk_rows(g->job->validation, first);
     for (size_t j = 0; j <= g->k; j++) {
         int status = given_column(g, first, n, j);
         if (status)
             return status;
     }
-    for (size_t i = 0; i < n; i++)
-        *sum += g->job->settings->loss->row(g->k, g->logit + i * (1 + g->k), g->gradient);
+    for (size_t i = 0; i < n; i++) {
+        const float *logit = g->logit + i * (1 + g->k);
+        *sum += l->row(&o, logit, g->gradient);
+        *statistic += l->statistic ? l->statistic(&o, logit, NULL) : 0;
+    }
     return NRE_OK;
 }
 
@@ -182,13 +205,13 @@ int validation_loss_of(const train_job *job, log_ratio_function *f, void *contex
                        double *mean)
 {
     given g = {.job = job, .f = f, .context = context};
-    double sum = 0;
+    double sum = 0, statistic = 0, n = (double)job->validation->n;
     int status = given_new(&g);
     for (uint64_t first = 0; !status && first < job->validation->n;
          first += VALIDATION_CHUNK)
-        status = given_chunk(&g, first, &sum);
+        status = given_chunk(&g, first, &sum, &statistic);
     if (!status)
-        *mean = sum / (double)job->validation->n;
+        *mean = sum / n + penalty_at(job, g.k, statistic / n);
     given_free(&g);
     return status;
 }

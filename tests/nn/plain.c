@@ -397,9 +397,10 @@ static int fill(void *context, unsigned worker, size_t first, size_t n, float *x
 }
 
 static double loss(void *context, size_t first, size_t n, const float *logit,
-                   float *gradient)
+                   double measured, float *gradient)
 {
     const memory_batch *m = context;
+    (void)measured;
     double sum = 0, slope;
     for (size_t i = 0; i < n * m->per_x; i++) {
         sum += plain_loss(first * m->per_x + i, logit[i], &slope);

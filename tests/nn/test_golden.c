@@ -107,9 +107,10 @@ static void close_to(const char *file, const char *what, size_t n, const float *
 
 /* Binary cross-entropy, the first theta of a row joint. */
 static double loss(void *context, size_t first, size_t n, const float *logit,
-                   float *gradient)
+                   double measured, float *gradient)
 {
     const memory_batch *m = context;
+    (void)measured;
     for (size_t i = 0; i < n * m->per_x; i++) {
         double joint = i % m->per_x == 0;
         gradient[i] = (float)(1 / (1 + exp(-(double)logit[i])) - joint);
@@ -213,7 +214,7 @@ static void check_file(const char *file)
     trainer_job job = memory_job(&c.b);
     job.loss = loss;
     trainer *t = NULL;
-    cr_assert_eq(trainer_new(c.g, c.b.n, c.b.per_x, NULL, &t), 0);
+    cr_assert_eq(trainer_new(c.g, c.b.n, c.b.per_x, false, NULL, &t), 0);
     size_t steps = (size_t)json_integer_value(json_object_get(c.golden, "steps"));
     for (size_t step = 1; step <= steps; step++) {
         double sum;

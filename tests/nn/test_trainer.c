@@ -36,7 +36,7 @@ static void trial_new(trial *r, const example *e, size_t n, size_t per_x, pool *
         r->weights[i] += 0.2f * noise[i];
     free(noise);
     memory_batch_new(&r->b, r->g, n, per_x, 21);
-    cr_assert_eq(trainer_new(r->g, n, per_x, p, &r->t), 0, "%s", error_message());
+    cr_assert_eq(trainer_new(r->g, n, per_x, false, p, &r->t), 0, "%s", error_message());
 }
 
 static void trial_step(trial *r)
@@ -267,7 +267,7 @@ Test(trainer, a_short_batch_is_a_batch)
     trial_new(&small, e, 150, 2, NULL);
     trial_new(&large, e, 150, 2, NULL);
     trainer_free(large.t);
-    cr_assert_eq(trainer_new(large.g, 5000, 4, NULL, &large.t), 0);
+    cr_assert_eq(trainer_new(large.g, 5000, 4, false, NULL, &large.t), 0);
     trial_step(&small);
     trial_step(&large);
     cr_assert_arr_eq(small.gradient, large.gradient, small.n_weights * sizeof(float));
@@ -288,7 +288,7 @@ Test(trainer, refuses_more_than_it_was_made_for)
     job.per_x = 3;
     cr_assert_eq(trainer_step(r.t, &job, r.weights, r.buffers, r.gradient, &r.loss),
                  NRE_EINVAL);
-    cr_assert_eq(trainer_new(r.g, 0, 1, NULL, &(trainer *){NULL}), NRE_EINVAL);
+    cr_assert_eq(trainer_new(r.g, 0, 1, false, NULL, &(trainer *){NULL}), NRE_EINVAL);
     trial_free(&r);
 }
 
@@ -447,7 +447,8 @@ Test(trainer, loss_is_that_of_evaluation)
         b.buffers = s;
         double expected = loss_of(&b, logit);
         trainer_job job = memory_job(&r.b);
-        cr_assert_eq(trainer_loss(r.t, &job, r.weights, r.buffers, &loss), 0);
+        cr_assert_eq(trainer_loss(r.t, &job, r.weights, r.buffers, &loss, &(double){0}),
+                     0);
         for (size_t k = 0; k < 600; k++) {
             cr_assert_float_eq(r.b.logit[k], logit[k], 2e-5, "%s", EXAMPLES[i].name);
             scale += fabs(plain_loss(k, logit[k], NULL));
@@ -467,8 +468,8 @@ Test(trainer, memory_is_by_slice)
     net *g = NULL;
     trainer *small = NULL, *large = NULL;
     cr_assert_eq(example_net(example_named("selu"), &g), 0);
-    cr_assert_eq(trainer_new(g, 128, 2, NULL, &small), 0);
-    cr_assert_eq(trainer_new(g, 2048, 2, NULL, &large), 0);
+    cr_assert_eq(trainer_new(g, 128, 2, false, NULL, &small), 0);
+    cr_assert_eq(trainer_new(g, 2048, 2, false, NULL, &large), 0);
     cr_assert_leq(trainer_memory(large), trainer_memory(small) + 4096);
     trainer_free(small);
     trainer_free(large);

@@ -20,7 +20,7 @@ static int steps_of(const example *e, unsigned threads, hash *bits)
     if (!status)
         status = pool_new(threads, &p);
     if (!status)
-        status = trainer_new(g, ROWS, PER_X, p, &t);
+        status = trainer_new(g, ROWS, PER_X, false, p, &t);
     if (status)
         goto out;
     const size_t n = net_n_weights(g), n_buffers = net_n_buffers(g);
@@ -32,7 +32,7 @@ static int steps_of(const example *e, unsigned threads, hash *bits)
         double loss;
         status = trainer_step(t, &job, w, w + 4 * n, w + n, &loss);
         if (!status)
-            status = trainer_loss(t, &job, w, w + 4 * n, &loss);
+            status = trainer_loss(t, &job, w, w + 4 * n, &loss, &(double){0});
         adamw_step(&o, i, 1.0 / ROWS, p, n, w + n, w, w + 2 * n, w + 3 * n);
     }
     *bits = hash_bytes(w, (4 * n + n_buffers) * sizeof *w);

@@ -84,7 +84,7 @@ void problem_open(problem *p, uint64_t n_train, uint64_t n_validation, unsigned 
     problem_folder(p->folder, sizeof p->folder);
     p->settings = (train_settings){
         .loss = &loss_nre_a,
-        .marginals = 2,
+        .loss_options = {.marginals = 2},
         .optimiser =
             {.lr = 3e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 1e-4},
         .schedule = {.name = TRAIN_COSINE, .lr = 3e-3},

@@ -127,10 +127,10 @@ Test(batch, loss_is_the_sum_over_rows)
     cr_assert_eq(batch_new(&p.job, p.rows[0], 2, 3, &b), 0);
     b.n = 2;
     batch_job(&b, &job);
-    double sum = job.loss(job.context, 0, 2, logit, gradient);
-    double expected = loss_nre_a.row(2, logit, row);
+    double sum = job.loss(job.context, 0, 2, logit, 0, gradient);
+    double expected = loss_nre_a.row(&(loss_options){.marginals = 2}, logit, row);
     cr_assert_arr_eq(gradient, row, sizeof row);
-    expected += loss_nre_a.row(2, logit + 3, row);
+    expected += loss_nre_a.row(&(loss_options){.marginals = 2}, logit + 3, row);
     cr_assert_arr_eq(gradient + 3, row, sizeof row);
     cr_assert_eq(sum, expected);
     batch_free(&b);

@@ -23,7 +23,7 @@ Test(loop, approaches_the_exact_ratio)
     problem_open(&p, 8192, 4096, 2);
     p.settings.epochs = 15;
     p.settings.batch_size = 128;
-    p.settings.marginals = 4;
+    p.settings.loss_options.marginals = 4;
     cr_assert_eq(validation_loss_of(&p.job, problem_log_ratio, NULL, &exact), 0);
     train_result r = run(&p, 0);
     cr_assert_eq(r.epochs, 15);
@@ -243,11 +243,11 @@ Test(loop, settings_that_make_no_pairs_are_refused)
 {
     problem p;
     problem_open(&p, 20, 20, 1);
-    p.settings.marginals = 20;
+    p.settings.loss_options.marginals = 20;
     run(&p, NRE_EINVAL);
-    p.settings.marginals = 0;
+    p.settings.loss_options.marginals = 0;
     run(&p, NRE_EINVAL);
-    p.settings.marginals = 1;
+    p.settings.loss_options.marginals = 1;
     p.settings.batch_size = 1;
     run(&p, NRE_EINVAL);
     problem_close(&p);

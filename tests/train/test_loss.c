@@ -22,13 +22,3 @@ Test(loss, list_agrees_with_find_and_describes_itself)
         cr_assert_not_null(all[i]->reference);
     }
 }
-
-Test(loss, of_the_prior_is_what_the_table_says)
-{
-    size_t n;
-    const loss *const *all = loss_list(&n);
-    for (size_t i = 0; i < n; i++) {
-        float logit[2] = {0, 0}, gradient[2];
-        cr_assert_float_eq(all[i]->row(1, logit, gradient), all[i]->at_prior, 1e-15);
-    }
-}

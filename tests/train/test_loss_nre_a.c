@@ -22,7 +22,8 @@ Test(loss_nre_a, value_and_gradient_in_the_tails)
             float logit[3] = {joint, other, -other / 2}, gradient[3];
             long double expected =
                 softplus(-joint) + (softplus(other) + softplus(-other / 2)) / 2;
-            double value = loss_nre_a.row(2, logit, gradient);
+            double value =
+                loss_nre_a.row(&(loss_options){.marginals = 2}, logit, gradient);
             cr_assert_float_eq(value, (double)expected, 1e-15 * (double)expected);
             long double derivative[3] = {-sigmoid(-joint), sigmoid(other) / 2,
                                          sigmoid(-other / 2) / 2};
@@ -37,7 +38,7 @@ Test(loss_nre_a, gradient_is_the_derivative)
 {
     const double h = 0x1p-10;
     float logit[4] = {0.75f, -1.5f, 2.25f, 0.125f}, gradient[4], ignored[4];
-    loss_nre_a.row(3, logit, gradient);
+    loss_nre_a.row(&(loss_options){.marginals = 3}, logit, gradient);
     for (int i = 0; i < 4; i++) {
         float up[4], down[4];
         for (int j = 0; j < 4; j++)
@@ -45,7 +46,9 @@ Test(loss_nre_a, gradient_is_the_derivative)
         up[i] += (float)h;
         down[i] -= (float)h;
         double difference =
-            (loss_nre_a.row(3, up, ignored) - loss_nre_a.row(3, down, ignored)) / (2 * h);
+            (loss_nre_a.row(&(loss_options){.marginals = 3}, up, ignored) -
+             loss_nre_a.row(&(loss_options){.marginals = 3}, down, ignored)) /
+            (2 * h);
         cr_assert_float_eq(difference, (double)gradient[i], 1e-7);
     }
 }
@@ -53,11 +56,11 @@ Test(loss_nre_a, gradient_is_the_derivative)
 Test(loss_nre_a, any_finite_logit_is_safe)
 {
     float logit[2] = {-FLT_MAX, FLT_MAX}, gradient[2];
-    cr_assert(isfinite(loss_nre_a.row(1, logit, gradient)));
+    cr_assert(isfinite(loss_nre_a.row(&(loss_options){.marginals = 1}, logit, gradient)));
     cr_assert_eq(gradient[0], -1.0f);
     cr_assert_eq(gradient[1], 1.0f);
     float good[2] = {FLT_MAX, -FLT_MAX};
-    cr_assert_eq(loss_nre_a.row(1, good, gradient), 0);
+    cr_assert_eq(loss_nre_a.row(&(loss_options){.marginals = 1}, good, gradient), 0);
     cr_assert_eq(gradient[0], 0.0f);
     cr_assert_eq(gradient[1], 0.0f);
 }
@@ -65,7 +68,8 @@ Test(loss_nre_a, any_finite_logit_is_safe)
 Test(loss_nre_a, does_not_depend_on_copies_of_a_marginal_pair)
 {
     float one[2] = {0.5f, -0.25f}, three[4] = {0.5f, -0.25f, -0.25f, -0.25f}, g[4], h[4];
-    cr_assert_float_eq(loss_nre_a.row(1, one, g), loss_nre_a.row(3, three, h), 1e-15);
+    cr_assert_float_eq(loss_nre_a.row(&(loss_options){.marginals = 1}, one, g),
+                       loss_nre_a.row(&(loss_options){.marginals = 3}, three, h), 1e-15);
     cr_assert_eq(g[0], h[0]);
     cr_assert_float_eq((double)g[1], 3 * (double)h[1], 1e-7);
 }
@@ -96,7 +100,7 @@ static void descend(float cell[THETAS][XS])
                 for (int b = 0; b < THETAS; b++) {
                     double weight = PRIOR[t] * LIKELIHOOD[t][x] * PRIOR[a] * PRIOR[b];
                     float logit[3] = {cell[t][x], cell[a][x], cell[b][x]}, g[3];
-                    loss_nre_a.row(2, logit, g);
+                    loss_nre_a.row(&(loss_options){.marginals = 2}, logit, g);
                     derivative[t][x] += weight * (double)g[0];
                     derivative[a][x] += weight * (double)g[1];
                     derivative[b][x] += weight * (double)g[2];
