@@ -14,7 +14,7 @@ void add_backward(const frame *f, const net_node *v)
     size_t n = frame_rows(f, v) * v->size;
     for (uint32_t k = 0; k < 2; k++) {
         slope_place to = slope_of(f, v, k);
-        if (to.at)
+        if (to.at && to.at != f->slope[v->id])
             f->k->scale(n, 1.0f, f->slope[v->id], to.at, to.add);
     }
 }

@@ -7,7 +7,7 @@
 static float *weight_row(const net *g, float *weights, const net_node *v, size_t u)
 {
     const net_tensor *t = &g->weights[v->weight];
-    return weights + t->at + u * t->dim[1];
+    return weights + t->at + u * (t->n / t->dim[0]);
 }
 
 /* The bias that the product V ends up with: its own, that of its head's part, or a new
@@ -56,10 +56,10 @@ static bool fold_before(net *g, float *weights, const net_node *v, const norm_te
 {
     bool products;
     net_node *l = &g->nodes[g->nodes[v->in[0]].root];
-    if (l->op != OP_LINEAR || v->inner != 1 || v->channels != l->cols ||
-        !whole(g, v, 0) || uses_of(g, l, &products) != 1)
+    if ((l->op != OP_LINEAR && l->op != OP_CONV) || v->inner != 1 ||
+        v->channels != l->cols || !whole(g, v, 0) || uses_of(g, l, &products) != 1)
         return false;
-    const size_t columns = g->weights[l->weight].dim[1];
+    const size_t columns = g->weights[l->weight].n / l->cols;
     float *bias = bias_of(g, weights, l);
     for (size_t u = 0; u < l->cols; u++) {
         float *row = weight_row(g, weights, l, u);

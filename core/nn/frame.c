@@ -12,9 +12,14 @@ const op_calls OPS[N_OPS] = {
     [OP_CONCAT] = {"concat", concat_forward, concat_backward, NULL, false},
     [OP_TRANSPOSE] = {"transpose", transpose_forward, transpose_backward, NULL, false},
     [OP_SET_MEAN] = {"set_mean", set_mean_forward, set_mean_backward, NULL, false},
-    [OP_ADD] = {"add", add_forward, add_backward, NULL, false},
+    [OP_ADD] = {"add", add_forward, add_backward, NULL, true},
     [OP_MULTIPLY] = {"multiply", multiply_forward, multiply_backward, NULL, false},
     [OP_LINEAR] = {"linear", linear_forward, linear_backward, NULL, false},
+    [OP_CONV] = {"conv", conv_forward, conv_backward, NULL, false},
+    [OP_MAX_POOL] = {"max_pool", max_pool_forward, max_pool_backward, max_pool_notes,
+                     false},
+    [OP_AVERAGE_POOL] = {"average_pool", average_pool_forward, average_pool_backward,
+                         NULL, false},
     [OP_ACTIVATE] = {"activate", activate_forward, activate_backward, NULL, true},
     [OP_BATCH_NORM] = {"batch_norm", batch_norm_forward, batch_norm_backward, NULL, true},
     [OP_LAYER_NORM] = {"layer_norm", layer_norm_forward, layer_norm_backward,
@@ -28,6 +33,7 @@ bool op_keeps_input(const net_node *v, uint32_t k, plan_mode mode)
     case OP_LINEAR:
         return mode == PLAN_TRAIN && !(v->based && k == v->n_in - 1);
     case OP_BATCH_NORM:
+    case OP_CONV:
         return mode == PLAN_TRAIN;
     case OP_ACTIVATE:
         return v->f == NRE_GELU;
@@ -146,11 +152,37 @@ static void clear_slopes(const frame *f, const net_node *v)
     }
 }
 
-/* A batch norm goes back with the level of its input, after the barrier. */
+unsigned node_level_back(const net_node *v)
+{
+    return v->level - (v->op == OP_BATCH_NORM ? 1 : 0);
+}
+
 static unsigned level_back(const frame *f, const net_node *v)
 {
-    bool waits = v->op == OP_BATCH_NORM && f->plan->mode == PLAN_TRAIN;
-    return v->level - (waits ? 1 : 0);
+    return f->plan->mode == PLAN_TRAIN ? node_level_back(v) : v->level;
+}
+
+/* Values that were not kept, before V goes back. */
+static void redo(frame *f, const net_node *v)
+{
+    for (size_t i = 0; i < f->plan->n_redo[v->id]; i++) {
+        const net_node *u = &f->g->nodes[f->plan->redo[v->id][i]];
+        frame_place(f, u->id, f->memory + f->plan->again[u->id], u->size);
+        OPS[u->op].forward(f, u);
+    }
+}
+
+void frame_restart(frame *f)
+{
+    for (size_t i = 0; i < f->g->n_nodes; i++)
+        if (f->plan->again[i] != NOWHERE)
+            frame_place(f, (int32_t)i, f->memory + f->plan->value[i],
+                        f->g->nodes[i].size);
+}
+
+float *gradient_of(const frame *f, int32_t tensor)
+{
+    return f->gradient + f->gradient_at[tensor];
 }
 
 void frame_backward(frame *f, unsigned level)
@@ -159,6 +191,7 @@ void frame_backward(frame *f, unsigned level)
         const net_node *v = &f->g->nodes[f->plan->order[i]];
         if (level_back(f, v) != level || !f->plan->wanted[v->id])
             continue;
+        redo(f, v);
         clear_slopes(f, v);
         OPS[v->op].backward(f, v);
     }

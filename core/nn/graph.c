@@ -167,12 +167,21 @@ static void make_exchangeable(net_node *v)
     v->cols = v->size / v->sets;
 }
 
+static void make_last(net_node *v)
+{
+    v->last = true;
+    v->cols = v->shape.dim[0];
+    v->sets = v->size / v->cols;
+}
+
 /* An elementwise node, of the same shape as A. */
 static int32_t node_like(builder *b, op_kind kind, const char *name, int32_t a)
 {
     int32_t id = node_add(b, kind, name, at(b, a)->shape, 1, &a);
     if (id >= 0 && at(b, a)->exchangeable)
         make_exchangeable(at(b, id));
+    if (id >= 0 && at(b, a)->last)
+        make_last(at(b, id));
     return id;
 }
 
@@ -196,6 +205,37 @@ static int32_t dense(builder *b, int32_t a)
     if (a < 0 || at(b, a)->size == at(b, at(b, a)->root)->size)
         return a;
     return node_like(b, OP_COPY, "copy", a);
+}
+
+/* A with its channels in the other order.  Where there is one channel or one place, that is
+ * another name. */
+static int32_t order_changed(builder *b, int32_t a, bool last)
+{
+    nre_shape s = at(b, a)->shape;
+    size_t places = at(b, a)->size / s.dim[0];
+    bool moves = s.dim[0] > 1 && places > 1;
+    a = moves ? dense(b, a) : a;
+    int32_t id = a < 0   ? a
+                 : moves ? node_add(b, OP_TRANSPOSE, "layout", s, 1, &a)
+                         : view_add(b, "layout", a, 0, s);
+    if (id < 0)
+        return id;
+    net_node *v = at(b, id);
+    v->channels = last ? places : s.dim[0];
+    v->inner = last ? s.dim[0] : places;
+    if (last)
+        make_last(v);
+    return id;
+}
+
+static int32_t channels_last(builder *b, int32_t a)
+{
+    return a < 0 || at(b, a)->last ? a : order_changed(b, a, true);
+}
+
+static int32_t channels_first(builder *b, int32_t a)
+{
+    return a < 0 || !at(b, a)->last ? a : order_changed(b, a, false);
 }
 
 /* parameters */
@@ -314,7 +354,7 @@ static nre_shape graph_shape(const nre_graph *api, nre_node a)
 static nre_node graph_reshape(nre_graph *api, nre_node a, nre_shape to)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "reshape", a))
+    if (!usable(b, "reshape", a) || (a = channels_first(b, a)) < 0)
         return NO_NODE;
     if (!shape_good(to) || shape_size(to) != at(b, a)->size)
         return refuse(b, NRE_EPLUGIN, "reshape: %s does not hold the values of %s",
@@ -329,7 +369,7 @@ static nre_node graph_reshape(nre_graph *api, nre_node a, nre_shape to)
 static nre_node graph_slice(nre_graph *api, nre_node a, uint32_t from, uint32_t to)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "slice", a))
+    if (!usable(b, "slice", a) || (a = channels_first(b, a)) < 0)
         return NO_NODE;
     nre_shape s = at(b, a)->shape;
     if (from >= to || to > s.dim[0])
@@ -405,7 +445,8 @@ static bool concat_fits(nre_shape a, nre_shape b)
 static nre_node graph_concat(nre_graph *api, nre_node a, nre_node c)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "concat", a) || !usable(b, "concat", c))
+    if (!usable(b, "concat", a) || !usable(b, "concat", c) ||
+        (a = channels_first(b, a)) < 0 || (c = channels_first(b, c)) < 0)
         return NO_NODE;
     nre_shape s = at(b, a)->shape, t = at(b, c)->shape;
     if (!concat_fits(s, t))
@@ -454,6 +495,9 @@ static nre_node elementwise_of_two(builder *b, op_kind kind, const char *word, n
     if (!shapes_equal(at(b, a)->shape, at(b, c)->shape))
         return refuse(b, NRE_EPLUGIN, "%s: shapes %s and %s differ", word,
                       shape_text(b, at(b, a)->shape), shape_text(b, at(b, c)->shape));
+    bool last = at(b, a)->last || at(b, c)->last;
+    if (last && ((a = channels_last(b, a)) < 0 || (c = channels_last(b, c)) < 0))
+        return NO_NODE;
     bool rows = at(b, a)->exchangeable && at(b, c)->exchangeable;
     bool pair = at(b, a)->pair || at(b, c)->pair;
     nre_shape shape = at(b, a)->shape;
@@ -465,6 +509,8 @@ static nre_node elementwise_of_two(builder *b, op_kind kind, const char *word, n
     int32_t id = node_add(b, kind, word, shape, 2, in);
     if (id >= 0 && rows)
         make_exchangeable(at(b, id));
+    if (id >= 0 && last)
+        make_last(at(b, id));
     return id;
 }
 
@@ -481,7 +527,7 @@ static nre_node graph_multiply(nre_graph *api, nre_node a, nre_node c)
 static nre_node graph_transpose(nre_graph *api, nre_node a)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "transpose", a))
+    if (!usable(b, "transpose", a) || (a = channels_first(b, a)) < 0)
         return NO_NODE;
     nre_shape s = at(b, a)->shape;
     if (s.rank != 2)
@@ -489,13 +535,18 @@ static nre_node graph_transpose(nre_graph *api, nre_node a)
                       shape_text(b, s));
     a = dense(b, a);
     nre_shape t = {.rank = 2, .dim = {s.dim[1], s.dim[0]}};
-    return a < 0 ? a : node_add(b, OP_TRANSPOSE, "transpose", t, 1, &a);
+    int32_t id = a < 0 ? a : node_add(b, OP_TRANSPOSE, "transpose", t, 1, &a);
+    if (id >= 0) {
+        at(b, id)->channels = t.dim[0];
+        at(b, id)->inner = t.dim[1];
+    }
+    return id;
 }
 
 static nre_node graph_set_mean(nre_graph *api, nre_node a)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "set_mean", a))
+    if (!usable(b, "set_mean", a) || (a = channels_first(b, a)) < 0)
         return NO_NODE;
     nre_shape s = at(b, a)->shape;
     if (!at(b, a)->exchangeable)
@@ -530,6 +581,8 @@ static int32_t product_add(builder *b, const net_node *like, size_t n,
     v->column = columns;
     if (like->exchangeable)
         make_exchangeable(v);
+    if (like->last)
+        make_last(v);
     return id;
 }
 
@@ -576,7 +629,7 @@ static bool linear_tensors(builder *b, net_node *like, size_t columns, uint32_t 
 static nre_node graph_linear(nre_graph *api, nre_node a, uint32_t units, uint32_t bias)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "linear", a))
+    if (!usable(b, "linear", a) || (a = channels_first(b, a)) < 0)
         return NO_NODE;
     bool rows = at(b, a)->exchangeable;
     size_t columns = at(b, a)->cols;
@@ -674,7 +727,7 @@ static int32_t batch_norm_one(builder *b, int32_t a, void *context)
     v->bias = like->bias;
     v->mean = like->mean;
     v->variance = like->variance;
-    v->channels = v->exchangeable ? v->cols : v->shape.dim[0];
+    v->channels = v->exchangeable || v->last ? v->cols : v->shape.dim[0];
     v->inner = v->cols / v->channels;
     v->channel_at = like->channel_at;
     v->of_pairs = like->of_pairs;
@@ -705,7 +758,7 @@ static nre_node graph_batch_norm(nre_graph *api, nre_node a)
 static nre_node graph_layer_norm(nre_graph *api, nre_node a)
 {
     builder *b = builder_of(api);
-    if (!usable(b, "layer_norm", a))
+    if (!usable(b, "layer_norm", a) || (a = channels_first(b, a)) < 0)
         return NO_NODE;
     a = dense(b, a);
     if (a < 0 || !call_add(b, "layer_norm"))
@@ -727,30 +780,181 @@ static nre_node graph_layer_norm(nre_graph *api, nre_node a)
     return id;
 }
 
-static nre_node absent(nre_graph *api, const char *word, nre_node a)
+/* conv and pools */
+
+static uint32_t at_least_one(uint32_t n)
 {
-    builder *b = builder_of(api);
+    return n > 0 ? n : 1;
+}
+
+/* Along one dimension: the places of the output, 0 when the kernel does not fit. */
+static size_t places_of(size_t in, size_t kernel, size_t stride, size_t padding,
+                        size_t dilation)
+{
+    size_t reach = dilation * (kernel - 1) + 1;
+    return in + 2 * padding < reach ? 0 : (in + 2 * padding - reach) / stride + 1;
+}
+
+/* K along both dimensions of S, or the only one; NULL with a message. */
+static window *window_new(builder *b, const char *word, nre_shape s, const nre_conv *k)
+{
+    window *w = arena_alloc(b->g->memory, 1, sizeof *w);
+    if (!w) {
+        no_memory(b);
+        return NULL;
+    }
+    *w = (window){.in = {1, s.dim[s.rank - 1]},
+                  .kernel = {1, k->kernel},
+                  .stride = {1, at_least_one(k->stride)},
+                  .dilation = {1, at_least_one(k->dilation)},
+                  .padding = {0, k->padding},
+                  .groups = at_least_one(k->groups)};
+    if (s.rank == 3) {
+        w->in[0] = s.dim[1];
+        w->kernel[0] = w->kernel[1];
+        w->stride[0] = w->stride[1];
+        w->dilation[0] = w->dilation[1];
+        w->padding[0] = w->padding[1];
+    }
+    for (size_t i = 0; i < 2; i++)
+        w->out[i] = places_of(w->in[i], w->kernel[i], w->stride[i], w->padding[i],
+                              w->dilation[i]);
+    if (w->out[0] > 0 && w->out[1] > 0)
+        return w;
+    refuse(b, NRE_EPLUGIN, "%s: a kernel of %u, %u apart, does not fit %s padded by %u",
+           word, k->kernel, at_least_one(k->dilation), shape_text(b, s), k->padding);
+    return NULL;
+}
+
+/* Windows over places: [channels][length] or [channels][height][width]. */
+static bool has_places(builder *b, const char *word, nre_node a, uint32_t kernel)
+{
     if (!usable(b, word, a))
-        return NO_NODE;
-    return refuse(b, NRE_EPLUGIN, "%s is not among this version's ops", word);
+        return false;
+    const net_node *v = at(b, a);
+    if (v->exchangeable)
+        refuse(b, NRE_EPLUGIN, "%s: the rows of %s are exchangeable, they have no order",
+               word, shape_text(b, v->shape));
+    else if (v->shape.rank < 2 || v->shape.rank > 3)
+        refuse(b, NRE_EPLUGIN,
+               "%s: %s is neither [channels][length] nor [channels][height][width]; "
+               "reshape it",
+               word, shape_text(b, v->shape));
+    else if (kernel == 0 || kernel > MOST_KERNEL)
+        refuse(b, NRE_EPLUGIN, "%s: a kernel of %u is not in 1 .. %d", word, kernel,
+               (int)MOST_KERNEL);
+    return b->status == NRE_OK;
+}
+
+static int32_t window_node(builder *b, op_kind kind, const char *word, int32_t a,
+                           uint32_t channels, const window *w)
+{
+    uint32_t rank = at(b, a)->shape.rank;
+    nre_shape s = {.rank = rank, .dim = {channels}};
+    s.dim[rank - 1] = (uint32_t)w->out[1];
+    if (rank == 3)
+        s.dim[1] = (uint32_t)w->out[0];
+    int32_t id = node_add(b, kind, word, s, 1, &a);
+    if (id >= 0) {
+        make_last(at(b, id));
+        at(b, id)->window = w;
+    }
+    return id;
+}
+
+static bool conv_tensors(builder *b, net_node *like, size_t rank, size_t in,
+                         const nre_conv *c)
+{
+    size_t columns = in * c->kernel * (rank == 3 ? c->kernel : 1);
+    float bound = (float)(1.0 / sqrt((double)columns));
+    uint32_t dim[4] = {c->channels, (uint32_t)in, c->kernel, c->kernel};
+    if (!call_add(b, "conv"))
+        return false;
+    like->weight = tensor_add(b, &b->weights, "weight", (uint32_t)rank + 1, dim,
+                              (net_start){bound, 0});
+    if (c->bias)
+        like->bias = tensor_add(b, &b->weights, "bias", 1, dim, (net_start){bound, 0});
+    if (b->status == NRE_OK)
+        b->weights.item[like->weight].tensor.channels_last = true;
+    return b->status == NRE_OK;
+}
+
+/* One tap at each place: a linear layer over the channels, for each place alike. */
+static int32_t pointwise_add(builder *b, net_node *like, int32_t a, uint32_t channels)
+{
+    like->shape = at(b, a)->shape;
+    like->shape.dim[0] = channels;
+    like->last = true;
+    a = dense(b, a);
+    return a < 0 ? a : product_add(b, like, 1, &a, &(size_t){0}, NO_NODE);
 }
 
 static nre_node graph_conv(nre_graph *api, nre_node a, const nre_conv *c)
 {
-    (void)c;
-    return absent(api, "conv", a);
+    builder *b = builder_of(api);
+    if (!has_places(b, "conv", a, c ? c->kernel : 0))
+        return NO_NODE;
+    nre_shape s = at(b, a)->shape;
+    const window *w = window_new(b, "conv", s, c);
+    if (!w)
+        return NO_NODE;
+    if (c->channels == 0 || c->channels % w->groups > 0 || s.dim[0] % w->groups > 0)
+        return refuse(b, NRE_EPLUGIN, "conv: %u channels from %u in %zu groups",
+                      c->channels, s.dim[0], w->groups);
+    size_t in = s.dim[0] / w->groups, taps = w->kernel[0] * w->kernel[1];
+    if (in * taps * c->channels >= SIZE_LIMIT)
+        return refuse(b, NRE_EPLUGIN, "conv: %u channels on %s are too many", c->channels,
+                      shape_text(b, s));
+    net_node like = {.weight = -1, .bias = -1};
+    if ((a = channels_last(b, a)) < 0 || !conv_tensors(b, &like, s.rank, in, c))
+        return NO_NODE;
+    bool pointwise = taps == 1 && w->stride[1] == 1 && c->padding == 0 && w->groups == 1;
+    if (pointwise)
+        return pointwise_add(b, &like, a, c->channels);
+    int32_t id = window_node(b, OP_CONV, "conv", a, c->channels, w);
+    if (id >= 0) {
+        at(b, id)->weight = like.weight;
+        at(b, id)->bias = like.bias;
+    }
+    return id;
+}
+
+static nre_node pool_add(builder *b, op_kind kind, const char *word, nre_node a,
+                         uint32_t k, uint32_t s, uint32_t p)
+{
+    const nre_conv c = {.kernel = k, .stride = s, .padding = p};
+    if (!has_places(b, word, a, k))
+        return NO_NODE;
+    if (p > k / 2)
+        return refuse(b, NRE_EPLUGIN, "%s: a padding of %u is more than half of %u", word,
+                      p, k);
+    const window *w = window_new(b, word, at(b, a)->shape, &c);
+    if (!w || (a = channels_last(b, a)) < 0)
+        return NO_NODE;
+    return window_node(b, kind, word, a, at(b, a)->shape.dim[0], w);
 }
 
 static nre_node graph_max_pool(nre_graph *api, nre_node a, uint32_t k, uint32_t s,
                                uint32_t p)
 {
-    (void)k, (void)s, (void)p;
-    return absent(api, "max_pool", a);
+    return pool_add(builder_of(api), OP_MAX_POOL, "max_pool", a, k, s, p);
+}
+
+static nre_node graph_average_pool(nre_graph *api, nre_node a, uint32_t k, uint32_t s,
+                                   uint32_t p)
+{
+    return pool_add(builder_of(api), OP_AVERAGE_POOL, "average_pool", a, k, s, p);
 }
 
 static nre_node graph_mean_pool(nre_graph *api, nre_node a)
 {
-    return absent(api, "mean_pool", a);
+    builder *b = builder_of(api);
+    if (!has_places(b, "mean_pool", a, 1))
+        return NO_NODE;
+    a = dense(b, channels_last(b, a));
+    return a < 0 ? a
+                 : node_add(b, OP_SET_MEAN, "mean_pool", flat(at(b, a)->shape.dim[0]), 1,
+                            &a);
 }
 
 static void graph_push(nre_graph *api, const char *format, ...)
@@ -803,6 +1007,7 @@ static const nre_graph CALLS = {
     .dropout = graph_dropout,
     .max_pool = graph_max_pool,
     .mean_pool = graph_mean_pool,
+    .average_pool = graph_average_pool,
     .push = graph_push,
     .pop = graph_pop,
 };

@@ -566,6 +566,24 @@ static void layer_norm_weights(size_t rows, size_t cols, const float *notes,
     }
 }
 
+/* A NaN passes. */
+static void raise(size_t n, const float *x, uint16_t tap, float *y, uint16_t *at)
+{
+    PARALLEL
+    for (size_t i = 0; i < n; i++) {
+        bool higher = !(x[i] <= y[i]);
+        y[i] = higher ? x[i] : y[i];
+        at[i] = higher ? tap : at[i];
+    }
+}
+
+static void route(size_t n, const float *dy, uint16_t tap, const uint16_t *at, float *dx)
+{
+    PARALLEL
+    for (size_t i = 0; i < n; i++)
+        dx[i] += at[i] == tap ? dy[i] : 0.0f;
+}
+
 static void adamw_loop(size_t n, const adamw_terms *t, const float *gradient, float *w,
                        float *m, float *v)
 {
@@ -601,5 +619,7 @@ const kernels KERNELS = {
     .layer_norm = layer_norm,
     .layer_norm_back = layer_norm_back,
     .layer_norm_weights = layer_norm_weights,
+    .raise = raise,
+    .route = route,
     .adamw = adamw_loop,
 };

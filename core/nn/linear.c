@@ -4,11 +4,6 @@
 #include <cblas.h>
 #include <string.h>
 
-static float *gradient_of(const frame *f, int32_t tensor)
-{
-    return f->gradient + f->g->weights[tensor].at;
-}
-
 static uint32_t n_parts(const net_node *v)
 {
     return v->n_in - (v->based ? 1 : 0);
@@ -17,7 +12,7 @@ static uint32_t n_parts(const net_node *v)
 /* Floats between the rows of input K as a matrix [rows * sets][cols]. */
 static size_t stride_of(const frame *f, const net_node *v, uint32_t k)
 {
-    return v->exchangeable ? input_of(f, v, k)->cols : f->stride[v->in[k]];
+    return v->exchangeable || v->last ? input_of(f, v, k)->cols : f->stride[v->in[k]];
 }
 
 /* Start y [rows][units] from the head's part, the bias, or zero. */
@@ -41,7 +36,7 @@ static void start_rows(const frame *f, const net_node *v, size_t rows, float *y)
 void linear_forward(const frame *f, const net_node *v)
 {
     const net_tensor *t = &f->g->weights[v->weight];
-    const size_t rows = frame_rows(f, v) * v->sets, columns = t->dim[1];
+    const size_t rows = frame_rows(f, v) * v->sets, columns = t->n / t->dim[0];
     float *y = f->value[v->id];
     start_rows(f, v, rows, y);
     for (uint32_t k = 0; k < n_parts(v); k++) {
@@ -68,7 +63,7 @@ static void weight_back(const frame *f, const net_node *v, uint32_t k, size_t ro
     else
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)v->cols, (int)cols,
                     (int)rows, 1.0f, dy, (int)v->cols, x, (int)stride, 0.0f, dw,
-                    (int)t->dim[1]);
+                    (int)(t->n / t->dim[0]));
 }
 
 /* dx [rows][cols] (+)= dy W[:, part] */
@@ -79,12 +74,13 @@ static void input_back(const frame *f, const net_node *v, uint32_t k, size_t row
         return;
     const net_tensor *t = &f->g->weights[v->weight];
     const float *w = f->weights + t->at + v->column[k], *dy = f->slope[v->id];
-    size_t cols = input_of(f, v, k)->cols, stride = v->exchangeable ? cols : to.stride;
+    size_t cols = input_of(f, v, k)->cols,
+           stride = v->exchangeable || v->last ? cols : to.stride;
     if (v->cols == 1)
         f->k->rows_outer(rows, cols, stride, dy, w, to.at, to.add);
     else
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)cols,
-                    (int)v->cols, 1.0f, dy, (int)v->cols, w, (int)t->dim[1],
+                    (int)v->cols, 1.0f, dy, (int)v->cols, w, (int)(t->n / t->dim[0]),
                     to.add ? 1.0f : 0.0f, to.at, (int)stride);
 }
 

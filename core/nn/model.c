@@ -50,8 +50,9 @@ static int net_copy(model *m, const net *g, const float *weights)
     size_t n_products = 0, units = 0;
     for (size_t i = 0; i < g->n_order; i++) {
         const net_node *v = &g->nodes[g->order[i]];
-        n_products += v->op == OP_LINEAR;
-        units += v->op == OP_LINEAR ? v->cols : 0;
+        bool product = v->op == OP_LINEAR || v->op == OP_CONV;
+        n_products += product;
+        units += product ? v->cols : 0;
     }
     m->g = *g;
     m->g.nodes = arena_alloc(m->memory, g->n_nodes, sizeof *g->nodes);

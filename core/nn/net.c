@@ -54,11 +54,11 @@ void net_flops(const net *g, double *head, double *trunk)
     *head = *trunk = 0;
     for (size_t i = 0; i < g->n_order; i++) {
         const net_node *v = &g->nodes[g->order[i]];
-        if (v->op != OP_LINEAR)
-            continue;
         double columns = 0;
-        for (uint32_t k = 0; k < v->n_in - v->based; k++)
+        for (uint32_t k = 0; v->op == OP_LINEAR && k < v->n_in - v->based; k++)
             columns += (double)g->nodes[v->in[k]].cols;
+        if (v->op == OP_CONV)
+            columns = (double)g->weights[v->weight].n / (double)v->cols;
         *(v->pair ? trunk : head) += 2.0 * columns * (double)v->size;
     }
 }
@@ -103,4 +103,27 @@ void net_init(const net *g, rng_key key, float *weights, float *buffers)
 {
     tensors_start(g->n_weight_tensors, g->weights, g->weight_starts, key, weights);
     tensors_start(g->n_buffer_tensors, g->buffers, g->buffer_starts, key, buffers);
+}
+
+/* Between [out][in][taps] and [out][taps][in]. */
+static void taps_move(const net_tensor *t, const float *from, float *to, bool last)
+{
+    size_t in = t->channels_last ? t->dim[1] : 1, out = t->dim[0];
+    size_t taps = t->n / (out * in);
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++)
+            for (size_t k = 0; k < taps; k++) {
+                size_t torch = (o * in + i) * taps + k, ours = (o * taps + k) * in + i;
+                to[last ? ours : torch] = from[last ? torch : ours];
+            }
+}
+
+void tensor_export(const net_tensor *t, const float *from, float *to)
+{
+    taps_move(t, from, to, false);
+}
+
+void tensor_import(const net_tensor *t, const float *from, float *to)
+{
+    taps_move(t, from, to, true);
 }

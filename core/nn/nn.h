@@ -166,6 +166,9 @@ typedef enum op_kind {
     OP_ADD,
     OP_MULTIPLY,
     OP_LINEAR,
+    OP_CONV,
+    OP_MAX_POOL,
+    OP_AVERAGE_POOL,
     OP_ACTIVATE,
     OP_BATCH_NORM,
     OP_LAYER_NORM,
@@ -173,15 +176,23 @@ typedef enum op_kind {
     N_OPS
 } op_kind;
 
+/* A kernel on its way over the places of a node, by height (1 in one dimension) and width. */
+typedef struct window {
+    size_t in[2], out[2], kernel[2], stride[2], padding[2], dilation[2];
+    size_t groups;
+} window;
+enum { MOST_KERNEL = 255 }; /* places along a kernel */
+
 typedef struct net_node {
     op_kind op;
     int32_t id;
     const char *name;  /* the word of the graph call: "slice" */
     bool pair;         /* kind PAIR */
     bool exchangeable; /* dim[0] counts rows whose order is void */
+    bool last;         /* channels last: sets = places, cols = channels */
     nre_shape shape;
     size_t size;       /* floats a row (of x or a pair) */
-    size_t sets, cols; /* size = sets * cols; sets is 1 unless exchangeable */
+    size_t sets, cols; /* size = sets * cols; sets is 1 unless exchangeable or last */
     uint32_t n_in;
     int32_t *in;
     bool based;             /* linear: in[n_in - 1] is added to each pair of its row */
@@ -192,7 +203,9 @@ typedef struct net_node {
     size_t *column;         /* linear: first column of the weight for each input */
     size_t channel_at;      /* batch norm: its first channel in the tensors */
     bool of_pairs;          /* batch norm: of PAIR kind before it passed through concat */
-    size_t channels, inner; /* norms: size = sets * channels * inner */
+    /* Norms: size = sets * channels * inner.  Transpose: rows and columns of the result. */
+    size_t channels, inner;
+    const window *window; /* conv and pools */
     nre_activation f;
     double p;       /* dropout */
     unsigned level; /* batch norms on the longest way here */
@@ -235,8 +248,12 @@ typedef struct plan {
     int32_t *order; /* of net, only PART */
     size_t floats;
     size_t *value, *slope, *notes; /* by node; NOWHERE: outside, or not kept */
-    uint8_t **edge;                /* edge_mode by node and input */
-    bool *wanted;                  /* is the node's gradient computed? */
+    /* What batch norm and the activation behind it gave is not kept for the way back but computed
+     * again: AGAIN by node, and the nodes to REDO, [n_redo] by node, before it goes back. */
+    size_t *again, *n_redo;
+    int32_t **redo;
+    uint8_t **edge; /* edge_mode by node and input */
+    bool *wanted;   /* is the node's gradient computed? */
     arena *memory;
 } plan;
 #define NOWHERE SIZE_MAX
@@ -302,6 +319,10 @@ typedef struct kernels {
     void (*layer_norm_weights)(size_t rows, size_t cols, const float *notes,
                                const float *x, const float *dy, float *dgamma,
                                float *dbeta);
+    /* Where x > y: y = x and at = TAP */
+    void (*raise)(size_t n, const float *x, uint16_t tap, float *y, uint16_t *at);
+    /* dx += dy where at = TAP */
+    void (*route)(size_t n, const float *dy, uint16_t tap, const uint16_t *at, float *dx);
     void (*adamw)(size_t n, const adamw_terms *t, const float *gradient, float *w,
                   float *m, float *v);
 } kernels;
@@ -332,6 +353,7 @@ typedef struct frame {
     size_t n, per_x; /* rows of x, thetas for each */
     const float *weights;
     float *gradient;            /* by the weights, NULL: not wanted */
+    const size_t *gradient_at;  /* where, by tensor */
     const norm_terms *norms;    /* by node */
     double *sums;               /* batch norm's over this slice */
     uint64_t seed, step, first; /* dropout: streams and first row of x */
@@ -345,6 +367,12 @@ int frame_new(const plan *p, const kernels *k, frame **out);
 void frame_free(frame *f);
 /* Let ROOT and its views lie at AT, rows STRIDE apart. */
 void frame_place(frame *f, int32_t root, float *at, size_t stride);
+/* Before a new slice: values where the way forward has them. */
+void frame_restart(frame *f);
+float *gradient_of(const frame *f, int32_t tensor);
+/* With which level a node goes back in training: a batch norm after the barrier, with the level of
+ * its input. */
+unsigned node_level_back(const net_node *v);
 /* Rows of the node: of x or pairs. */
 size_t frame_rows(const frame *f, const net_node *v);
 /* All live nodes of a level, in order and back. */
@@ -392,6 +420,13 @@ void multiply_forward(const frame *f, const net_node *v);
 void multiply_backward(const frame *f, const net_node *v);
 void linear_forward(const frame *f, const net_node *v);
 void linear_backward(const frame *f, const net_node *v);
+void conv_forward(const frame *f, const net_node *v);
+void conv_backward(const frame *f, const net_node *v);
+void max_pool_forward(const frame *f, const net_node *v);
+void max_pool_backward(const frame *f, const net_node *v);
+size_t max_pool_notes(const net_node *v);
+void average_pool_forward(const frame *f, const net_node *v);
+void average_pool_backward(const frame *f, const net_node *v);
 void activate_forward(const frame *f, const net_node *v);
 void activate_backward(const frame *f, const net_node *v);
 void batch_norm_forward(const frame *f, const net_node *v);

@@ -52,8 +52,7 @@ void layer_norm_backward(const frame *f, const net_node *v)
     /* First the weights, for dx may replace dy. */
     if (f->gradient)
         f->k->layer_norm_weights(rows, v->cols, f->notes[v->id], x, dy,
-                                 f->gradient + f->g->weights[v->weight].at,
-                                 f->gradient + f->g->weights[v->bias].at);
+                                 gradient_of(f, v->weight), gradient_of(f, v->bias));
     if (to.at)
         f->k->layer_norm_back(rows, v->cols, weights_of(f, v->weight), f->notes[v->id], x,
                               dy, to.at, to.add);

@@ -19,6 +19,10 @@ typedef struct planner {
     size_t loss, end; /* steps */
     int32_t *value_owner, *slope_owner;
     stretch *value, *slope, *notes; /* by owner */
+    /* Values that are computed again: by owner, and the first node on the way back that needs them. */
+    bool *repeats;
+    stretch *again;
+    int32_t *needed_by;
 } planner;
 
 static const net_node *node_of(const planner *l, int32_t id)
@@ -136,6 +140,24 @@ static void pick_owners(planner *l)
     }
 }
 
+/* Batch norm and what follows in its place need nothing but its input, which is kept: they are
+ * cheap to compute again, and their values are much of what a network with many of them would
+ * keep.  The input of a batch norm is read at the barrier too, and kept. */
+static void pick_repeats(planner *l)
+{
+    for (size_t i = 0; i < l->p->n_order; i++) {
+        const net_node *v = node_of(l, l->p->order[i]);
+        int32_t owner = l->value_owner[v->id];
+        if (owner != v->id)
+            l->repeats[owner] &= v->op == OP_ACTIVATE;
+        else
+            l->repeats[owner] =
+                l->p->mode == PLAN_TRAIN && v->op == OP_BATCH_NORM && l->p->wanted[v->id];
+        if (v->op == OP_BATCH_NORM)
+            l->repeats[l->value_owner[root_of(l, v->in[0])]] = false;
+    }
+}
+
 static void live_at(stretch *s, size_t step, size_t floats)
 {
     if (!s->used || step < s->birth)
@@ -144,6 +166,16 @@ static void live_at(stretch *s, size_t step, size_t floats)
         s->death = step;
     s->used = true;
     s->floats = floats > s->floats ? floats : s->floats;
+}
+
+/* The value of OWNER is read when V goes back. */
+static void live_back(planner *l, int32_t owner, const net_node *v)
+{
+    stretch *s = l->repeats[owner] ? &l->again[owner] : &l->value[owner];
+    size_t step = step_back(l, v->id);
+    if (l->repeats[owner] && (!s->used || step < s->birth))
+        l->needed_by[owner] = v->id;
+    live_at(s, step, l->value[owner].floats);
 }
 
 /* Steps at which V's inputs are read and their gradients written. */
@@ -155,7 +187,7 @@ static void note_inputs(planner *l, const net_node *v)
             stretch *s = &l->value[l->value_owner[u->id]];
             live_at(s, l->step[v->id], floats_of(l, u));
             if (l->p->wanted[v->id] && op_keeps_input(v, k, l->p->mode))
-                live_at(s, step_back(l, v->id), 0);
+                live_back(l, l->value_owner[u->id], v);
         }
         if (l->p->edge[v->id][k] != EDGE_NONE)
             live_at(&l->slope[l->slope_owner[u->id]], step_back(l, v->id),
@@ -168,7 +200,7 @@ static void note_node(planner *l, const net_node *v)
     stretch *s = &l->value[l->value_owner[v->id]];
     live_at(s, l->step[v->id], floats_of(l, v));
     if (l->p->wanted[v->id] && op_keeps_output(v))
-        live_at(s, step_back(l, v->id), 0);
+        live_back(l, l->value_owner[v->id], v);
     if (l->p->wanted[v->id])
         live_at(&l->slope[l->slope_owner[v->id]], step_back(l, v->id), floats_of(l, v));
     if (OPS[v->op].notes) {
@@ -228,21 +260,41 @@ static void place(plan *p, stretch *s, size_t *n, stretch **placed)
 static int place_all(planner *l)
 {
     size_t n_nodes = l->g->n_nodes, n = 0;
-    stretch **placed = arena_alloc(l->p->memory, 3 * n_nodes, sizeof(stretch *));
+    stretch **placed = arena_alloc(l->p->memory, 4 * n_nodes, sizeof(stretch *));
     if (!placed)
         return fail(NRE_ENOMEM, "no memory for the network's plan");
     for (size_t i = 0; i < n_nodes; i++) {
-        stretch *all[3] = {&l->value[i], &l->slope[i], &l->notes[i]};
-        for (size_t k = 0; k < 3; k++)
+        stretch *all[4] = {&l->value[i], &l->slope[i], &l->notes[i], &l->again[i]};
+        for (size_t k = 0; k < 4; k++)
             if (all[k]->used)
                 place(l->p, all[k], &n, placed);
     }
     for (size_t i = 0; i < n_nodes; i++) {
         const stretch *v = &l->value[l->value_owner[i]],
-                      *s = &l->slope[l->slope_owner[i]];
+                      *s = &l->slope[l->slope_owner[i]],
+                      *again = &l->again[l->value_owner[i]];
+        l->p->again[i] = again->used ? again->at : NOWHERE;
         l->p->value[i] = v->used ? v->at : NOWHERE;
         l->p->slope[i] = s->used && l->p->wanted[i] ? s->at : NOWHERE;
         l->p->notes[i] = l->notes[i].used ? l->notes[i].at : NOWHERE;
+    }
+    return NRE_OK;
+}
+
+/* What each node has to have computed again, in the order of the way forward. */
+static int list_redos(planner *l)
+{
+    for (size_t i = 0; i < l->p->n_order; i++) {
+        int32_t id = l->p->order[i], owner = l->value_owner[id];
+        if (!l->again[owner].used)
+            continue;
+        int32_t by = l->needed_by[owner];
+        if (!l->p->redo[by])
+            l->p->redo[by] =
+                arena_alloc(l->p->memory, l->p->n_order, sizeof **l->p->redo);
+        if (!l->p->redo[by])
+            return fail(NRE_ENOMEM, "no memory for the network's plan");
+        l->p->redo[by][l->p->n_redo[by]++] = id;
     }
     return NRE_OK;
 }
@@ -258,15 +310,22 @@ static bool allocate(planner *l)
     l->value = arena_alloc(a, n, sizeof *l->value);
     l->slope = arena_alloc(a, n, sizeof *l->slope);
     l->notes = arena_alloc(a, n, sizeof *l->notes);
+    l->repeats = arena_alloc(a, n, sizeof *l->repeats);
+    l->again = arena_alloc(a, n, sizeof *l->again);
+    l->needed_by = arena_alloc(a, n, sizeof *l->needed_by);
     plan *p = l->p;
     p->order = arena_alloc(a, n, sizeof *p->order);
     p->value = arena_alloc(a, n, sizeof *p->value);
     p->slope = arena_alloc(a, n, sizeof *p->slope);
     p->notes = arena_alloc(a, n, sizeof *p->notes);
+    p->again = arena_alloc(a, n, sizeof *p->again);
+    p->n_redo = arena_alloc(a, n, sizeof *p->n_redo);
+    p->redo = arena_alloc(a, n, sizeof *p->redo);
     p->edge = arena_alloc(a, n, sizeof *p->edge);
     p->wanted = arena_alloc(a, n, sizeof *p->wanted);
     return l->step && l->uses && l->value_owner && l->slope_owner && l->value &&
-           l->slope && l->notes && p->order && p->value && p->slope && p->notes &&
+           l->slope && l->notes && l->repeats && l->again && l->needed_by && p->order &&
+           p->value && p->slope && p->notes && p->again && p->n_redo && p->redo &&
            p->edge && p->wanted;
 }
 
@@ -280,12 +339,14 @@ static int plan_all(planner *l)
     if (status)
         return status;
     pick_owners(l);
+    pick_repeats(l);
     for (size_t i = 0; i < l->p->n_order; i++) {
         note_inputs(l, node_of(l, l->p->order[i]));
         note_node(l, node_of(l, l->p->order[i]));
     }
     note_ends(l);
-    return place_all(l);
+    status = list_redos(l);
+    return status ? status : place_all(l);
 }
 
 int plan_new(const net *g, plan_mode mode, plan_part part, size_t rows, size_t pairs,

@@ -78,7 +78,7 @@ void concat_backward(const frame *f, const net_node *v)
 
 void transpose_forward(const frame *f, const net_node *v)
 {
-    const size_t rows = v->shape.dim[0], cols = v->shape.dim[1];
+    const size_t rows = v->channels, cols = v->inner;
     for (size_t r = 0; r < frame_rows(f, v); r++) {
         const float *x = f->value[v->in[0]] + r * v->size;
         float *y = f->value[v->id] + r * v->size;
@@ -90,7 +90,7 @@ void transpose_forward(const frame *f, const net_node *v)
 
 void transpose_backward(const frame *f, const net_node *v)
 {
-    const size_t rows = v->shape.dim[0], cols = v->shape.dim[1];
+    const size_t rows = v->channels, cols = v->inner;
     slope_place to = slope_of(f, v, 0);
     for (size_t r = 0; to.at && r < frame_rows(f, v); r++) {
         const float *dy = f->slope[v->id] + r * v->size;

@@ -30,8 +30,11 @@ struct trainer {
     double *loss, *measured; /* [max_slices] */
     bool meets;              /* the loss waits for the whole batch */
 
-    /* Gradients of slices on their way up the tree. */
+    /* Gradients of slices on their way up the tree: of the tensors that a level writes, which lie
+     * at gradient_at [tensors] in the first level_floats. */
     pthread_mutex_t lock;
+    size_t *gradient_at, level_floats, most_floats;
+    bool *split; /* tensors that several levels write a part of */
     size_t n_spare, n_made;
     float **spare, **made; /* [max_slices]: at hand; all, to be freed */
     float **held;          /* [max_slices]: of the block that starts at this slice */
@@ -101,8 +104,51 @@ static bool arrays_new(trainer *t)
     t->made = arena_alloc(t->memory, n, sizeof(float *));
     t->held = arena_alloc(t->memory, n, sizeof(float *));
     t->ready = arena_alloc(t->memory, n, sizeof *t->ready);
+    t->gradient_at =
+        arena_alloc(t->memory, t->g->n_weight_tensors + 1, sizeof *t->gradient_at);
+    t->split = arena_alloc(t->memory, t->g->n_weight_tensors + 1, sizeof *t->split);
     return t->frames && t->loss && t->measured && t->spare && t->made && t->held &&
            t->ready;
+}
+
+/* The tensors that slices write at LEVEL on the way back. */
+static void level_tensors(trainer *t, unsigned level)
+{
+    t->level_floats = 0;
+    for (size_t w = 0; w < t->g->n_weight_tensors; w++)
+        t->gradient_at[w] = NOWHERE;
+    for (size_t i = 0; i < t->plan->n_order; i++) {
+        const net_node *v = &t->g->nodes[t->plan->order[i]];
+        int32_t tensors[2] = {v->weight, v->bias};
+        bool here = v->op != OP_BATCH_NORM && node_level_back(v) == level;
+        for (size_t k = 0; here && k < 2; k++)
+            if (tensors[k] >= 0 && t->gradient_at[tensors[k]] == NOWHERE) {
+                t->gradient_at[tensors[k]] = t->level_floats;
+                t->level_floats += (t->g->weights[tensors[k]].n + 15) / 16 * 16;
+            }
+    }
+}
+
+static void levels_measure(trainer *t, bool *seen)
+{
+    for (unsigned level = 0; level < t->g->levels; level++) {
+        level_tensors(t, level);
+        t->most_floats =
+            t->level_floats > t->most_floats ? t->level_floats : t->most_floats;
+        for (size_t w = 0; w < t->g->n_weight_tensors; w++) {
+            bool here = t->gradient_at[w] != NOWHERE;
+            t->split[w] |= here && seen[w];
+            seen[w] |= here;
+        }
+    }
+}
+
+static bool levels_new(trainer *t)
+{
+    bool *seen = arena_alloc(t->memory, t->g->n_weight_tensors + 1, sizeof *seen);
+    if (seen)
+        levels_measure(t, seen);
+    return seen;
 }
 
 /* Slices wait for each other on their way. */
@@ -133,7 +179,7 @@ int trainer_new(const net *g, size_t batch, size_t per_x, bool meets, pool *p,
     t->memory = arena_new();
     size_t rows = rows_in_slice(batch) < batch ? rows_in_slice(batch) : batch;
     int status = plan_new(g, PLAN_TRAIN, PART_ALL, rows, rows * per_x, &t->plan);
-    if (!status && (!t->memory || !arrays_new(t) || !norms_new(t)))
+    if (!status && (!t->memory || !arrays_new(t) || !norms_new(t) || !levels_new(t)))
         status = fail(NRE_ENOMEM, "no memory for the trainer");
     for (size_t i = 0; !status && i < t->n_frames; i++)
         status = frame_new(t->plan, t->k, &t->frames[i]);
@@ -163,26 +209,26 @@ size_t trainer_memory(const trainer *t)
     size_t bytes = sizeof *t + t->max_slices * t->n_sums * sizeof *t->sums;
     for (size_t i = 0; i < t->n_frames; i++)
         bytes += t->frames[i]->bytes;
-    return bytes + t->n_made * t->g->n_weights * sizeof(float);
+    return bytes + t->n_made * t->most_floats * sizeof(float);
 }
 
 /* the tree of gradients */
 
-/* A gradient for slice I; that of slice 0 is the caller's. */
+/* A gradient for slice I. */
 static int gradient_take(trainer *t, size_t i)
 {
-    if (i == 0) {
-        t->held[0] = t->gradient;
-        return NRE_OK;
-    }
     pthread_mutex_lock(&t->lock);
     if (t->n_spare > 0)
         t->held[i] = t->spare[--t->n_spare];
-    else if ((t->held[i] = memory_new(t->g->n_weights + 1, sizeof(float))))
+    else if ((t->held[i] = memory_new(t->most_floats + 1, sizeof(float))))
         t->made[t->n_made++] = t->held[i];
     pthread_mutex_unlock(&t->lock);
-    return t->held[i] ? NRE_OK
-                      : fail(NRE_ENOMEM, "no memory for the gradient of a slice");
+    if (!t->held[i])
+        return fail(NRE_ENOMEM, "no memory for the gradient of a slice");
+    for (size_t w = 0; w < t->g->n_weight_tensors; w++)
+        if (t->split[w] && t->gradient_at[w] != NOWHERE)
+            memset(t->held[i] + t->gradient_at[w], 0, t->g->weights[w].n * sizeof(float));
+    return NRE_OK;
 }
 
 /* Block I of SIZE slices is complete: may it be merged with its neighbour?  If the
@@ -208,12 +254,30 @@ static void gradient_merge(trainer *t, size_t i)
             continue;
         if (!block_meets(t, i, size))
             return;
-        t->k->add(t->g->n_weights, t->held[right], t->held[left]);
+        t->k->add(t->level_floats, t->held[right], t->held[left]);
         pthread_mutex_lock(&t->lock);
         t->spare[t->n_spare++] = t->held[right];
         pthread_mutex_unlock(&t->lock);
         i = left;
     }
+}
+
+/* Before a level: all gradients are at hand. */
+static void gradients_clear(trainer *t)
+{
+    level_tensors(t, t->level);
+    t->n_spare = t->n_made;
+    memcpy(t->spare, t->made, t->n_made * sizeof(float *));
+    memset(t->ready, 0, t->max_slices * sizeof *t->ready);
+}
+
+/* After it: the sum over all slices to where the caller has it. */
+static void gradients_give(trainer *t)
+{
+    for (size_t w = 0; w < t->g->n_weight_tensors; w++)
+        if (t->gradient_at[w] != NOWHERE)
+            t->k->add(t->g->weights[w].n, t->held[0] + t->gradient_at[w],
+                      t->gradient + t->g->weights[w].at);
 }
 
 /* The same tree over rows of doubles, into the first. */
@@ -332,6 +396,8 @@ static int slice_fill(trainer *t, frame *f, size_t slice, unsigned worker)
     f->per_x = job->per_x;
     f->weights = t->weights;
     f->norms = t->norms;
+    f->gradient_at = t->gradient_at;
+    frame_restart(f);
     f->sums = t->sums + slice * t->n_sums;
     f->seed = job->seed;
     f->step = job->step;
@@ -339,15 +405,18 @@ static int slice_fill(trainer *t, frame *f, size_t slice, unsigned worker)
                      f->value[NODE_THETA]);
 }
 
-/* On the way back: the gradient of the slice is complete below level 0. */
-static void slice_back(trainer *t, frame *f, size_t slice)
+/* Back through a level, whose part of the gradient is then complete. */
+static int slice_back(trainer *t, frame *f, size_t slice)
 {
+    int status = gradient_take(t, slice);
+    if (status)
+        return status;
     f->gradient = t->held[slice];
     frame_backward(f, t->level);
     if (t->level > 0)
         frame_measure_back(f, t->level);
-    else
-        gradient_merge(t, slice);
+    gradient_merge(t, slice);
+    return NRE_OK;
 }
 
 /* At the end of the way: the loss, and back. */
@@ -355,10 +424,7 @@ static int slice_turn(trainer *t, frame *f, size_t slice, double measured)
 {
     t->loss[slice] = t->job->loss(t->job->context, f->first, f->n, f->value[t->g->logit],
                                   measured, f->slope[t->g->logit]);
-    int status = gradient_take(t, slice);
-    if (!status)
-        slice_back(t, f, slice);
-    return status;
+    return slice_back(t, f, slice);
 }
 
 static int slice_forward(void *context, size_t slice, unsigned worker)
@@ -390,8 +456,7 @@ static int slice_loss(void *context, size_t slice, unsigned worker)
 static int slice_backward(void *context, size_t slice, unsigned worker)
 {
     trainer *t = context;
-    slice_back(t, frame_of(t, slice, worker), slice);
-    return NRE_OK;
+    return slice_back(t, frame_of(t, slice, worker), slice);
 }
 
 static int job_check(const trainer *t, const trainer_job *job)
@@ -409,64 +474,60 @@ static int job_check(const trainer *t, const trainer_job *job)
     return NRE_OK;
 }
 
-/* Parameters that no slice writes: of batch norms, and those not on the way to the logit.
- */
-static void gradient_finish(const trainer *t, float *buffers)
+/* Forward through all levels; the loss and its level back, where nothing waits for the batch. */
+static int forward_all(trainer *t)
 {
-    for (size_t w = 0; w < t->g->n_weight_tensors; w++) {
-        const net_tensor *tensor = &t->g->weights[w];
-        bool written = false;
-        for (size_t i = 0; i < t->plan->n_order; i++) {
-            const net_node *v = &t->g->nodes[t->plan->order[i]];
-            written |= v->weight == (int32_t)w || v->bias == (int32_t)w;
-        }
-        if (!written)
-            memset(t->gradient + tensor->at, 0, tensor->n * sizeof(float));
+    int status = NRE_OK;
+    for (t->level = 0; !status && t->level < t->g->levels; t->level++) {
+        if (t->level > 0)
+            norms_meet(t, t->level, norm_forward);
+        if (t->level + 1 == t->g->levels)
+            gradients_clear(t);
+        status = pool_run(t->workers, t->n_slices, slice_forward, t);
     }
-    for (size_t i = 0; i < t->plan->n_order; i++) {
-        const net_node *v = &t->g->nodes[t->plan->order[i]];
-        if (v->op == OP_BATCH_NORM)
-            norm_finish(t, v, buffers);
-    }
+    t->level = t->g->levels - 1;
+    if (status || !t->meets)
+        return status;
+    tree_sum(t->n_slices, 1, 1, t->measured);
+    return pool_run(t->workers, t->n_slices, slice_loss, t);
 }
 
-/* Return all gradients but the caller's to the spare ones. */
-static void step_start(trainer *t, const trainer_job *job, const float *weights,
-                       float *gradient)
+static int backward_all(trainer *t)
 {
-    t->job = job;
-    t->weights = weights;
-    t->gradient = gradient;
-    t->rows = rows_in_slice(job->n);
-    t->n_slices = slices_in(job->n);
-    t->n_spare = t->n_made;
-    memcpy(t->spare, t->made, t->n_made * sizeof(float *));
-    memset(t->ready, 0, t->max_slices * sizeof *t->ready);
+    int status = NRE_OK;
+    gradients_give(t);
+    while (!status && t->level-- > 0) {
+        norms_meet(t, t->level + 1, norm_backward);
+        gradients_clear(t);
+        status = pool_run(t->workers, t->n_slices, slice_backward, t);
+        if (!status)
+            gradients_give(t);
+    }
+    return status;
 }
 
 int trainer_step(trainer *t, const trainer_job *job, const float *weights, float *buffers,
                  float *gradient, double *loss)
 {
     *loss = 0;
-    step_start(t, job, weights, gradient);
+    t->job = job;
+    t->weights = weights;
+    t->gradient = gradient;
+    t->rows = rows_in_slice(job->n);
+    t->n_slices = slices_in(job->n);
+    memset(gradient, 0, t->g->n_weights * sizeof *gradient);
     int status = job_check(t, job);
-    for (t->level = 0; !status && t->level < t->g->levels; t->level++) {
-        if (t->level > 0)
-            norms_meet(t, t->level, norm_forward);
-        status = pool_run(t->workers, t->n_slices, slice_forward, t);
-    }
-    t->level = t->g->levels - 1;
-    if (!status && t->meets) {
-        tree_sum(t->n_slices, 1, 1, t->measured);
-        status = pool_run(t->workers, t->n_slices, slice_loss, t);
-    }
-    for (t->level = t->g->levels - 1; !status && t->level-- > 0;) {
-        norms_meet(t, t->level + 1, norm_backward);
-        status = pool_run(t->workers, t->n_slices, slice_backward, t);
-    }
+    if (!status)
+        status = forward_all(t);
+    if (!status)
+        status = backward_all(t);
     if (status)
         return status;
-    gradient_finish(t, buffers);
+    for (size_t i = 0; i < t->plan->n_order; i++) {
+        const net_node *v = &t->g->nodes[t->plan->order[i]];
+        if (v->op == OP_BATCH_NORM)
+            norm_finish(t, v, buffers);
+    }
     tree_sum(t->n_slices, 1, 1, t->loss);
     *loss = t->loss[0];
     return NRE_OK;

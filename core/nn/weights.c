@@ -1,6 +1,7 @@
 /* nn/weights.c - tensors in a store. */
 #include "nn/nn.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int tensor_put(store *s, const char *prefix, const net_tensor *t,
@@ -11,8 +12,12 @@ static int tensor_put(store *s, const char *prefix, const net_tensor *t,
     uint64_t dim[4] = {0};
     for (uint32_t i = 0; i < t->rank; i++)
         dim[i] = t->dim[i];
-    int status = name ? store_put(s, name, STORE_F32, t->rank, dim, values + t->at)
-                      : fail(NRE_ENOMEM, "no memory to save '%s'", t->name);
+    float *torch = memory_new(t->n, sizeof *torch);
+    if (torch)
+        tensor_export(t, values + t->at, torch);
+    int status = name && torch ? store_put(s, name, STORE_F32, t->rank, dim, torch)
+                               : fail(NRE_ENOMEM, "no memory to save '%s'", t->name);
+    free(torch);
     arena_free(a);
     return status;
 }
@@ -67,7 +72,13 @@ static int tensor_get(store *s, arena *a, const char *prefix, const net_tensor *
         return status;
     if (!shape_fits(t, &shape))
         return shape_differs(a, name, t, &shape);
-    return store_get(s, name, STORE_F32, t->n, values + t->at);
+    float *torch = memory_new(t->n, sizeof *torch);
+    status = torch ? store_get(s, name, STORE_F32, t->n, torch)
+                   : fail(NRE_ENOMEM, "no memory to load '%s'", t->name);
+    if (!status)
+        tensor_import(t, torch, values + t->at);
+    free(torch);
+    return status;
 }
 
 int weights_get(store *s, const char *prefix, size_t n, const net_tensor *tensors,

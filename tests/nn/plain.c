@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NODES = 96 };
+enum { MOST_NODES = 128 };
 
 /* Every value of a node, of every pair: X nodes are repeated. */
 typedef struct value {
@@ -170,6 +170,131 @@ static nre_node plain_linear(nre_graph *api, nre_node a, uint32_t units, uint32_
     return last(g);
 }
 
+/* Height and width of a shape: a height of 1 in one dimension. */
+static void places(nre_shape s, size_t out[2])
+{
+    out[0] = s.rank == 3 ? s.dim[1] : 1;
+    out[1] = s.dim[s.rank - 1];
+}
+
+/* A window as the conv and pool calls have it, by dimension. */
+typedef struct plain_window {
+    size_t in[2], out[2], kernel[2], stride[2], padding[2], dilation[2];
+} plain_window;
+
+static plain_window window_of(nre_shape s, const nre_conv *c, nre_shape *to)
+{
+    plain_window w = {.kernel = {1, c->kernel},
+                      .stride = {1, c->stride ? c->stride : 1},
+                      .padding = {0, c->padding},
+                      .dilation = {1, c->dilation ? c->dilation : 1}};
+    places(s, w.in);
+    if (s.rank == 3) {
+        w.kernel[0] = w.kernel[1];
+        w.stride[0] = w.stride[1];
+        w.padding[0] = w.padding[1];
+        w.dilation[0] = w.dilation[1];
+    }
+    for (size_t d = 0; d < 2; d++)
+        w.out[d] = (w.in[d] + 2 * w.padding[d] - w.dilation[d] * (w.kernel[d] - 1) - 1) /
+                       w.stride[d] +
+                   1;
+    *to = s;
+    to->dim[s.rank - 1] = (uint32_t)w.out[1];
+    if (s.rank == 3)
+        to->dim[1] = (uint32_t)w.out[0];
+    return w;
+}
+
+/* Where tap K of the window at place P lies in a channel; -1: outside. */
+static long tap_of(const plain_window *w, size_t p, size_t k)
+{
+    size_t place[2] = {p / w->out[1], p % w->out[1]};
+    size_t tap[2] = {k / w->kernel[1], k % w->kernel[1]};
+    long at[2];
+    for (size_t d = 0; d < 2; d++) {
+        at[d] = (long)(place[d] * w->stride[d] + tap[d] * w->dilation[d]) -
+                (long)w->padding[d];
+        if (at[d] < 0 || at[d] >= (long)w->in[d])
+            return -1;
+    }
+    return at[0] * (long)w->in[1] + at[1];
+}
+
+/* Weights as the network has them in memory: [out][taps][in of a group]. */
+static nre_node plain_conv(nre_graph *api, nre_node a, const nre_conv *c)
+{
+    plain_graph *g = of(api);
+    const value *x = &g->node[a];
+    nre_shape s;
+    plain_window w = window_of(x->shape, c, &s);
+    size_t groups = c->groups ? c->groups : 1, in = x->shape.dim[0] / groups;
+    size_t out = c->channels / groups, inside = w.in[0] * w.in[1];
+    size_t n_places = w.out[0] * w.out[1], taps = w.kernel[0] * w.kernel[1];
+    s.dim[0] = c->channels;
+    value *y = make(g, s, false);
+    const double *v = g->b->weights + g->n_weights, *bias = v + c->channels * taps * in;
+    g->n_weights += c->channels * taps * in + (c->bias ? c->channels : 0);
+    for (size_t r = 0; r < g->pairs; r++)
+        for (size_t u = 0; u < c->channels; u++)
+            for (size_t p = 0; p < n_places; p++) {
+                double sum = c->bias ? bias[u] : 0;
+                for (size_t k = 0; k < taps; k++)
+                    for (size_t i = 0; i < in && tap_of(&w, p, k) >= 0; i++)
+                        sum += v[(u * taps + k) * in + i] *
+                               x->v[r * x->size + (u / out * in + i) * inside +
+                                    (size_t)tap_of(&w, p, k)];
+                y->v[r * y->size + u * n_places + p] = sum;
+            }
+    return last(g);
+}
+
+static nre_node plain_pool(nre_graph *api, nre_node a, const nre_conv *c, bool highest)
+{
+    plain_graph *g = of(api);
+    const value *x = &g->node[a];
+    nre_shape s;
+    plain_window w = window_of(x->shape, c, &s);
+    size_t inside = w.in[0] * w.in[1], n_places = w.out[0] * w.out[1];
+    size_t taps = w.kernel[0] * w.kernel[1];
+    value *y = make(g, s, false);
+    for (size_t r = 0; r < g->pairs * s.dim[0]; r++)
+        for (size_t p = 0; p < n_places; p++) {
+            double most = -INFINITY, sum = 0;
+            for (size_t k = 0; k < taps; k++) {
+                long at = tap_of(&w, p, k);
+                double v = at >= 0 ? x->v[r * inside + (size_t)at] : 0;
+                sum += v / (double)taps;
+                most = at >= 0 && v > most ? v : most;
+            }
+            y->v[r * n_places + p] = highest ? most : sum;
+        }
+    return last(g);
+}
+
+static nre_node plain_max_pool(nre_graph *api, nre_node a, uint32_t k, uint32_t s,
+                               uint32_t p)
+{
+    return plain_pool(api, a, &(nre_conv){.kernel = k, .stride = s, .padding = p}, true);
+}
+
+static nre_node plain_average_pool(nre_graph *api, nre_node a, uint32_t k, uint32_t s,
+                                   uint32_t p)
+{
+    return plain_pool(api, a, &(nre_conv){.kernel = k, .stride = s, .padding = p}, false);
+}
+
+static nre_node plain_mean_pool(nre_graph *api, nre_node a)
+{
+    plain_graph *g = of(api);
+    const value *x = &g->node[a];
+    size_t channels = x->shape.dim[0], inner = x->size / channels;
+    value *y = make(g, (nre_shape){1, {(uint32_t)channels}}, false);
+    for (size_t i = 0; i < g->pairs * x->size; i++)
+        y->v[i / inner] += x->v[i] / (double)inner;
+    return last(g);
+}
+
 /* Normalise entries CHANNEL of ROWS x CHANNELS x INNER over rows and inner. */
 static void norm_channel(plain_graph *g, const value *x, value *y, size_t channels,
                          size_t inner, size_t c, const double *w)
@@ -326,6 +451,10 @@ void plain_logits(const plain_batch *b, double *logit, double *moments)
                          .transpose = plain_transpose,
                          .set_mean = plain_set_mean,
                          .linear = plain_linear,
+                         .conv = plain_conv,
+                         .max_pool = plain_max_pool,
+                         .average_pool = plain_average_pool,
+                         .mean_pool = plain_mean_pool,
                          .batch_norm = plain_batch_norm,
                          .layer_norm = plain_layer_norm,
                          .activate = plain_activate,
@@ -558,6 +687,88 @@ static nre_node build_set(const void *self, nre_graph *g)
     return g->linear(g, dense(g, u, 6, NRE_ELU), 1, 1);
 }
 
+static nre_node conv_of(nre_graph *g, nre_node a, nre_conv c)
+{
+    return g->conv(g, a, &c);
+}
+
+/* Convolutions of all kinds over a line, their values met in both orders. */
+static nre_node build_conv(const void *self, nre_graph *g)
+{
+    (void)self;
+    nre_node a = g->field(g, "line");
+    nre_node z = conv_of(g, a, (nre_conv){.channels = 4, .kernel = 3, .padding = 1});
+    z = g->activate(g, z, NRE_SELU);
+    nre_node strided = conv_of(
+        g, z,
+        (nre_conv){.channels = 6, .kernel = 4, .stride = 2, .padding = 2, .bias = 1});
+    strided = g->activate(g, strided, NRE_TANH);
+    nre_node far = conv_of(g, z,
+                           (nre_conv){.channels = 4,
+                                      .kernel = 3,
+                                      .padding = 4,
+                                      .dilation = 4,
+                                      .groups = 2,
+                                      .bias = 1});
+    nre_node point = conv_of(g, far, (nre_conv){.channels = 3, .kernel = 1, .bias = 1});
+    nre_node skip = conv_of(g, z, (nre_conv){.channels = 3, .kernel = 1, .stride = 2});
+    nre_shape flat = {1, {3 * 9}};
+    nre_node met = g->multiply(g, g->reshape(g, point, flat), g->reshape(g, point, flat));
+    met = g->concat(g, met, g->mean_pool(g, g->activate(g, skip, NRE_GELU)));
+    met = g->concat(g, met, g->reshape(g, strided, (nre_shape){1, {6 * 5}}));
+    return g->linear(g, dense(g, g->concat(g, met, g->theta), 5, NRE_ELU), 1, 1);
+}
+
+/* Two dimensions, pools, and a sum of values in different orders. */
+static nre_node build_image(const void *self, nre_graph *g)
+{
+    (void)self;
+    nre_node a = g->field(g, "image");
+    nre_node z =
+        conv_of(g, a, (nre_conv){.channels = 3, .kernel = 3, .padding = 1, .bias = 1});
+    z = g->add(g, a, g->activate(g, z, NRE_TANH));
+    nre_node high = g->max_pool(g, z, 3, 2, 1);
+    nre_node mean = g->average_pool(g, z, 2, 2, 1);
+    nre_node far =
+        conv_of(g, z, (nre_conv){.channels = 6, .kernel = 2, .dilation = 2, .groups = 3});
+    nre_node u =
+        g->concat(g, g->mean_pool(g, high), g->mean_pool(g, g->multiply(g, mean, mean)));
+    u = g->concat(g, u, g->mean_pool(g, g->activate(g, far, NRE_GELU)));
+    u = g->concat(g, u,
+                  g->reshape(g, g->slice(g, high, 1, 3), (nre_shape){1, {2 * 3 * 2}}));
+    return g->linear(g, g->concat(g, u, g->theta), 1, 1);
+}
+
+/* A residual block with batch norm, over x and then over what theta changes. */
+static nre_node norm_block(nre_graph *g, nre_node a, uint32_t stride)
+{
+    uint32_t channels = 4 * stride;
+    nre_node z = conv_of(
+        g, a,
+        (nre_conv){.channels = channels, .kernel = 3, .padding = 1, .stride = stride});
+    z = g->activate(g, g->batch_norm(g, z), NRE_ELU);
+    z = conv_of(g, z, (nre_conv){.channels = channels, .kernel = 3, .padding = 1});
+    z = g->batch_norm(g, z);
+    if (stride > 1) {
+        a = conv_of(g, a,
+                    (nre_conv){.channels = channels, .kernel = 1, .stride = stride});
+        a = g->batch_norm(g, a);
+    }
+    return g->activate(g, g->add(g, z, a), NRE_ELU);
+}
+
+static nre_node build_norm_blocks(const void *self, nre_graph *g)
+{
+    (void)self;
+    nre_node a = conv_of(g, g->field(g, "line"),
+                         (nre_conv){.channels = 4, .kernel = 3, .padding = 1});
+    a = g->max_pool(g, g->activate(g, g->batch_norm(g, a), NRE_SELU), 3, 2, 1);
+    a = norm_block(g, norm_block(g, a, 1), 2);
+    nre_node u = g->concat(g, g->mean_pool(g, a), g->theta);
+    u = g->reshape(g, dense(g, u, 12, NRE_TANH), (nre_shape){2, {4, 3}});
+    return g->linear(g, g->mean_pool(g, norm_block(g, u, 1)), 1, 1);
+}
+
 #define VECTOR                                                                           \
     {                                                                                    \
         {                                                                                \
@@ -579,6 +790,14 @@ static nre_node build_set(const void *self, nre_graph *g)
         }                                                                                \
     }
 
+#define PLACES                                                                           \
+    {                                                                                    \
+        {"line", {2, {2, 9}}, 0},                                                        \
+        {                                                                                \
+            "image", {3, {3, 5, 4}}, 0                                                   \
+        }                                                                                \
+    }
+
 const example EXAMPLES[] = {
     {"relu", build_relu, 2, 1, VECTOR},
     {"leaky_relu", build_leaky, 2, 1, VECTOR},
@@ -593,5 +812,8 @@ const example EXAMPLES[] = {
     {"residual", build_residual, 2, 1, VECTOR},
     {"matrix", build_matrix, 2, 2, TWO},
     {"set", build_set, 2, 2, ROWS},
+    {"conv", build_conv, 2, 2, PLACES},
+    {"image", build_image, 2, 2, PLACES},
+    {"norm_blocks", build_norm_blocks, 2, 2, PLACES},
 };
 const size_t N_EXAMPLES = sizeof EXAMPLES / sizeof *EXAMPLES;

@@ -99,25 +99,47 @@ static nre_node bad_push(const void *self, nre_graph *g)
     return g->linear(g, g->theta, 1, 1);
 }
 
-static nre_node absent_conv(const void *self, nre_graph *g)
+static nre_node conv_of(nre_graph *g, nre_node a, nre_conv c)
 {
-    (void)self;
-    const nre_conv c = {
-        .channels = 4, .kernel = 3, .stride = 1, .dilation = 1, .groups = 1};
-    nre_node a = g->conv(g, g->field(g, "b"), &c);
-    return g->linear(g, g->mean_pool(g, g->activate(g, a, NRE_RELU)), 1, 1);
+    return g->conv(g, a, &c);
 }
 
-static nre_node absent_pool(const void *self, nre_graph *g)
+static nre_node flat_conv(const void *self, nre_graph *g)
 {
     (void)self;
-    return g->max_pool(g, g->field(g, "b"), 3, 2, 1);
+    return conv_of(g, g->theta, (nre_conv){.channels = 4, .kernel = 3});
 }
 
-static nre_node absent_mean(const void *self, nre_graph *g)
+static nre_node long_conv(const void *self, nre_graph *g)
 {
     (void)self;
-    return g->mean_pool(g, g->field(g, "b"));
+    return conv_of(g, g->field(g, "b"),
+                   (nre_conv){.channels = 4, .kernel = 3, .dilation = 9, .padding = 1});
+}
+
+static nre_node odd_groups(const void *self, nre_graph *g)
+{
+    (void)self;
+    return conv_of(g, g->field(g, "b"),
+                   (nre_conv){.channels = 5, .kernel = 1, .groups = 2});
+}
+
+static nre_node no_kernel(const void *self, nre_graph *g)
+{
+    (void)self;
+    return conv_of(g, g->field(g, "b"), (nre_conv){.channels = 5});
+}
+
+static nre_node wide_padding(const void *self, nre_graph *g)
+{
+    (void)self;
+    return g->max_pool(g, g->field(g, "b"), 3, 2, 2);
+}
+
+static nre_node flat_mean(const void *self, nre_graph *g)
+{
+    (void)self;
+    return g->mean_pool(g, g->theta);
 }
 
 static nre_node wide_result(const void *self, nre_graph *g)
@@ -169,9 +191,12 @@ Test(graph, failed_calls_say_what_and_which_shapes)
         {bad_node, "linear: there is no node 1234"},
         {bad_pop, "pop without push"},
         {bad_push, "push: "},
-        {absent_conv, "conv is not among this version's ops"},
-        {absent_pool, "max_pool is not among this version's ops"},
-        {absent_mean, "mean_pool is not among this version's ops"},
+        {flat_conv, "is neither [channels][length] nor [channels][height][width]"},
+        {long_conv, "conv: a kernel of 3, 9 apart, does not fit [2][4] padded by 1"},
+        {odd_groups, "conv: 5 channels from 2 in 2 groups"},
+        {no_kernel, "conv: a kernel of 0 is not in 1 .. 255"},
+        {wide_padding, "max_pool: a padding of 2 is more than half of 3"},
+        {flat_mean, "mean_pool: "},
         {wide_result, "the result has shape [3], but the logit is one value"},
         {x_result, "the logit does not depend on theta"},
         {no_result, "build() returned no node"},

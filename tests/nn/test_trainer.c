@@ -161,6 +161,7 @@ Test(trainer, running_statistics_are_those_of_the_batch)
     check_statistics("batch_norm");
     check_statistics("matrix");
     check_statistics("set");
+    check_statistics("norm_blocks");
 }
 
 Test(trainer, batch_norm_refuses_a_single_row)
@@ -220,10 +221,11 @@ static hash bits_of_steps(const example *e, size_t n, unsigned threads)
 Test(trainer, bits_do_not_depend_on_threads)
 {
     const example *examples[] = {example_named("selu"), example_named("batch_norm"),
-                                 example_named("set"), &DROPOUT};
+                                 example_named("set"), example_named("norm_blocks"),
+                                 &DROPOUT};
     /* One slice, two, an odd number, sixteen with a short last one. */
     const size_t sizes[] = {100, 129, 700, 2050};
-    for (size_t e = 0; e < 4; e++)
+    for (size_t e = 0; e < 5; e++)
         for (size_t s = 0; s < 4; s++) {
             hash alone = bits_of_steps(examples[e], sizes[s], 0);
             for (unsigned threads = 1; threads <= 3; threads++)
