@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const loss *const LOSSES[] = {
-    &loss_nre_a,
+    &loss_nre_a, &loss_nre_b, &loss_nre_c, &loss_bnre, &loss_bcnre,
 };
 
 const loss *const *loss_list(size_t *n)

@@ -1,20 +1,9 @@
 /* loss_nre_a.c - binary cross-entropy of joint against marginal pairs (NRE-A). */
 #include "train/train.h"
 
-#include <math.h>
-
-/* log(1 + e^t) and its derivative 1 / (1 + e^-t), from e^-|t| so that neither overflows
- * and the tails keep their digits. */
-static double softplus(double t, double *derivative)
-{
-    double e = exp(-fabs(t));
-    *derivative = t >= 0 ? 1 / (1 + e) : e / (1 + e);
-    return fmax(t, 0) + log1p(e);
-}
-
 /* Hermans, Begy & Louppe 2020, algorithm 1, on logits; k marginal pairs are averaged, so
  * that joint and marginal pairs weigh the same and the optimum stays log r for any k. */
-static double nre_a_row(const loss_options *o, const float *logit, float *gradient)
+double nre_a_row(const loss_options *o, const float *logit, float *gradient)
 {
     double derivative, others = 0, share = 1.0 / (double)o->marginals;
     double joint = softplus(-(double)logit[0], &derivative);

@@ -33,6 +33,17 @@ const loss *const *loss_list(size_t *n);
 /* Binary cross-entropy of joint against marginal pairs (Hermans, Begy & Louppe 2020, algorithm 1):
  * softplus(-logit_joint) + mean over marginals of softplus(logit); 2 log 2 at r = 1. */
 extern const loss loss_nre_a;
+/* Softmax over the joint and k marginal pairs (Durkan, Murray & Papamakarios 2020):
+ * log(sum of e^logit) - logit_joint; log(1 + k) at r = 1. */
+extern const loss loss_nre_b;
+/* Which of K = k thetas made x, or none, at odds gamma (Miller, Weniger & Forre 2022):
+ * log(1 + S) / (1 + gamma) - gamma / (1 + gamma) log(s_joint / (1 + S')), s = gamma r / K, S its sum
+ * over the k marginal pairs, S' over the joint one and the first k - 1; half of nre_a at
+ * k = gamma = 1. */
+extern const loss loss_nre_c;
+/* nre_a, nre_c + lambda (mean over rows of [sigmoid(joint) + mean over marginals of sigmoid] - 1)^2
+ * (Delaunoy et al. 2022, 2023).  The first is a sum of two cross-entropies, the second a mean. */
+extern const loss loss_bnre, loss_bcnre;
 
 /* schedule.c */
 
@@ -73,7 +84,7 @@ void schedule_epoch(const schedule *s, schedule_state *state, double validation_
 
 /* Marginal theta of row i is theta of row (i + shift) mod n of the same batch, with k distinct
  * nonzero shifts: never the row itself.  Training draws them anew each epoch and batch;
- * validation uses 8 fixed ones over its whole set. */
+ * validation uses fixed ones over its whole set: 8, or k when that is more. */
 enum { VALIDATION_SHIFTS = 8, MOST_MARGINALS = 64 };
 /* k distinct shifts in 1 .. n - 1; k < n. */
 void pair_shifts(rng *r, size_t n, size_t k, uint64_t *shift);
@@ -125,6 +136,9 @@ typedef int log_ratio_function(void *context, size_t n, const double *theta,
                                const float *x, double *log_ratio);
 int validation_loss_of(const train_job *job, log_ratio_function *f, void *context,
                        double *loss);
+/* Marginal pairs of a row of the validation set.  The loss takes them in groups of k, as in
+ * training, each pair in as many groups as any other: losses whose value depends on k compare. */
+size_t validation_shifts(const train_job *job);
 
 /* trained.c: the weights file */
 
@@ -165,13 +179,25 @@ void batch_job(pair_batch *b, trainer_job *out);
 uint64_t batch_clamped(const pair_batch *b); /* values clamped since batch_forget */
 void batch_forget(pair_batch *b);
 
+/* loss_terms.c: shared by losses */
+
+/* log(1 + e^t), and its derivative sigmoid(t). */
+double softplus(double t, double *derivative);
+/* -log of the softmax of logit [n] at the first of them, n >= 2, and its gradient [n]. */
+double cross_entropy(size_t n, const double *logit, double *gradient);
+/* Rows, statistic and penalty of more than one loss, as in `loss`. */
+double nre_a_row(const loss_options *o, const float *logit, float *gradient);
+double nre_c_row(const loss_options *o, const float *logit, float *gradient);
+double balance_statistic(const loss_options *o, const float *logit, float *gradient);
+double balance_penalty(const loss_options *o, double mean, double *slope);
+
 /* validation.c */
 
 typedef struct validator {
     pair_batch batch;
     trainer *trainer;
-    size_t k; /* shifts: 8, fewer when the set is tiny */
-    uint64_t shift[VALIDATION_SHIFTS];
+    size_t k; /* shifts */
+    uint64_t shift[MOST_MARGINALS];
     uint64_t *index; /* [VALIDATION_CHUNK] */
 } validator;
 enum { VALIDATION_CHUNK = 1024 }; /* rows at a time; part of the result's last bits */
