@@ -32,6 +32,12 @@ static const nre_option OPTIONS[] = {
      .hi = 1,
      .flags = NRE_OPEN_HI,
      .help = "Probability that a hidden unit is dropped in training."},
+    {.name = "residual",
+     .type = NRE_BOOL,
+     .fallback = "false",
+     .help =
+         "After the first layer, add to every second one what went into the one before "
+         "it; layers are an odd number of one width."},
 };
 
 /* The choices of OPTIONS in their order. */
@@ -42,9 +48,22 @@ typedef struct mlp {
     const int64_t *layers;
     size_t n_layers;
     nre_activation activation;
-    int batch_norm, batch_norm_layers, layer_norm;
+    int batch_norm, batch_norm_layers, layer_norm, residual;
     double dropout;
 } mlp;
+
+static int check(const nre_host *host, const mlp *m)
+{
+    int fits = m->n_layers % 2 == 1;
+    for (size_t i = 1; fits && i < m->n_layers; i++)
+        fits = m->layers[i] == m->layers[0];
+    return fits || !m->residual
+               ? NRE_OK
+               : host->fail(
+                     host, NRE_EINVAL,
+                     "residual needs an odd number of layers of one width, one and "
+                     "then two for each sum, such as [128, 128, 128]");
+}
 
 static int create(const nre_host *host, const nre_values *v, void **self)
 {
@@ -57,11 +76,13 @@ static int create(const nre_host *host, const nre_values *v, void **self)
     m->batch_norm_layers = host->get_bool(v, "batch_norm_layers");
     m->layer_norm = host->get_bool(v, "layer_norm");
     m->dropout = host->get_real(v, "dropout");
+    m->residual = host->get_bool(v, "residual");
     *self = m;
-    return NRE_OK;
+    return check(host, m);
 }
 
-static nre_node layer(const mlp *m, nre_graph *g, nre_node a, unsigned i)
+/* SKIP is added before the activation, where it is a node. */
+static nre_node layer(const mlp *m, nre_graph *g, nre_node a, unsigned i, nre_node skip)
 {
     g->push(g, "layers.%u", i);
     a = g->linear(g, a, (uint32_t)m->layers[i], 1);
@@ -76,6 +97,8 @@ static nre_node layer(const mlp *m, nre_graph *g, nre_node a, unsigned i)
         a = g->layer_norm(g, a);
         g->pop(g);
     }
+    if (skip >= 0)
+        a = g->add(g, a, skip);
     a = g->activate(g, a, m->activation);
     return m->dropout > 0 ? g->dropout(g, a, m->dropout) : a;
 }
@@ -89,8 +112,13 @@ static nre_node build(const void *self, nre_graph *g)
         a = g->batch_norm(g, a);
         g->pop(g);
     }
-    for (unsigned i = 0; i < m->n_layers; i++)
-        a = layer(m, g, a, i);
+    nre_node skip = -1;
+    for (unsigned i = 0; i < m->n_layers; i++) {
+        const int ends = m->residual && i > 0 && i % 2 == 0;
+        const int begins = m->residual && i % 2 == 1;
+        skip = begins ? a : skip;
+        a = layer(m, g, a, i, ends ? skip : -1);
+    }
     g->push(g, "output");
     a = g->linear(g, a, 1, 1);
     g->pop(g);
