@@ -431,6 +431,7 @@ static void check_across(const experiment *e, mistakes *m, arena *a)
     check_at_most(e, m, "diagnose.area.observables", "datasets.test.n");
     check_at_most(e, m, "diagnose.predictive.observables", "datasets.test.n");
     check_at_most(e, m, "train.batch_size", "datasets.train.n");
+    check_at_most(e, m, "train.accumulate", "train.batch_size");
     const node *at = NULL;
     static const char *const PATHS[] = {"train.loss.marginals", "train.batch_size"};
     if (blame(e, 2, PATHS, &at) && e->train.loss.marginals >= e->train.batch_size)

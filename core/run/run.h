@@ -248,6 +248,8 @@ int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
 int observation_inputs(run *r, arena *a, const char **text);
 /* Inputs of a stage that uses the estimator of a target. */
 int estimator_inputs(run *r, arena *a, size_t target, const char **out);
+/* What keys say together and only the built networks can tell: exit 3. */
+int training_check(const session *s);
 typedef struct estimator { /* a trained (or exact, or prior) ratio, ready to use */
     size_t n_members;
     model **models;

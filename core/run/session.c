@@ -228,7 +228,9 @@ static int session_load(session *s, const session_request *r)
         rc = check_limits(s);
     if (!rc && s->experiment->estimator == ESTIMATOR_EXACT)
         rc = check_exact(s);
-    return rc ? rc : build_networks(s);
+    if (!rc)
+        rc = build_networks(s);
+    return rc ? rc : training_check(s);
 }
 
 static int load_simulator(session *s, const char *name)

@@ -61,11 +61,27 @@ static int settings_of(const experiment *e, size_t member, train_settings *out)
         .patience = e->train.patience,
         .checkpoint_every = e->train.checkpoint_every,
         .clip = e->train.clip,
+        .accumulate = e->train.accumulate,
+        .average = e->train.average,
         .seed = e->seed,
         .replicate = e->train.replicate,
         .member = member,
     };
     return NRE_OK;
+}
+
+int training_check(const session *s)
+{
+    const experiment *e = s->experiment;
+    const loss *l = loss_find(e->train.loss.name);
+    const net *g = s->n_targets ? s->nets[0] : NULL; /* they differ in width alone */
+    const char *whole = g && l ? whole_batch_needed(g, l) : NULL;
+    if (e->train.accumulate <= 1 || !whole)
+        return NRE_OK;
+    const char *key = net_has_batch_norm(g) ? "architecture" : "train.loss";
+    return fail(NRE_ECONFIG,
+                "%s: error: train.accumulate = %llu does not go together with %s: %s",
+                e->path, (unsigned long long)e->train.accumulate, key, whole);
 }
 
 static int train_member(run *r, const unit *u, size_t member, const loader *train,
@@ -199,7 +215,12 @@ static int open_networks(const run *r, size_t which, estimator *e)
         if (rc)
             return refuse_weights(r, which, rc);
     }
-    return ratio_of_networks(&s->targets[which], n, e->models, e->scalings, &e->ratio);
+    int rc =
+        ratio_of_networks(&s->targets[which], n, e->models, e->scalings, &e->ratio);
+    const loss *l = loss_find(s->experiment->train.loss.name);
+    if (!rc && l && l->up_to_x)
+        ratio_set_up_to_x(e->ratio);
+    return rc;
 }
 
 /* P(valid | theta) of the training set: part of the prior that the network has seen. */

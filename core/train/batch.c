@@ -47,6 +47,7 @@ int batch_gather(pair_batch *b, size_t n, const uint64_t *index)
     int status = b->rows->rows(b->rows, 0, b->epoch, n, index, b->full, NULL);
     if (status)
         return status;
+    b->n_gathered = n;
     target_columns(t, n, b->full, b->columns);
     target_standardise(t, n, b->columns, b->gathered, NULL);
     for (size_t i = 0; i < n * t->n; i++)
@@ -60,7 +61,7 @@ void batch_place(pair_batch *b, size_t which, size_t n, uint64_t shift)
 {
     size_t d = b->job->target->n;
     for (size_t i = 0; i < n; i++)
-        memcpy(b->theta + (i * b->per_x + which) * d, b->gathered + (i + shift) % n * d,
+        memcpy(b->theta + (i * b->per_x + which) * d, b->gathered + (i + shift) % b->n_gathered * d,
                d * sizeof *b->theta);
 }
 

@@ -32,11 +32,13 @@ static int put_arrays(store *f, const train_state *s)
         {"buffers", k, b, s->buffers},
         {"best/weights", n, w, s->best_weights},
         {"best/buffers", k, b, s->best_buffers},
+        {"average", n, w, s->average},
     };
     int status = NRE_OK;
     for (size_t i = 0; !status && i < sizeof part / sizeof part[0]; i++)
-        status =
-            weights_put(f, part[i].prefix, part[i].n, part[i].tensors, part[i].values);
+        if (part[i].values)
+            status = weights_put(f, part[i].prefix, part[i].n, part[i].tensors,
+                                 part[i].values);
     uint64_t dim[] = {s->epoch, RECORD};
     return status ? status : store_put(f, "history", STORE_F64, 2, dim, s->history);
 }
@@ -126,6 +128,8 @@ static int get_arrays(store *f, train_state *s)
         status = weights_get(f, "best/weights", n, w, s->best_weights);
     if (!status)
         status = weights_get(f, "best/buffers", k, b, s->best_buffers);
+    if (!status && s->average)
+        status = weights_get(f, "average", n, w, s->average);
     if (status)
         return status;
     return store_get(f, "history", STORE_F64, s->epoch * RECORD, s->history);
@@ -210,8 +214,9 @@ static int start_afresh(train_state *s)
 {
     const net *g = s->net;
     uint64_t epochs = s->room;
+    bool averaged = s->average;
     state_free(s);
-    return state_new(g, epochs, s);
+    return state_new(g, epochs, averaged, s);
 }
 
 static int read_path(const train_job *job, const char *path, arena *a, train_state *s,

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+/* What the statistics of averaged weights are made of: so many rows at least, in so many batches
+ * at least, and no more than an epoch. */
+enum { STATISTICS_ROWS = 16384, STATISTICS_BATCHES = 4 };
+
 typedef struct loop {
     const train_job *job;
     const train_settings *settings;
@@ -15,16 +19,19 @@ typedef struct loop {
     pair_batch batch;
     validator validated;
     trainer *trainer;
-    float *gradient;  /* [n_weights] */
-    uint64_t *order;  /* [rows of the training set] */
-    uint64_t *shift;  /* [marginals] */
-    size_t rows;      /* of a batch */
-    uint64_t batches; /* of an epoch */
+    float *gradient;       /* [n_weights] */
+    float *of_part;        /* [n_weights], where a batch has parts */
+    uint64_t *order;       /* [rows of the training set] */
+    uint64_t *shift;       /* [marginals] */
+    const uint64_t *taken; /* the batch under way, in ORDER */
+    size_t rows, part;     /* of a batch; of its parts, the last has the rest */
+    uint64_t batches;      /* of an epoch */
     rng_key key;
     uint64_t dropout;   /* seed of the masks */
     char *what;         /* "train all 0" */
     double lr, seconds; /* of the last step; spent on steps, in this call */
     uint64_t pairs;     /* computed in them */
+    uint64_t clamped;   /* in the last epoch */
 } loop;
 
 static double now(void)
@@ -35,6 +42,14 @@ static double now(void)
 }
 
 /* setting up */
+
+const char *whole_batch_needed(const net *g, const loss *l)
+{
+    if (net_has_batch_norm(g))
+        return "batch norm needs all rows of a batch at once";
+    return l->penalty ? "the penalty of the loss needs all rows of a batch at once"
+                      : NULL;
+}
 
 static int check_job(const train_job *job)
 {
@@ -56,6 +71,10 @@ static int check_job(const train_job *job)
                     marginals, rows, most);
     if (s->epochs < 1)
         return fail(NRE_EINVAL, "train.epochs is 0: nothing would be trained");
+    const char *whole = whole_batch_needed(job->net, s->loss);
+    if (s->accumulate > 1 && whole)
+        return fail(NRE_EINVAL, "train.accumulate = %" PRIu64 ": %s", s->accumulate,
+                    whole);
     return NRE_OK;
 }
 
@@ -63,12 +82,13 @@ static int loop_memory(loop *l)
 {
     size_t n = net_n_weights(l->job->net);
     l->gradient = memory_new(n, sizeof *l->gradient);
+    l->of_part = memory_new(l->part < l->rows ? n : 1, sizeof *l->of_part);
     l->order = memory_new(l->job->train->n, sizeof *l->order);
     l->shift = memory_new(l->settings->loss_options.marginals, sizeof *l->shift);
     if (asprintf(&l->what, "train %s %" PRIu64, l->job->target->name,
                  l->settings->member) < 0)
         l->what = NULL;
-    if (!l->gradient || !l->order || !l->shift || !l->what)
+    if (!l->gradient || !l->of_part || !l->order || !l->shift || !l->what)
         return fail(NRE_ENOMEM, "no memory to train %zu weights on %" PRIu64 " rows", n,
                     l->job->train->n);
     return NRE_OK;
@@ -79,6 +99,7 @@ static void loop_numbers(loop *l)
     const train_settings *s = l->settings;
     uint64_t n = l->job->train->n;
     l->rows = (size_t)(n < s->batch_size ? n : s->batch_size);
+    l->part = (l->rows - 1) / (s->accumulate > 1 ? s->accumulate : 1) + 1;
     l->batches = n / l->rows;
     l->schedule = s->schedule;
     l->schedule.steps = s->epochs * l->batches;
@@ -102,13 +123,14 @@ static int loop_new(const train_job *job, loop *l)
     if (!status)
         status = loop_memory(l);
     if (!status)
-        status = state_new(job->net, l->settings->epochs, &l->state);
+        status =
+            state_new(job->net, l->settings->epochs, l->settings->average > 0, &l->state);
     if (!status)
         status = batch_new(job, job->train, l->rows, per_x, &l->batch);
     if (!status)
         status = validator_new(job, &l->validated);
     return status ? status
-                  : trainer_new(job->net, l->rows, per_x, job->settings->loss->statistic,
+                  : trainer_new(job->net, l->part, per_x, job->settings->loss->statistic,
                                 job->pool, &l->trainer);
 }
 
@@ -119,6 +141,7 @@ static void loop_free(loop *l)
     batch_free(&l->batch);
     state_free(&l->state);
     free(l->gradient);
+    free(l->of_part);
     free(l->order);
     free(l->shift);
     free(l->what);
@@ -149,27 +172,55 @@ static int diverged(const loop *l, const char *what)
     return fail(
         NRE_ENUMERIC,
         "%s: %s is not finite in epoch %" PRIu64 ", step %" PRIu64
-        "; try a lower train.optimizer.lr, train.clip: 1, or standardised data (the last "
-        "checkpoint is kept)",
+        "; try a lower train.optimizer.lr, train.clip: 1, or standardised data (of all "
+        "finished epochs checkpoint.h5 keeps the state and the best weights)",
         l->what, what, l->state.epoch + 1, l->state.step + 1);
 }
 
 /* Batch B of epoch E: the next rows of the order, and shifts of its own. */
 static int take_batch(loop *l, uint64_t e, uint64_t b)
 {
-    size_t k = l->settings->loss_options.marginals;
-    const uint64_t *index = l->order + b * l->rows;
     rng r;
     rng_start(&r, l->key, b, e);
-    pair_shifts(&r, l->rows, k, l->shift);
-    l->batch.index = index;
-    l->batch.n = l->rows;
+    pair_shifts(&r, l->rows, l->settings->loss_options.marginals, l->shift);
     l->batch.epoch = e;
-    int status = batch_gather(&l->batch, l->rows, index);
-    batch_place(&l->batch, 0, l->rows, 0);
+    l->taken = l->order + b * l->rows;
+    return batch_gather(&l->batch, l->rows, l->taken);
+}
+
+/* Its part from row FIRST on: as a trainer sees it. */
+static void take_part(loop *l, size_t first, trainer_job *out)
+{
+    size_t k = l->settings->loss_options.marginals, left = l->rows - first;
+    size_t n = left < l->part ? left : l->part;
+    l->batch.index = l->taken + first;
+    l->batch.n = n;
+    batch_place(&l->batch, 0, n, first);
     for (size_t j = 0; j < k; j++)
-        batch_place(&l->batch, 1 + j, l->rows, l->shift[j]);
-    return status;
+        batch_place(&l->batch, 1 + j, n, first + l->shift[j]);
+    batch_job(&l->batch, out);
+    out->seed = l->dropout + first;
+    out->step = l->state.step;
+}
+
+/* The loss of the batch and its gradient, both summed over rows, part after part. */
+static int sum_parts(loop *l, const float *weights, float *buffers, double *sum)
+{
+    size_t n = l->state.n_weights;
+    *sum = 0;
+    for (size_t first = 0; first < l->rows; first += l->part) {
+        float *gradient = first ? l->of_part : l->gradient;
+        trainer_job job;
+        double value = 0;
+        take_part(l, first, &job);
+        int status = trainer_step(l->trainer, &job, weights, buffers, gradient, &value);
+        if (status)
+            return status;
+        *sum += value;
+        for (size_t i = 0; first && i < n; i++)
+            l->gradient[i] += gradient[i];
+    }
+    return NRE_OK;
 }
 
 /* From the sum over rows to their mean, its norm clipped. */
@@ -190,13 +241,8 @@ static int train_step(loop *l, double *sum)
 {
     train_state *s = &l->state;
     adamw optimiser = l->settings->optimiser;
-    trainer_job job;
     double value, scale;
-    batch_job(&l->batch, &job);
-    job.seed = l->dropout;
-    job.step = s->step;
-    int status =
-        trainer_step(l->trainer, &job, s->weights, s->buffers, l->gradient, &value);
+    int status = sum_parts(l, s->weights, s->buffers, &value);
     if (status)
         return status;
     if (!isfinite(value))
@@ -207,6 +253,8 @@ static int train_step(loop *l, double *sum)
     optimiser.lr = l->lr = schedule_lr(&l->schedule, &s->plateau, s->step);
     adamw_step(&optimiser, ++s->step, scale, l->job->pool, s->n_weights, l->gradient,
                s->weights, s->m, s->v);
+    if (s->average)
+        state_average(s, l->settings->average);
     *sum += value;
     return NRE_OK;
 }
@@ -252,7 +300,45 @@ static int train_epoch(loop *l, double *mean)
     }
     l->seconds += now() - start;
     l->pairs += l->batches * l->rows * l->batch.per_x;
+    l->clamped = batch_clamped(&l->batch);
     *mean = sum / (double)(l->batches * l->rows);
+    return status;
+}
+
+/* Running statistics of batch norm belong to the weights that made them, so the average needs
+ * its own: the mean, over the first batches of the epoch once more, of each batch's moments.  A
+ * step that finds zeros leaves a tenth of them (nn.h). */
+static int average_statistics(loop *l)
+{
+    train_state *s = &l->state;
+    uint64_t n = (STATISTICS_ROWS - 1) / l->rows + 1;
+    n = n < STATISTICS_BATCHES ? STATISTICS_BATCHES : n;
+    n = n < l->batches ? n : l->batches;
+    double *mean = memory_new(s->n_buffers, sizeof *mean), value;
+    int status = mean ? NRE_OK : fail(NRE_ENOMEM, "no memory for running statistics");
+    for (uint64_t b = 0; !status && b < n; b++) {
+        memset(s->average_buffers, 0, s->n_buffers * sizeof *s->average_buffers);
+        status = take_batch(l, s->epoch + 1, b);
+        if (!status)
+            status = sum_parts(l, s->average, s->average_buffers, &value);
+        for (size_t i = 0; i < s->n_buffers; i++)
+            mean[i] += 10 * (double)s->average_buffers[i] / (double)n;
+    }
+    for (size_t i = 0; !status && i < s->n_buffers; i++)
+        s->average_buffers[i] = (float)mean[i];
+    free(mean);
+    return status;
+}
+
+static int judge(loop *l, double *validated)
+{
+    const train_state *s = &l->state;
+    int status = s->average && s->n_buffers ? average_statistics(l) : NRE_OK;
+    if (!status)
+        status = validator_loss(&l->validated, state_judged(s), state_judged_buffers(s),
+                                validated);
+    if (!status && !isfinite(*validated))
+        status = diverged(l, "the validation loss");
     return status;
 }
 
@@ -261,12 +347,13 @@ static void close_epoch(loop *l, double train_loss, double validation_loss)
 {
     train_state *s = &l->state;
     s->history[s->epoch++] = (epoch_record){train_loss, validation_loss, l->lr};
-    s->clamped = batch_clamped(&l->batch);
+    s->clamped = l->clamped;
     if (validation_loss < s->best_loss) {
         s->best_loss = validation_loss;
         s->best_epoch = s->epoch;
-        memcpy(s->best_weights, s->weights, s->n_weights * sizeof *s->weights);
-        memcpy(s->best_buffers, s->buffers, s->n_buffers * sizeof *s->buffers);
+        memcpy(s->best_weights, state_judged(s), s->n_weights * sizeof *s->weights);
+        memcpy(s->best_buffers, state_judged_buffers(s),
+               s->n_buffers * sizeof *s->buffers);
     }
     schedule_epoch(&l->schedule, &s->plateau, validation_loss);
     state_keep(s);
@@ -296,10 +383,7 @@ static int run_epoch(loop *l)
     uint64_t pairs = l->pairs;
     int status = train_epoch(l, &trained);
     if (!status)
-        status =
-            validator_loss(&l->validated, l->state.weights, l->state.buffers, &validated);
-    if (!status && !isfinite(validated))
-        status = diverged(l, "the validation loss");
+        status = judge(l, &validated);
     if (status)
         return status;
     close_epoch(l, trained, validated);
@@ -326,6 +410,19 @@ static int save_stopped(loop *l)
                          l->state.epoch);
 }
 
+/* Numbers went astray: what the finished epochs have is kept, whatever checkpoint_every says. */
+static int save_astray(loop *l, int status)
+{
+    state_rewind(&l->state, l->batches);
+    char *said = strdup(error_message());
+    if (l->state.epoch && checkpoint_save(l->job, &l->state))
+        log_say(NRE_WARN, "%s", error_message());
+    if (said)
+        error_set(said);
+    free(said);
+    return status;
+}
+
 static int loop_run(loop *l)
 {
     int status = NRE_OK;
@@ -334,7 +431,7 @@ static int loop_run(loop *l)
     if (status == NRE_ECANCELLED)
         return save_stopped(l);
     if (status)
-        return status;
+        return status == NRE_ENUMERIC ? save_astray(l, status) : status;
     status = history_save(l->job, &l->state);
     return status ? status : trained_save(l->job, &l->state);
 }

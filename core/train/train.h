@@ -98,6 +98,11 @@ typedef struct train_settings {
     schedule schedule; /* steps and warmup are filled in by the loop; warmup in epochs */
     uint64_t batch_size, epochs, patience, checkpoint_every;
     double clip; /* 0: none */
+    /* Parts of a batch, computed one after another with the memory of one; their gradients are
+     * summed in order.  0 and 1: whole.  Refused with what needs the whole batch at once: batch
+     * norm, a penalty on the batch.  Dropout's masks are others. */
+    uint64_t accumulate;
+    double average; /* decay a step of the average of weights, in [0, 1); 0: none */
     uint64_t seed, replicate, member;
 } train_settings;
 
@@ -130,6 +135,8 @@ typedef struct train_result {
  * A wish to stop writes a checkpoint and returns NRE_ECANCELLED; a loss that is not finite is
  * NRE_ENUMERIC with advice, the last checkpoint kept.  Same bits however often interrupted. */
 int train_run(const train_job *job, train_result *out);
+/* Why a batch cannot be computed in parts, as a sentence; NULL: it can. */
+const char *whole_batch_needed(const net *g, const loss *l);
 /* Mean validation loss of LOG_RATIO(theta, x) given by a function, on the same fixed pairs: what
  * the exact ratio would get.  log_ratio: n pairs, theta [n][target n], x [n][n_x] raw. */
 typedef int log_ratio_function(void *context, size_t n, const double *theta,
@@ -158,6 +165,7 @@ typedef struct pair_batch {
     const uint64_t *index;  /* [n] rows of x; borrowed */
     uint64_t epoch;         /* of the observation noise */
     size_t n, per_x, most;  /* rows now, thetas for each, room for rows */
+    size_t n_gathered;
     loss_options options;   /* of the job, with the marginals of this batch */
     double *full, *columns; /* [most][n_theta], [most][target] */
     float *gathered;        /* [most][target] standardised */
@@ -172,7 +180,8 @@ int batch_new(const train_job *job, const loader *rows, size_t most, size_t per_
 void batch_free(pair_batch *b);
 /* Thetas of rows INDEX [n], standardised, into `gathered`. */
 int batch_gather(pair_batch *b, size_t n, const uint64_t *index);
-/* Theta number WHICH of row i of the batch: the gathered one of row (i + shift) mod n. */
+/* Theta number WHICH of rows i < N: gathered one number (i + shift) mod n_gathered.  A part of a
+ * batch from its row FIRST on has its thetas at shifts FIRST further. */
 void batch_place(pair_batch *b, size_t which, size_t n, uint64_t shift);
 /* Fill, loss and context of a trainer's job over this batch. */
 void batch_job(pair_batch *b, trainer_job *out);
@@ -216,19 +225,29 @@ typedef struct epoch_record {
 typedef struct train_state {
     const net *net;
     size_t n_weights, n_buffers;
-    /* One block, moved by every step: weights, m, v [n_weights], buffers [n_buffers]; KEPT is the
-     * block at the end of the last finished epoch. */
-    float *weights, *m, *v, *buffers, *kept;
+    /* One block, moved by every step: weights, m, v [n_weights], buffers [n_buffers], AVERAGE
+     * [n_weights] where it is wanted, else NULL; KEPT is the block at the end of the last finished
+     * epoch. */
+    float *weights, *m, *v, *buffers, *average, *kept;
+    /* Running statistics of batch norm under the average, [n_buffers]: made anew each epoch. */
+    float *average_buffers;
     float *best_weights, *best_buffers;
     epoch_record *history; /* [epochs of the settings], the first EPOCH are filled */
     uint64_t room, epoch, step, best_epoch, clamped;
     double best_loss;
     schedule_state plateau;
 } train_state;
-int state_new(const net *g, uint64_t epochs, train_state *out);
+int state_new(const net *g, uint64_t epochs, bool averaged, train_state *out);
 void state_free(train_state *s);
 void state_keep(train_state *s);                             /* the end of an epoch */
 void state_rewind(train_state *s, uint64_t steps_per_epoch); /* back to it */
+/* After step s->step: the average moves by (1 - decay) / (1 - decay^step) of the way to the
+ * weights, which is the exponential moving average with its bias corrected (as of the moments of
+ * Kingma & Ba 2015, section 3): the first step's weights at first. */
+void state_average(train_state *s, double decay);
+/* What is validated, kept as best and saved: the average where there is one. */
+const float *state_judged(const train_state *s);
+const float *state_judged_buffers(const train_state *s);
 
 /* checkpoint.c */
 

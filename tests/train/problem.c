@@ -21,8 +21,28 @@ static nre_node build(const void *self, nre_graph *g)
     return a;
 }
 
+static nre_node build_normed(const void *self, nre_graph *g)
+{
+    (void)self;
+    g->push(g, "trunk");
+    nre_node a = g->concat(g, g->theta, g->x);
+    for (int i = 0; i < 2; i++)
+        a = g->activate(g, g->batch_norm(g, g->linear(g, a, 32, 1)), NRE_SELU);
+    a = g->linear(g, a, 1, 1);
+    g->pop(g);
+    return a;
+}
+
 static const nre_architecture_ops TWO_LAYERS = {.struct_size = sizeof TWO_LAYERS,
                                                 .build = build};
+static const nre_architecture_ops TWO_NORMED = {.struct_size = sizeof TWO_NORMED,
+                                                .build = build_normed};
+static const nre_plugin NORMED = {NRE_PLUGIN_HEAD(NRE_ARCHITECTURE),
+                                  .name = "two_normed",
+                                  .version = "1",
+                                  .summary = "for tests",
+                                  .option_size = sizeof(nre_option),
+                                  .ops.architecture = &TWO_NORMED};
 static const nre_plugin ARCHITECTURE = {NRE_PLUGIN_HEAD(NRE_ARCHITECTURE),
                                         .name = "two_layers",
                                         .version = "1",
@@ -68,7 +88,8 @@ void problem_folder(char *out, size_t size)
     cr_assert_not_null(mkdtemp(out));
 }
 
-void problem_open(problem *p, uint64_t n_train, uint64_t n_validation, unsigned threads)
+static void open_with(problem *p, const nre_plugin *architecture, uint64_t n_train,
+                      uint64_t n_validation, unsigned threads)
 {
     net_field field = {.name = "x", .shape = {.rank = 1, .dim = {PROBLEM_D}}};
     net_inputs inputs = {.n_theta = PROBLEM_D, .n_fields = 1, .fields = &field};
@@ -78,8 +99,7 @@ void problem_open(problem *p, uint64_t n_train, uint64_t n_validation, unsigned 
     make_target(p);
     some_rows(p, 0, "train", n_train);
     some_rows(p, 1, "validation", n_validation);
-    cr_assert_eq(net_new(&ARCHITECTURE, NULL, &inputs, &p->net), 0, "%s",
-                 error_message());
+    cr_assert_eq(net_new(architecture, NULL, &inputs, &p->net), 0, "%s", error_message());
     cr_assert_eq(pool_new(threads, &p->pool), 0);
     problem_folder(p->folder, sizeof p->folder);
     p->settings = (train_settings){
@@ -102,6 +122,17 @@ void problem_open(problem *p, uint64_t n_train, uint64_t n_validation, unsigned 
                          .folder = p->folder,
                          .fingerprint = "the same",
                          .pool = p->pool};
+}
+
+void problem_open(problem *p, uint64_t n_train, uint64_t n_validation, unsigned threads)
+{
+    open_with(p, &ARCHITECTURE, n_train, n_validation, threads);
+}
+
+void problem_open_normed(problem *p, uint64_t n_train, uint64_t n_validation,
+                         unsigned threads)
+{
+    open_with(p, &NORMED, n_train, n_validation, threads);
 }
 
 void problem_close(problem *p)

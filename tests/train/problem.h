@@ -27,6 +27,9 @@ typedef struct problem {
 
 /* Aborts the test when anything fails. */
 void problem_open(problem *p, uint64_t n_train, uint64_t n_validation, unsigned threads);
+/* The same with batch norm behind each linear layer. */
+void problem_open_normed(problem *p, uint64_t n_train, uint64_t n_validation,
+                         unsigned threads);
 void problem_close(problem *p);
 /* The exact log ratio; a log_ratio_function. */
 int problem_log_ratio(void *context, size_t n, const double *theta, const float *x,

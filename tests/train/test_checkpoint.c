@@ -26,7 +26,7 @@ static bool was_logged(const char *words)
 
 static void some_state(const problem *p, train_state *s)
 {
-    cr_assert_eq(state_new(p->net, 5, s), 0);
+    cr_assert_eq(state_new(p->net, 5, false, s), 0);
     for (size_t i = 0; i < s->n_weights; i++) {
         s->weights[i] = sinf((float)i);
         s->m[i] = cosf((float)i);
@@ -51,7 +51,7 @@ Test(checkpoint, comes_back_to_the_bit)
     problem_open(&p, 10, 10, 1);
     some_state(&p, &s);
     cr_assert_eq(checkpoint_save(&p.job, &s), 0, "%s", error_message());
-    cr_assert_eq(state_new(p.net, 5, &t), 0);
+    cr_assert_eq(state_new(p.net, 5, false, &t), 0);
     cr_assert_eq(checkpoint_load(&p.job, &t, &found), 0, "%s", error_message());
     cr_assert(found);
     size_t n = s.n_weights * sizeof(float);
@@ -74,7 +74,7 @@ Test(checkpoint, none_is_no_failure)
     train_state s;
     bool found = true;
     problem_open(&p, 10, 10, 1);
-    cr_assert_eq(state_new(p.net, 5, &s), 0);
+    cr_assert_eq(state_new(p.net, 5, false, &s), 0);
     cr_assert_eq(checkpoint_load(&p.job, &s, &found), 0);
     cr_assert(!found);
     state_free(&s);
@@ -86,7 +86,7 @@ static void expect_afresh(problem *p, const char *words)
     train_state s;
     bool found = true;
     open_log();
-    cr_assert_eq(state_new(p->net, 5, &s), 0);
+    cr_assert_eq(state_new(p->net, 5, false, &s), 0);
     cr_assert_eq(checkpoint_load(&p->job, &s, &found), 0, "%s", error_message());
     cr_assert(!found);
     cr_assert(was_logged(words), "expected '%s'", words);
@@ -146,7 +146,7 @@ Test(checkpoint, of_more_epochs_than_asked_is_refused)
     some_state(&p, &s);
     cr_assert_eq(checkpoint_save(&p.job, &s), 0);
     open_log();
-    cr_assert_eq(state_new(p.net, 1, &t), 0);
+    cr_assert_eq(state_new(p.net, 1, false, &t), 0);
     cr_assert_eq(checkpoint_load(&p.job, &t, &found), 0);
     cr_assert(!found);
     cr_assert(was_logged("epoch is 2"));

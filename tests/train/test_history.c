@@ -7,7 +7,7 @@
 
 static void two_epochs(const problem *p, train_state *s)
 {
-    cr_assert_eq(state_new(p->net, 5, s), 0);
+    cr_assert_eq(state_new(p->net, 5, false, s), 0);
     s->epoch = 2;
     s->history[0] = (epoch_record){1.5, 1.25, 1e-3};
     s->history[1] = (epoch_record){1.375, 1.125, 5e-4};

@@ -286,3 +286,308 @@ Test(loop, divergence_advises_and_keeps_the_checkpoint)
     free(after);
     problem_close(&p);
 }
+
+/* The rate rises until weights grow without bound. */
+Test(loop, divergence_keeps_the_best_weights)
+{
+    problem p;
+    train_state s;
+    bool found;
+    problem_open(&p, 512, 256, 1);
+    p.settings.checkpoint_every = 1000;
+    p.settings.epochs = 200;
+    p.settings.optimiser.weight_decay = 1;
+    p.settings.schedule = (schedule){.name = TRAIN_CONSTANT, .lr = 10, .warmup = 100};
+    train_result r = run(&p, NRE_ENUMERIC);
+    cr_assert(r.epochs > 2 && isfinite(r.best_loss));
+    cr_assert_eq(state_new(p.net, 200, false, &s), 0);
+    cr_assert(!checkpoint_load(&p.job, &s, &found) && found);
+    cr_assert_eq(s.epoch, r.epochs);
+    cr_assert_eq(s.best_loss, r.best_loss);
+    for (size_t i = 0; i < s.n_weights; i++)
+        cr_assert(isfinite(s.best_weights[i]) && isfinite(s.weights[i]));
+    state_free(&s);
+    problem_close(&p);
+}
+
+/* parts of a batch */
+
+/* Distance of the networks that two trainings left, relative to the length of the first. */
+static double distance(const problem *a, const problem *b)
+{
+    train_state s, t;
+    double sum = 0, square = 0;
+    bool found;
+    bool averaged = a->settings.average > 0;
+    cr_assert_eq(state_new(a->net, a->settings.epochs, averaged, &s), 0);
+    cr_assert_eq(state_new(b->net, b->settings.epochs, averaged, &t), 0);
+    cr_assert(!checkpoint_load(&a->job, &s, &found) && found);
+    cr_assert(!checkpoint_load(&b->job, &t, &found) && found);
+    for (size_t i = 0; i < s.n_weights; i++) {
+        double off = (double)s.weights[i] - (double)t.weights[i];
+        sum += off * off;
+        square += (double)s.weights[i] * (double)s.weights[i];
+    }
+    state_free(&s);
+    state_free(&t);
+    return sqrt(sum / square);
+}
+
+/* 256 rows in 3 parts: 86, 86 and 84. */
+Test(loop, parts_of_a_batch_are_the_batch_up_to_rounding)
+{
+    problem whole, parts, less;
+    problem_open(&whole, 1024, 512, 1);
+    problem_open(&parts, 1024, 512, 2);
+    problem_open(&less, 1024, 512, 1);
+    whole.settings.epochs = parts.settings.epochs = less.settings.epochs = 2;
+    parts.settings.accumulate = 3;
+    less.settings.batch_size = 86;
+    train_result a = run(&whole, 0), b = run(&parts, 0);
+    run(&less, 0);
+    cr_assert_lt(fabs(a.best_loss - b.best_loss), 1e-5);
+    cr_assert_lt(distance(&whole, &parts), 1e-4, "%g", distance(&whole, &parts));
+    cr_assert_gt(distance(&whole, &less), 1e-2, "%g", distance(&whole, &less));
+    problem_close(&whole);
+    problem_close(&parts);
+    problem_close(&less);
+}
+
+Test(loop, parts_are_the_same_for_any_threads)
+{
+    problem one, two;
+    problem_open(&one, 1024, 512, 1);
+    problem_open(&two, 1024, 512, 2);
+    one.settings.accumulate = two.settings.accumulate = 2;
+    one.settings.batch_size = two.settings.batch_size = 512;
+    run(&one, 0);
+    run(&two, 0);
+    expect_same(&one, &two);
+    problem_close(&one);
+    problem_close(&two);
+}
+
+Test(loop, more_parts_than_rows_are_single_rows)
+{
+    problem p;
+    problem_open(&p, 40, 40, 1);
+    p.settings.batch_size = 20;
+    p.settings.accumulate = 64;
+    p.settings.epochs = 1;
+    run(&p, 0);
+    problem_close(&p);
+}
+
+static double no_penalty(const loss_options *o, double mean, double *slope)
+{
+    (void)o;
+    *slope = 0;
+    return 0 * mean;
+}
+
+static double no_statistic(const loss_options *o, const float *logit, float *gradient)
+{
+    for (size_t j = 0; gradient && j <= o->marginals; j++)
+        gradient[j] = 0 * logit[j];
+    return 0;
+}
+
+Test(loop, parts_are_refused_where_a_batch_must_be_whole)
+{
+    problem p;
+    loss balanced = loss_nre_a;
+    balanced.penalty = no_penalty;
+    balanced.statistic = no_statistic;
+    problem_open(&p, 512, 256, 1);
+    p.settings.accumulate = 2;
+    p.settings.loss = &balanced;
+    run(&p, NRE_EINVAL);
+    cr_assert_not_null(strstr(error_message(), "train.accumulate = 2"), "%s",
+                       error_message());
+    cr_assert_not_null(strstr(error_message(), "penalty"), "%s", error_message());
+    problem_close(&p);
+    problem_open_normed(&p, 512, 256, 1);
+    p.settings.accumulate = 2;
+    run(&p, NRE_EINVAL);
+    cr_assert_not_null(strstr(error_message(), "batch norm"), "%s", error_message());
+    problem_close(&p);
+}
+
+/* the average of the weights */
+
+/* In double, from the definition, over the weights that each epoch of one step left. */
+typedef struct trail {
+    const problem *p;
+    double *sum;
+    double decay;
+    float *last;
+    size_t n;
+    bool read;
+} trail;
+
+static void follow(void *context, const json_t *line)
+{
+    trail *t = context;
+    train_state s;
+    bool found;
+    (void)line;
+    cr_assert_eq(state_new(t->p->net, t->p->settings.epochs, true, &s), 0);
+    cr_assert(!checkpoint_load(&t->p->job, &s, &found) && found);
+    for (size_t i = 0; i < t->n; i++)
+        t->sum[i] = t->decay * t->sum[i] + (1 - t->decay) * (double)s.weights[i];
+    memcpy(t->last, s.average, t->n * sizeof *t->last);
+    state_free(&s);
+}
+
+Test(loop, average_is_the_corrected_one_of_all_steps)
+{
+    problem p;
+    problem_open(&p, 256, 128, 1);
+    p.settings.epochs = 6;
+    p.settings.average = 0.7;
+    p.settings.checkpoint_every = 1;
+    trail t = {.p = &p, .decay = 0.7, .n = net_n_weights(p.net)};
+    t.sum = memory_new(t.n, sizeof *t.sum);
+    t.last = memory_new(t.n, sizeof *t.last);
+    p.job.metrics = follow;
+    p.job.metrics_context = &t;
+    run(&p, 0);
+    for (size_t i = 0; i < t.n; i++)
+        cr_assert_float_eq((double)t.last[i], t.sum[i] / (1 - pow(0.7, 6)), 1e-6,
+                           "%zu: %g", i, (double)t.last[i]);
+    free(t.sum);
+    free(t.last);
+    problem_close(&p);
+}
+
+typedef struct saved_ratio {
+    const model *model;
+    const scaling *scaling;
+    const target *target;
+    model_worker *worker;
+} saved_ratio;
+
+static int saved_log_ratio(void *context, size_t n, const double *theta, const float *x,
+                           double *log_ratio)
+{
+    saved_ratio *r = context;
+    for (size_t i = 0; i < n; i++) {
+        float z[PROBLEM_D], t[PROBLEM_D], head[256], logit;
+        cr_assert(model_head_size(r->model) <= 256);
+        scaling_apply(r->scaling, 1, x + i * PROBLEM_D, z, NULL);
+        target_standardise(r->target, 1, theta + i * PROBLEM_D, t, NULL);
+        cr_assert_eq(model_head(r->model, r->worker, 1, z, head), 0);
+        cr_assert_eq(model_trunk(r->model, r->worker, 1, 1, head, t, &logit, NULL), 0);
+        log_ratio[i] = (double)logit;
+    }
+    return NRE_OK;
+}
+
+/* The saved network has the loss that was reported for it. */
+static void check_saved(problem *p)
+{
+    model *m = NULL;
+    scaling *c = NULL;
+    double found;
+    cr_assert_eq(trained_open(p->folder, p->net, &m, &c), 0, "%s", error_message());
+    saved_ratio r = {.model = m, .scaling = c, .target = &p->target};
+    cr_assert_eq(model_worker_new(m, &r.worker), 0);
+    cr_assert_eq(validation_loss_of(&p->job, saved_log_ratio, &r, &found), 0);
+    train_result again = run(p, 0);
+    cr_assert_float_eq(found, again.best_loss, 1e-5, "%g, not %g", found,
+                       again.best_loss);
+    model_worker_free(r.worker);
+    model_free(m);
+    scaling_free(c);
+}
+
+/* With a constant rate, small batches leave noise in the weights that the average takes out. */
+Test(loop, average_beats_the_last_weights)
+{
+    double best[2];
+    for (int i = 0; i < 2; i++) {
+        problem p;
+        problem_open(&p, 4096, 4096, 1);
+        p.settings.schedule.name = TRAIN_CONSTANT;
+        p.settings.schedule.lr = 1e-2;
+        p.settings.batch_size = 64;
+        p.settings.epochs = 6;
+        p.settings.average = i ? 0.99 : 0;
+        best[i] = run(&p, 0).last_loss;
+        check_saved(&p);
+        problem_close(&p);
+    }
+    cr_assert_lt(best[1], best[0], "%g with, %g without", best[1], best[0]);
+}
+
+Test(loop, average_has_statistics_of_its_own)
+{
+    problem p;
+    problem_open_normed(&p, 2048, 2048, 2);
+    p.settings.schedule.lr = 1e-2;
+    p.settings.average = 0.9;
+    p.settings.epochs = 4;
+    train_result r = run(&p, 0);
+    cr_assert_lt(r.best_loss, 2 * log(2) - 0.1, "%g", r.best_loss); /* 2 log 2 at r = 1 */
+    check_saved(&p);
+    problem_close(&p);
+}
+
+/* The running mean of the first batch norm is what its linear layer makes of the mean input:
+ * of all rows, since four batches are the epoch, each theta as often as every other. */
+Test(loop, statistics_are_of_the_averaged_weights)
+{
+    problem p;
+    train_state s;
+    bool found;
+    size_t k;
+    double mean[2 * PROBLEM_D] = {0};
+    problem_open_normed(&p, 256, 256, 1);
+    p.settings.batch_size = 64;
+    p.settings.average = 0.9;
+    p.settings.epochs = 2;
+    run(&p, 0);
+    cr_assert_eq(state_new(p.net, 2, true, &s), 0);
+    cr_assert(!checkpoint_load(&p.job, &s, &found) && found);
+    for (size_t i = 0; i < 256; i++) {
+        float z[2 * PROBLEM_D];
+        target_standardise(&p.target, 1, p.theta[0] + i * PROBLEM_D, z, NULL);
+        scaling_apply(&p.scaling, 1, p.x[0] + i * PROBLEM_D, z + PROBLEM_D, NULL);
+        for (size_t j = 0; j < 2 * PROBLEM_D; j++)
+            mean[j] += (double)z[j] / 256;
+    }
+    const net_tensor *w = net_weights(p.net, &k), *b = net_buffers(p.net, &k);
+    const float *weight = s.best_weights + w[0].at, *bias = s.best_weights + w[1].at;
+    cr_assert_not_null(strstr(w[0].name, ".weight"), "%s", w[0].name);
+    cr_assert_not_null(strstr(w[1].name, ".bias"), "%s", w[1].name);
+    cr_assert_not_null(strstr(b[0].name, "running_mean"), "%s", b[0].name);
+    for (size_t i = 0; i < 32; i++) {
+        double expected = (double)bias[i];
+        for (size_t j = 0; j < 2 * PROBLEM_D; j++)
+            expected += (double)weight[i * 2 * PROBLEM_D + j] * mean[j];
+        cr_assert_float_eq((double)s.best_buffers[b[0].at + i], expected, 1e-5,
+                           "%zu: %g, not %g", i, (double)s.best_buffers[b[0].at + i],
+                           expected);
+    }
+    state_free(&s);
+    problem_close(&p);
+}
+
+Test(loop, average_survives_interruptions_and_threads)
+{
+    problem whole, parts;
+    interruption i = {.after = 3};
+    problem_open_normed(&whole, 1024, 512, 1);
+    problem_open_normed(&parts, 1024, 512, 2);
+    whole.settings.average = parts.settings.average = 0.95;
+    run(&whole, 0);
+    parts.job.metrics = stop_after;
+    parts.job.metrics_context = &i;
+    run(&parts, NRE_ECANCELLED);
+    stop_request(0);
+    i.after = 0;
+    cr_assert(run(&parts, 0).resumed);
+    expect_same(&whole, &parts);
+    problem_close(&whole);
+    problem_close(&parts);
+}

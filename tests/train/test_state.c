@@ -9,7 +9,7 @@ Test(state, starts_empty)
     problem p;
     train_state s;
     problem_open(&p, 10, 10, 1);
-    cr_assert_eq(state_new(p.net, 5, &s), 0);
+    cr_assert_eq(state_new(p.net, 5, false, &s), 0);
     cr_assert_eq(s.epoch, 0);
     cr_assert_eq(s.best_loss, INFINITY);
     cr_assert_eq(s.plateau.scale, 1);
@@ -24,7 +24,7 @@ Test(state, rewinds_to_the_end_of_the_last_epoch)
     problem p;
     train_state s;
     problem_open(&p, 10, 10, 1);
-    cr_assert_eq(state_new(p.net, 5, &s), 0);
+    cr_assert_eq(state_new(p.net, 5, false, &s), 0);
     for (size_t i = 0; i < s.n_weights; i++) {
         s.weights[i] = (float)i;
         s.m[i] = (float)i + 0.25f;

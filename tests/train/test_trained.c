@@ -21,7 +21,7 @@ static float logit_of(const model *m)
 
 static void save_some(problem *p, train_state *s)
 {
-    cr_assert_eq(state_new(p->net, 5, s), 0);
+    cr_assert_eq(state_new(p->net, 5, false, s), 0);
     net_init(p->net, rng_purpose(1, "init"), s->best_weights, s->best_buffers);
     s->best_epoch = 2;
     s->best_loss = 1.25;
