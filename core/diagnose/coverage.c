@@ -367,8 +367,14 @@ json_t *coverage_json(const coverage_result *c)
 
     for (size_t i = 0; i < c->n_cells; i++)
         json_array_append_new(cells, cell_json(&c->cells[i]));
-    return json_pack("{s:I s:I s:o s:o s:o s:o}", "n", (json_int_t)c->n, "missing",
-                     (json_int_t)c->missing, "gain", json_number(c->gain), "gain_error",
-                     json_number(c->gain_error), "information",
-                     json_number(c->information), "cells", cells);
+    json_t *o = json_pack("{s:I s:I s:o s:o s:o s:o}", "n", (json_int_t)c->n, "missing",
+                          (json_int_t)c->missing, "gain", json_number(c->gain),
+                          "gain_error", json_number(c->gain_error), "information",
+                          json_number(c->information), "cells", cells);
+
+    if (o && c->n > 0 && isnan(c->information))
+        json_object_set_new(o, "reason",
+                            json_string("this ratio is known up to a function of x: log "
+                                        "r has no mean, the gain stands for it"));
+    return o;
 }

@@ -31,7 +31,11 @@ int ratio_prior(const target *t, size_t n_x, ratio **out);
 void ratio_free(ratio *r);
 const target *ratio_target(const ratio *r);
 size_t ratio_n_x(const ratio *r);
+/* False: known up to a function of x.  Posteriors are right all the same, areas and mean log ratios
+ * mean nothing. */
 bool ratio_is_normalised(const ratio *r);
+/* Of networks whose loss leaves a function of x open. */
+void ratio_set_up_to_x(ratio *r);
 bool ratio_has_gradient(const ratio *r);
 
 typedef struct ratio_worker ratio_worker; /* scratch of one thread */

@@ -48,6 +48,11 @@ bool ratio_is_normalised(const ratio *r)
     return r->normalised;
 }
 
+void ratio_set_up_to_x(ratio *r)
+{
+    r->normalised = false;
+}
+
 bool ratio_has_gradient(const ratio *r)
 {
     return r->has_gradient;

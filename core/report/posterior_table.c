@@ -98,12 +98,14 @@ static json_t *block_json(const posterior_block *b)
     json_object_set_new(o, "simulations",
                         b->simulations ? json_integer((json_int_t)b->simulations)
                                        : json_null());
-    put_reason(
-        o, 4,
-        (const char *const[]){"the area was not computed, or its samples were too few",
-                              "the predictive check was not made", chains_reason(b),
-                              "the simulations were not counted"},
-        (const bool[]){area, predictive, chains, b->simulations == 0});
+    put_reason(o, 4,
+               (const char *const[]){
+                   b->area_reason ? b->area_reason
+                                  : "the area was not computed, or its samples were too "
+                                    "few",
+                   "the predictive check was not made", chains_reason(b),
+                   "the simulations were not counted"},
+               (const bool[]){area, predictive, chains, b->simulations == 0});
     return o;
 }
 

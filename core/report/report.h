@@ -84,6 +84,7 @@ typedef struct posterior_block { /* one target, one observation (or joint set) *
     uint64_t simulations; /* as in coverage_row; 0: not known */
     size_t n_limits;
     const limit_row *limits;
+    const char *area_reason; /* why there is none; NULL: it was not computed */
 } posterior_block;
 typedef struct posterior_table {
     const char *title;

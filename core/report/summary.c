@@ -34,6 +34,8 @@ static const char *place_words(arena *a, const posterior_block *b)
 
 static const char *area_words(arena *a, const posterior_block *b)
 {
+    if (!isfinite(b->area) && b->area_reason)
+        return arena_print(a, "Its ratio has no area: %s.", b->area_reason);
     if (!isfinite(b->area))
         return "The area of its ratio was not computed.";
     if (!isfinite(b->area_rank))

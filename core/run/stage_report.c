@@ -300,6 +300,7 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .parameters = rows,
                            .simulations = simulations_of(d),
                            .area = worst_of(areas, "area", i, joint),
+                           .area_reason = word_of(row_of(d->area, name), "reason"),
                            .area_rank = worst_of(areas, "rank", i, joint),
                            .predictive_rank = worst_of(places, "rank", i, joint),
                            .predictive_distance = worst_of(places, "distance", i, joint),

@@ -215,8 +215,7 @@ static int open_networks(const run *r, size_t which, estimator *e)
         if (rc)
             return refuse_weights(r, which, rc);
     }
-    int rc =
-        ratio_of_networks(&s->targets[which], n, e->models, e->scalings, &e->ratio);
+    int rc = ratio_of_networks(&s->targets[which], n, e->models, e->scalings, &e->ratio);
     const loss *l = loss_find(s->experiment->train.loss.name);
     if (!rc && l && l->up_to_x)
         ratio_set_up_to_x(e->ratio);

@@ -7,7 +7,8 @@ static double nre_b_row(const loss_options *o, const float *logit, float *gradie
 {
     double atom[1 + MOST_MARGINALS], derivative[1 + MOST_MARGINALS];
     size_t n = 1 + o->marginals;
-    for (size_t j = 0; j < n; j++)
+    atom[0] = (double)logit[0];
+    for (size_t j = 1; j < n; j++)
         atom[j] = (double)logit[j];
     double value = cross_entropy(n, atom, derivative);
     for (size_t j = 0; j < n; j++)

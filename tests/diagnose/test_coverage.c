@@ -140,6 +140,13 @@ Test(coverage, gain_needs_no_normalised_ratio)
     cr_assert_eq(coverage_of(&h.subject, &q, &d), 0);
     cr_assert_float_eq(c.gain, d.gain, 1e-9);
     cr_assert(isnan(c.information) && isfinite(d.information));
+    json_t *open = coverage_json(&c), *closed = coverage_json(&d);
+    cr_assert(json_is_null(json_object_get(open, "information")));
+    cr_assert(strstr(json_string_value(json_object_get(open, "reason")),
+                     "up to a function of x"));
+    cr_assert_null(json_object_get(closed, "reason"));
+    json_decref(open);
+    json_decref(closed);
     cr_assert(isnan(c.cells[0].sd_evaluation));
     coverage_release(&c);
     coverage_release(&d);

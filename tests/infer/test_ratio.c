@@ -18,6 +18,20 @@ Test(ratio, room_grows_and_keeps_its_place)
     cr_assert_null(r.at);
 }
 
+Test(ratio, may_be_known_up_to_a_function_of_x)
+{
+    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    ratio *r = NULL;
+    fixture_open(&f, &t);
+    cr_assert_eq(ratio_prior(&f.target, 1, &r), NRE_OK);
+    cr_assert(ratio_is_normalised(r));
+    ratio_set_up_to_x(r);
+    cr_assert_not(ratio_is_normalised(r));
+    ratio_free(r);
+    fixture_close(&f);
+}
+
 /* Sums over rows against the closed form, across several blocks of rows. */
 Test(ratio, joint_rows_add_up)
 {

@@ -102,10 +102,10 @@ static const limit_row limits[] = {{"beta",
                                     "a target of more than 3 parameters has no grid"}};
 static const posterior_block blocks[] = {
     {"beta,d_infectious", "mlp", "metropolis", "0", 2, parameters, 1.003, 0.61, 0.984,
-     23.1, 1.002, 2500, "yes", 230000, 2, limits},
+     23.1, 1.002, 2500, "yes", 230000, 2, limits, NULL},
     {"all", "mlp", "grid", "joint", 1, parameters, 0.83, 0.001, 0.999, 40, NAN, NAN,
      "the area of its ratio, 0.830, lies outside the central 99% of the test values", 0,
-     0, NULL}};
+     0, NULL, NULL}};
 const posterior_table example_posterior = {"flu-1978", 2, blocks};
 
 static const parameter_row evil_parameter = {
@@ -116,7 +116,7 @@ static const limit_row evil_limit = {
     NAN,     NAN,     NAN,   false, HOSTILE};
 static const posterior_block evil_block = {
     HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, &evil_parameter, NAN, NAN, NAN, NAN,
-    NAN,     NAN,     HOSTILE, 7,       1, &evil_limit};
+    NAN,     NAN,     HOSTILE, 7,       1, &evil_limit, HOSTILE};
 const posterior_table hostile_posterior = {HOSTILE, 1, &evil_block};
 
 char *text_of(const scratch *s, const char *name)

@@ -44,6 +44,28 @@ Test(posterior_table, json)
     scratch_free(&s);
 }
 
+Test(posterior_table, why_there_is_no_area)
+{
+    scratch s = scratch_new();
+    json_t *j = NULL;
+    posterior_block b = example_posterior.blocks[0];
+    posterior_table t = {"flu-1978", 1, &b};
+
+    b.area = b.area_rank = NAN;
+    b.area_reason = "this ratio is known up to a function of x";
+    cr_assert_eq(posterior_table_write(&t, s.folder), 0, "%s", error_message());
+    cr_assert_eq(json_load_path(scratch_path(&s, "posterior.json"), 1 << 20, &j), 0);
+    const json_t *row = json_array_get(json_object_get(j, "rows"), 0);
+    cr_assert(json_is_null(json_object_get(row, "area")));
+    cr_assert_str_eq(json_string_value(json_object_get(row, "reason")),
+                     "this ratio is known up to a function of x");
+    char *md = text_of(&s, "posterior.md");
+    cr_assert(strstr(md, "n/a"));
+    free(md);
+    json_decref(j);
+    scratch_free(&s);
+}
+
 Test(posterior_table, markdown_and_latex)
 {
     scratch s = scratch_new();

@@ -108,6 +108,20 @@ Test(summary, places_of_the_observation)
     arena_free(a);
 }
 
+Test(summary, why_there_is_no_area)
+{
+    arena *a = arena_new();
+    posterior_block b = example_posterior.blocks[0];
+    b.area = b.area_rank = NAN;
+    cr_assert(
+        strstr(observation_words(a, &b), "The area of its ratio was not computed."));
+    b.area_reason = "this ratio is known up to a function of x";
+    cr_assert(
+        strstr(observation_words(a, &b),
+               "Its ratio has no area: this ratio is known up to a function of x."));
+    arena_free(a);
+}
+
 Test(summary, many_results_are_counted)
 {
     enum { N = 50 };

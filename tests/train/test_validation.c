@@ -54,6 +54,89 @@ Test(validation, exact_ratio_against_plain_loops)
     problem_close(&p);
 }
 
+/* Where nothing is known a loss has the value that it has in training with as many marginal
+ * pairs. */
+Test(validation, ratio_of_one_for_each_loss_and_number_of_pairs)
+{
+    static const size_t k[] = {1, 3, 8, 20, MOST_MARGINALS};
+    problem p;
+    problem_open(&p, 10, N, 1);
+    for (size_t i = 0; i < sizeof k / sizeof k[0]; i++) {
+        double b, c, balanced;
+        double none = log(1 + 3.0), joint = -log(3 / (double)k[i] / (1 + 3.0));
+        p.settings.loss_options = (loss_options){k[i], 3, 100};
+        p.settings.loss = &loss_nre_b;
+        cr_assert_eq(validation_loss_of(&p.job, prior_ratio, NULL, &b), 0);
+        cr_assert_float_eq(b, log(1 + (double)k[i]), 1e-12);
+        p.settings.loss = &loss_nre_c;
+        cr_assert_eq(validation_loss_of(&p.job, prior_ratio, NULL, &c), 0);
+        cr_assert_float_eq(c, (none + 3 * joint) / (1 + 3), 1e-6);
+        p.settings.loss = &loss_bnre;
+        cr_assert_eq(validation_loss_of(&p.job, prior_ratio, NULL, &balanced), 0);
+        cr_assert_float_eq(balanced, 2 * log(2), 1e-12);
+        cr_assert_eq(validation_shifts(&p.job), k[i] < 8 ? 8 : k[i]);
+    }
+    p.settings.loss_options.marginals = MOST_MARGINALS + 1;
+    double ignored;
+    cr_assert_eq(validation_loss_of(&p.job, prior_ratio, NULL, &ignored), NRE_EINVAL);
+    problem_close(&p);
+}
+
+/* Pairs of neighbouring shifts in a circle, each in as many groups as any other. */
+Test(validation, contrasts_as_many_pairs_as_training)
+{
+    problem p;
+    double value, expected = 0;
+    uint64_t shift[VALIDATION_SHIFTS];
+    rng r;
+    problem_open(&p, 10, N, 1);
+    p.settings.loss = &loss_nre_b;
+    cr_assert_eq(p.settings.loss_options.marginals, 2);
+    cr_assert_eq(validation_loss_of(&p.job, problem_log_ratio, NULL, &value), 0);
+    rng_start(&r, rng_purpose(p.settings.seed, "batches/validation"), 0, 0);
+    pair_shifts(&r, N, VALIDATION_SHIFTS, shift);
+    for (size_t i = 0; i < N; i++) {
+        double l[1 + VALIDATION_SHIFTS];
+        for (size_t j = 0; j <= VALIDATION_SHIFTS; j++)
+            problem_log_ratio(NULL, 1,
+                              p.theta[1] + (j ? (i + shift[j - 1]) % N : i) * PROBLEM_D,
+                              p.x[1] + i * PROBLEM_D, &l[j]);
+        for (size_t j = 0; j < VALIDATION_SHIFTS; j++)
+            expected += log1p(exp(l[1 + j] - l[0]) +
+                              exp(l[1 + (j + 1) % VALIDATION_SHIFTS] - l[0])) /
+                        VALIDATION_SHIFTS;
+    }
+    cr_assert_float_eq(value, expected / N, 1e-6);
+    problem_close(&p);
+}
+
+/* The penalty is one of the whole set, which takes two chunks here. */
+Test(validation, penalty_of_the_whole_set)
+{
+    problem p;
+    double value, plain, statistic = 0;
+    uint64_t shift[VALIDATION_SHIFTS];
+    rng r;
+    problem_open(&p, 10, N, 1);
+    p.settings.loss_options.lambda = 1e4; /* that of so many rows is small */
+    cr_assert_eq(validation_loss_of(&p.job, problem_log_ratio, NULL, &plain), 0);
+    p.settings.loss = &loss_bnre;
+    cr_assert_eq(validation_loss_of(&p.job, problem_log_ratio, NULL, &value), 0);
+    rng_start(&r, rng_purpose(p.settings.seed, "batches/validation"), 0, 0);
+    pair_shifts(&r, N, VALIDATION_SHIFTS, shift);
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j <= VALIDATION_SHIFTS; j++) {
+            size_t row = j ? (i + shift[j - 1]) % N : i;
+            double l;
+            problem_log_ratio(NULL, 1, p.theta[1] + row * PROBLEM_D,
+                              p.x[1] + i * PROBLEM_D, &l);
+            statistic += (j ? 1.0 / VALIDATION_SHIFTS : 1) / (1 + exp(-l)) / N;
+        }
+    cr_assert_gt(fabs(statistic - 1), 1e-5);
+    cr_assert_float_eq(value - plain, 1e4 * (statistic - 1) * (statistic - 1), 1e-4);
+    problem_close(&p);
+}
+
 static int broken_ratio(void *context, size_t n, const double *theta, const float *x,
                         double *out)
 {
@@ -116,17 +199,25 @@ static double network_loss(problem *p, const float *weights, const float *buffer
 
 Test(validation, network_has_the_loss_of_its_own_ratio)
 {
+    static const size_t k[] = {2, 20};
     problem p;
     evaluation e = {.p = &p};
     double expected;
+    size_t n;
+    const loss *const *all = loss_list(&n);
     problem_open(&p, 10, N, 2);
     float *weights = memory_new(net_n_weights(p.net), sizeof *weights);
     float *buffers = memory_new(net_n_buffers(p.net) + 1, sizeof *buffers);
     net_init(p.net, rng_purpose(1, "init"), weights, buffers);
     cr_assert_eq(model_new(p.net, weights, buffers, &e.m), 0);
     cr_assert_eq(model_worker_new(e.m, &e.w), 0);
-    cr_assert_eq(validation_loss_of(&p.job, model_ratio, &e, &expected), 0);
-    cr_assert_float_eq(network_loss(&p, weights, buffers), expected, 1e-6);
+    for (size_t i = 0; i < 2 * n; i++) {
+        p.settings.loss = all[i / 2];
+        p.settings.loss_options = (loss_options){k[i % 2], 2, 100};
+        cr_assert_eq(validation_loss_of(&p.job, model_ratio, &e, &expected), 0);
+        cr_assert_float_eq(network_loss(&p, weights, buffers), expected, 1e-6, "%s",
+                           all[i / 2]->name);
+    }
     model_worker_free(e.w);
     model_free(e.m);
     free(weights);
