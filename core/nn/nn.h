@@ -142,6 +142,61 @@ int weights_put(store *s, const char *prefix, size_t n, const net_tensor *tensor
 int weights_get(store *s, const char *prefix, size_t n, const net_tensor *tensors,
                 float *values);
 
+/* safetensors.c: for others */
+
+typedef struct tensor_set {
+    size_t n;
+    const net_tensor *tensors;
+    const float *values;
+} tensor_set;
+/* A safetensors file: an 8-byte length, a JSON header, the floats of all sets in their order, in
+ * PyTorch's shapes and order, little-endian.  METADATA: an object whose values are texts; borrowed.
+ * Same content, same bytes. */
+int safetensors_write(const char *path, const json_t *metadata, size_t n,
+                      const tensor_set *sets);
+
+/* onnx.c: a model in the ONNX format (opset 13), being built */
+
+/* Values are spoken of by name; names live as long as the model.  Want of memory is remembered:
+ * calls then answer NULL, take NULL, and onnx_save tells. */
+typedef struct onnx onnx;
+typedef enum onnx_type {
+    ONNX_F32 = 1,
+    ONNX_I64 = 7,
+    ONNX_BOOL = 9, /* a byte */
+    ONNX_F64 = 11
+} onnx_type; /* as the format counts them */
+int onnx_new(const char *version, onnx **out);
+void onnx_free(onnx *m);
+/* [batch][columns], of any number of rows. */
+const char *onnx_input(onnx *m, const char *name, onnx_type type, uint32_t columns);
+/* VALUE, floats [batch], becomes the output NAME. */
+void onnx_output(onnx *m, const char *name, const char *value);
+/* A constant; one of that name that is there already is it.  DATA is copied. */
+const char *onnx_tensor(onnx *m, const char *name, onnx_type type, uint32_t rank,
+                        const uint32_t *dim, const void *data);
+const char *onnx_integers(onnx *m, uint32_t n, const int64_t *values); /* [n] */
+const char *onnx_number(onnx *m, onnx_type type, double value); /* F32 or F64, [] */
+/* The result of an op ("Gemm") on N inputs; NAME NULL: named by type and number. */
+const char *onnx_op(onnx *m, const char *type, const char *name, size_t n,
+                    const char *const *in);
+/* Attributes of the last op. */
+void onnx_set_int(onnx *m, const char *name, int64_t value);
+void onnx_set_ints(onnx *m, const char *name, size_t n, const int64_t *values);
+void onnx_set_float(onnx *m, const char *name, double value);
+/* A line of the model's metadata. */
+void onnx_note(onnx *m, const char *key, const char *text);
+/* NRE_EUSAGE beyond the format's 2 GB. */
+int onnx_save(const onnx *m, const char *path);
+
+/* onnx_net.c */
+
+/* The network as it evaluates (no dropout, running statistics): the name of the logit, floats
+ * [batch], of THETA [batch][theta_size] and X [batch][x_size], both standardised floats.  Constants
+ * have the names of tensors behind PREFIX. */
+const char *onnx_net(onnx *m, const net *g, const float *weights, const float *buffers,
+                     const char *prefix, const char *theta, const char *x);
+
 /* blas.c: the matrix library */
 
 /* Once, before any thread: one thread a call; refuses a build that is not pthread.  [main] */
@@ -230,6 +285,112 @@ struct net {
     net_tensor *weights, *buffers;
     net_start *weight_starts, *buffer_starts;
 };
+
+/* build*.c: a network while an architecture describes it */
+
+enum { NO_NODE = -1, BUILD_DEPTH = 32 };
+#define BUILD_LIMIT ((size_t)1 << 31) /* floats of a row of a node, or of a tensor */
+
+/* A graph call that has parameters; names follow when all calls are known. */
+typedef struct graph_call {
+    const char *prefix, *word;
+} graph_call;
+
+typedef struct graph_tensor {
+    net_tensor tensor;
+    net_start start;
+    uint32_t call;
+    const char *suffix;
+} graph_tensor;
+
+typedef struct graph_list {
+    graph_tensor *item;
+    size_t n, room, floats;
+} graph_list;
+
+typedef struct builder {
+    nre_graph api; /* first: the plugin's pointer */
+    net *g;
+    const net_inputs *inputs;
+    int32_t *fields;
+    size_t room;
+    graph_call *calls;
+    size_t n_calls, calls_room;
+    graph_list weights, buffers;
+    const char *prefix[BUILD_DEPTH];
+    int depth;
+    int status; /* of the first call that failed */
+    const char *message;
+} builder;
+
+builder *builder_of(nre_graph *api);
+net_node *build_at(const builder *b, int32_t id);
+/* Note the first failure; NO_NODE. */
+NRE_PRINTF(3, 4)
+int32_t build_refuse(builder *b, int status, const char *format, ...);
+int32_t build_no_memory(builder *b);
+/* False when an earlier call failed or A is no node of this graph. */
+bool build_usable(builder *b, const char *word, nre_node a);
+const char *build_shape_text(const builder *b,
+                             nre_shape s); /* "[64][33]", in the arena */
+size_t build_shape_size(nre_shape s);
+bool build_shape_good(nre_shape s);
+nre_shape build_flat(size_t n);
+/* Append a node of KIND with inputs IN; its shape and what follows from the inputs. */
+int32_t build_node(builder *b, op_kind kind, const char *name, nre_shape shape,
+                   size_t n_in, const int32_t *in);
+/* An elementwise node, of the same shape as A. */
+int32_t build_like(builder *b, op_kind kind, const char *name, int32_t a);
+/* Part of a row of A from float FIRST on, with a shape of its own. */
+int32_t build_view(builder *b, const char *name, int32_t a, size_t first,
+                   nre_shape shape);
+void build_exchangeable(net_node *v);
+void build_last(net_node *v);
+/* A, or a contiguous copy where it is only part of its root. */
+int32_t build_dense(builder *b, int32_t a);
+/* A with its channels in this order. */
+int32_t build_channels_last(builder *b, int32_t a);
+int32_t build_channels_first(builder *b, int32_t a);
+/* Note a call with parameters: WORD numbers those without a name of their own. */
+bool build_call(builder *b, const char *word);
+/* A tensor of the last call; -1 when out of memory. */
+int32_t build_tensor(builder *b, graph_list *l, const char *suffix, uint32_t rank,
+                     const uint32_t *dim, net_start start);
+int build_finish_list(builder *b, graph_list *l, net_tensor **tensors,
+                      net_start **starts);
+/* A concat node over leaves that are no concat themselves; the leaves of A. */
+int32_t build_concat(builder *b, nre_shape shape, bool exchangeable, size_t n,
+                     const int32_t *leaves);
+bool build_is_concat(const builder *b, int32_t a);
+size_t build_leaves(const builder *b, int32_t a, int32_t *leaves);
+size_t build_n_leaves(const builder *b, int32_t a);
+/* One product of linear: N leaves of one kind against their columns of the weight of LIKE, on top
+ * of BASE (or NO_NODE). */
+int32_t build_product(builder *b, const net_node *like, size_t n, const int32_t *leaves,
+                      const size_t *column, int32_t base);
+
+/* The calls of nre_graph. */
+void graph_push(nre_graph *api, const char *format, ...);
+void graph_pop(nre_graph *api);
+nre_node graph_field(nre_graph *api, const char *name);
+nre_shape graph_shape(const nre_graph *api, nre_node a);
+nre_node graph_reshape(nre_graph *api, nre_node a, nre_shape to);
+nre_node graph_slice(nre_graph *api, nre_node a, uint32_t from, uint32_t to);
+nre_node graph_concat(nre_graph *api, nre_node a, nre_node c);
+nre_node graph_add(nre_graph *api, nre_node a, nre_node c);
+nre_node graph_multiply(nre_graph *api, nre_node a, nre_node c);
+nre_node graph_transpose(nre_graph *api, nre_node a);
+nre_node graph_set_mean(nre_graph *api, nre_node a);
+nre_node graph_linear(nre_graph *api, nre_node a, uint32_t units, uint32_t bias);
+nre_node graph_activate(nre_graph *api, nre_node a, nre_activation f);
+nre_node graph_dropout(nre_graph *api, nre_node a, double p);
+nre_node graph_batch_norm(nre_graph *api, nre_node a);
+nre_node graph_layer_norm(nre_graph *api, nre_node a);
+nre_node graph_conv(nre_graph *api, nre_node a, const nre_conv *c);
+nre_node graph_max_pool(nre_graph *api, nre_node a, uint32_t k, uint32_t s, uint32_t p);
+nre_node graph_average_pool(nre_graph *api, nre_node a, uint32_t k, uint32_t s,
+                            uint32_t p);
+nre_node graph_mean_pool(nre_graph *api, nre_node a);
 
 /* plan.c */
 

@@ -602,7 +602,7 @@ static nre_node build_tanh(const void *self, nre_graph *g)
 }
 
 /* No hidden layer: products of one unit, no bias. */
-static nre_node build_flat(const void *self, nre_graph *g)
+static nre_node build_no_layer(const void *self, nre_graph *g)
 {
     (void)self;
     return g->linear(g, g->concat(g, g->x, g->theta), 1, 0);
@@ -805,7 +805,7 @@ const example EXAMPLES[] = {
     {"selu", build_selu, 2, 1, VECTOR},
     {"gelu", build_gelu, 3, 1, VECTOR},
     {"tanh", build_tanh, 1, 1, VECTOR},
-    {"flat", build_flat, 2, 1, VECTOR},
+    {"flat", build_no_layer, 2, 1, VECTOR},
     {"batch_norm", build_batch_norm, 2, 1, VECTOR},
     {"layer_norm", build_layer_norm, 2, 1, VECTOR},
     {"braid", build_braid, 2, 2, TWO},
