@@ -42,6 +42,8 @@ double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian
 /* What a network sees: mean 0 and deviation 1 under the prior on the family's natural scale
  * (logarithm for log-uniform, log-normal, half-Cauchy; else the value itself); *derivative dz/dt. */
 double marginal_standardise(const marginal *m, double t, double *derivative);
+/* Its numbers: z = (s - centre) / deviation of s = t, or of s = log t where it answers true. */
+bool marginal_natural(const marginal *m, double *centre, double *deviation);
 /* Work out its facts once; everything else is quicker then. */
 void marginal_settle(marginal *m);
 /* "uniform(1, 50)". */

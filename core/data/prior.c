@@ -658,14 +658,22 @@ double marginal_from_unbounded(const marginal *m, double z, double *log_jacobian
 
 /* what a network sees */
 
-double marginal_standardise(const marginal *m, double t, double *derivative)
+bool marginal_natural(const marginal *m, double *centre, double *deviation)
 {
     marginal_facts room;
     const marginal_facts *known = facts_of(m, &room);
-    bool by_log = family_of(m)->scale == NATURAL_LOG;
+    *centre = known->centre;
+    *deviation = known->deviation;
+    return family_of(m)->scale == NATURAL_LOG;
+}
+
+double marginal_standardise(const marginal *m, double t, double *derivative)
+{
+    double centre, deviation;
+    bool by_log = marginal_natural(m, &centre, &deviation);
     if (derivative)
-        *derivative = 1 / (by_log ? known->deviation * t : known->deviation);
-    return ((by_log ? log(t) : t) - known->centre) / known->deviation;
+        *derivative = 1 / (by_log ? deviation * t : deviation);
+    return ((by_log ? log(t) : t) - centre) / deviation;
 }
 
 /* The shortest text that reads back as VALUE. */

@@ -291,9 +291,9 @@ void onnx_note(onnx *m, const char *key, const char *text)
 
 /* the file */
 
-static int write_packed(const Onnx__ModelProto *model, const char *path)
+static int write_packed(const Onnx__ModelProto *built, const char *path)
 {
-    size_t n = onnx__model_proto__get_packed_size(model);
+    size_t n = onnx__model_proto__get_packed_size(built);
     if (n > INT32_MAX)
         return fail(NRE_EUSAGE,
                     "'%s' would be of %.1f GB; the format ends at 2 GB: use safetensors",
@@ -301,7 +301,7 @@ static int write_packed(const Onnx__ModelProto *model, const char *path)
     uint8_t *bytes = memory_new(n, 1);
     if (!bytes)
         return fail(NRE_ENOMEM, "no memory to write '%s'", path);
-    onnx__model_proto__pack(model, bytes);
+    onnx__model_proto__pack(built, bytes);
     int status = file_write(path, bytes, n);
     free(bytes);
     return status;
@@ -313,7 +313,7 @@ int onnx_save(const onnx *m, const char *path)
         return fail(NRE_ENOMEM, "no memory for the ONNX model '%s'", path);
     Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets = &opset;
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
-    Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
+    Onnx__ModelProto built = ONNX__MODEL_PROTO__INIT;
     char domain[] = "", producer[] = "nereid", name[] = "log_ratio";
     opset.domain = domain;
     opset.has_version = true;
@@ -327,14 +327,14 @@ int onnx_save(const onnx *m, const char *path)
     graph.input = (Onnx__ValueInfoProto **)m->inputs.item;
     graph.n_output = m->outputs.n;
     graph.output = (Onnx__ValueInfoProto **)m->outputs.item;
-    model.has_ir_version = true;
-    model.ir_version = IR_VERSION;
-    model.n_opset_import = 1;
-    model.opset_import = &opsets;
-    model.producer_name = producer;
-    model.producer_version = (char *)(uintptr_t)m->version;
-    model.n_metadata_props = m->notes.n;
-    model.metadata_props = (Onnx__StringStringEntryProto **)m->notes.item;
-    model.graph = &graph;
-    return write_packed(&model, path);
+    built.has_ir_version = true;
+    built.ir_version = IR_VERSION;
+    built.n_opset_import = 1;
+    built.opset_import = &opsets;
+    built.producer_name = producer;
+    built.producer_version = (char *)(uintptr_t)m->version;
+    built.n_metadata_props = m->notes.n;
+    built.metadata_props = (Onnx__StringStringEntryProto **)m->notes.item;
+    built.graph = &graph;
+    return write_packed(&built, path);
 }

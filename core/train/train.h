@@ -152,6 +152,8 @@ size_t validation_shifts(const train_job *job);
 /* What train_run left in FOLDER: a model ready to evaluate and its scaling.  NRE_EDATA when the
  * file is missing, damaged or of another architecture. */
 int trained_open(const char *folder, const net *g, model **m, scaling **c);
+/* The network as it was trained: its weights and, behind them, its buffers; free(*values). */
+int trained_values(const char *folder, const net *g, float **values, scaling **c);
 
 /* inside the folder */
 

@@ -92,24 +92,19 @@ static int check_architecture(store *f, const net *g, arena *a)
     return status;
 }
 
-static int get_model(store *f, const net *g, model **m)
+static int get_values(store *f, const net *g, float **values)
 {
-    size_t n, k, n_weights = net_n_weights(g), n_buffers = net_n_buffers(g);
+    size_t n, k, n_weights = net_n_weights(g);
     const net_tensor *w = net_weights(g, &n), *b = net_buffers(g, &k);
-    float *values = memory_new(n_weights + n_buffers, sizeof *values);
+    *values = memory_new(n_weights + net_n_buffers(g), sizeof **values);
     int status =
-        values ? NRE_OK : fail(NRE_ENOMEM, "no memory for %zu weights", n_weights);
+        *values ? NRE_OK : fail(NRE_ENOMEM, "no memory for %zu weights", n_weights);
     if (!status)
-        status = weights_get(f, "weights", n, w, values);
-    if (!status)
-        status = weights_get(f, "buffers", k, b, values + n_weights);
-    if (!status)
-        status = model_new(g, values, values + n_weights, m);
-    free(values);
-    return status;
+        status = weights_get(f, "weights", n, w, *values);
+    return status ? status : weights_get(f, "buffers", k, b, *values + n_weights);
 }
 
-static int read_store(store *f, const net *g, arena *a, model **m, scaling **c)
+static int read_store(store *f, const net *g, arena *a, float **values, scaling **c)
 {
     int status = check_architecture(f, g, a);
     if (!status)
@@ -118,22 +113,24 @@ static int read_store(store *f, const net *g, arena *a, model **m, scaling **c)
         status =
             fail(NRE_EDATA, "the scaling is of %zu values of x, the network takes %zu",
                  (*c)->n_x, net_x_size(g));
-    return status ? status : get_model(f, g, m);
+    return status ? status : get_values(f, g, values);
 }
 
-int trained_open(const char *folder, const net *g, model **m, scaling **c)
+int trained_values(const char *folder, const net *g, float **values, scaling **c)
 {
     store *f = NULL;
     arena *a = arena_new();
     char *path = a ? path_join(a, folder, "weights.h5") : NULL;
     int status =
         path ? store_open(path, &f) : fail(NRE_ENOMEM, "no memory to read weights");
-    *m = NULL;
+    *values = NULL;
     *c = NULL;
     if (!status)
-        status = read_store(f, g, a, m, c);
+        status = read_store(f, g, a, values, c);
     if (status && path) {
+        free(*values);
         scaling_free(*c);
+        *values = NULL;
         *c = NULL;
         if (status != NRE_ENOMEM)
             status = NRE_EDATA;
@@ -141,5 +138,18 @@ int trained_open(const char *folder, const net *g, model **m, scaling **c)
     }
     store_close(f);
     arena_free(a);
+    return status;
+}
+
+int trained_open(const char *folder, const net *g, model **m, scaling **c)
+{
+    float *values;
+    *m = NULL;
+    int status = trained_values(folder, g, &values, c);
+    if (!status && (status = model_new(g, values, values + net_n_weights(g), m))) {
+        scaling_free(*c);
+        *c = NULL;
+    }
+    free(values);
     return status;
 }
