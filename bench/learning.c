@@ -2,11 +2,13 @@
  * excess of that of the exact ratio, on the same pairs.
  *
  *   learning [SIMULATOR ...] [--n 1000,10000,100000] [--json] [--threads T] [settings]
+ *   learning gaussian_linear --loss nre_a,nre_b,nre_c,bnre,bcnre [--gamma G] [--lambda L]
  *
- * Losses are in nats: sums of the joint and the mean marginal term, 2 log 2 for r = 1;
- * `half` is the excess of their mean, the convention of binary cross-entropy averaged
- * over both classes. `information` is the mean of the exact log r over joint validation
- * pairs, an estimate of the mutual information; `gain` the same of the network. */
+ * Losses are in nats, each as docs/losses.md has it: those of nre_a are sums of the joint
+ * and the mean marginal term, 2 log 2 for r = 1; `half` is the excess of their mean, the
+ * convention of binary cross-entropy averaged over both classes. `information` is the mean
+ * of the exact log r over joint validation pairs, an estimate of the mutual information;
+ * `gain` the same of the network, nan where its ratio is known up to a function of x. */
 #include "learning.h"
 #include "train/train.h"
 
@@ -23,7 +25,7 @@ enum { MOST_SIZES = 8 };
 /* As texts; NULL: the preset of the simulator. */
 typedef struct settings {
     const char *n, *validation, *lr, *weight_decay, *batch, *epochs, *patience,
-        *marginals;
+        *marginals, *loss, *gamma, *lambda;
     const char *clip, *width, *layers, *activation, *schedule, *seed, *threads, *warmup;
     int json;
 } settings;
@@ -51,6 +53,7 @@ typedef struct bench {
     simulator *simulator;
     target target;
     net *net;
+    const loss *loss;
     loader *validation;
     double *theta;
     float *x;
@@ -114,7 +117,8 @@ static int draw_loader(bench *b, const char *purpose, size_t n, double **theta, 
 typedef struct exact {
     bench *b;
     double *evidence; /* [rows of the validation set] */
-    size_t calls;     /* 1 + VALIDATION_SHIFTS for each chunk, joint pairs first */
+    size_t per_chunk; /* calls: joint pairs first, then the marginal ones by shift */
+    size_t calls;
     double sum, squares;
 } exact;
 
@@ -144,8 +148,8 @@ static int exact_log_ratio(void *context, size_t n, const double *theta, const f
 {
     exact *e = context;
     const nre_simulator_ops *ops = simulator_ops(e->b->simulator);
-    size_t first = e->calls / (1 + VALIDATION_SHIFTS) * VALIDATION_CHUNK;
-    bool joint = e->calls++ % (1 + VALIDATION_SHIFTS) == 0;
+    size_t first = e->calls / e->per_chunk * VALIDATION_CHUNK;
+    bool joint = e->calls++ % e->per_chunk == 0;
     int status =
         ops->log_likelihood(e->b->simulator_instance->self, n, theta, x, log_ratio, NULL);
     for (size_t i = 0; !status && i < n; i++) {
@@ -158,7 +162,7 @@ static int exact_log_ratio(void *context, size_t n, const double *theta, const f
 
 static int know_exact(bench *b, const train_job *job)
 {
-    exact e = {.b = b};
+    exact e = {.b = b, .per_chunk = 1 + validation_shifts(job)};
     size_t n = (size_t)b->validation->n;
     b->exact = b->information = b->error = NAN;
     if (!knows_evidence(b))
@@ -238,21 +242,24 @@ static void say_line(const bench *b, uint64_t n, const train_result *r, double g
 {
     double excess = r->best_loss - b->exact;
     if (b->settings.json) {
-        printf("{\"bench\": \"learning\", \"case\": \"%s %" PRIu64
+        printf("{\"bench\": \"learning\", \"case\": \"%s %s %" PRIu64
                "\", \"metric\": \"excess_nats\", ",
-               b->name, n);
+               b->name, b->loss->name, n);
         printf(isfinite(excess) ? "\"value\": %.5f, " : "\"value\": null, ", excess);
-        printf("\"loss\": %.5f, \"gain\": %.4f, ", r->best_loss, gain);
+        printf(isnan(gain) ? "\"loss\": %.5f, \"gain\": null, "
+                           : "\"loss\": %.5f, \"gain\": %.4f, ",
+               r->best_loss, gain);
         printf(b->informed ? "\"information\": %.4f, " : "\"information\": null, ",
                b->information);
         printf("\"epochs\": %" PRIu64
                ", \"seconds\": %.1f, \"pairs_per_s\": %.0f, \"threads\": %u}\n",
                r->epochs, r->seconds, r->pairs_per_second, pool_threads(b->pool));
     } else {
-        printf("%-16s %9" PRIu64 " %9.5f %9.5f %9.5f %9.5f %8.4f %8.4f %6" PRIu64
+        printf("%-16s %-6s %9" PRIu64 " %9.5f %9.5f %9.5f %9.5f %8.4f %8.4f %6" PRIu64
                "/%-6" PRIu64 " %7.1f %9.0f\n",
-               b->name, n, r->best_loss, b->exact, excess, excess / 2, b->information,
-               gain, r->best_epoch, r->epochs, r->seconds, r->pairs_per_second);
+               b->name, b->loss->name, n, r->best_loss, b->exact, excess, excess / 2,
+               b->information, gain, r->best_epoch, r->epochs, r->seconds,
+               r->pairs_per_second);
     }
     fflush(stdout);
 }
@@ -265,8 +272,9 @@ static void settings_of(const settings *s, train_settings *out)
         if (strcmp(names[i], s->schedule) == 0)
             name = (schedule_name)i;
     *out = (train_settings){
-        .loss = &loss_nre_a,
-        .loss_options = {.marginals = whole(s->marginals)},
+        .loss_options = {.marginals = whole(s->marginals),
+                         .gamma = real(s->gamma),
+                         .lambda = real(s->lambda)},
         .optimiser = {.lr = real(s->lr),
                       .beta1 = 0.9,
                       .beta2 = 0.999,
@@ -303,7 +311,7 @@ static int train_on(bench *b, train_job *job, uint64_t n)
         job->folder = folder;
         status = train_run(job, &r);
     }
-    if (!status)
+    if (!status && !b->loss->up_to_x)
         status = trained_gain(b, folder, &gain);
     if (!status)
         say_line(b, n, &r, gain);
@@ -403,21 +411,29 @@ static int run_sizes(bench *b, train_job *job, train_settings *s)
     return status;
 }
 
-static int run_simulator(bench *b, const char *name)
+static int run_loss(bench *b, const char *name)
 {
     train_settings s;
-    int status = bench_open(b, name);
     settings_of(&b->settings, &s);
-    if (!status) {
-        train_job job = {.settings = &s,
-                         .net = b->net,
-                         .target = &b->target,
-                         .validation = b->validation,
-                         .pool = b->pool};
-        status = know_exact(b, &job);
-        if (!status)
-            status = run_sizes(b, &job, &s);
-    }
+    s.loss = b->loss = loss_find(name);
+    if (!s.loss)
+        return fail(NRE_EUSAGE, "--loss: '%s' is not a loss", name);
+    train_job job = {.settings = &s,
+                     .net = b->net,
+                     .target = &b->target,
+                     .validation = b->validation,
+                     .pool = b->pool};
+    int status = know_exact(b, &job);
+    return status ? status : run_sizes(b, &job, &s);
+}
+
+static int run_simulator(bench *b, const char *name)
+{
+    char *losses = arena_copy(b->memory, b->settings.loss), *rest = NULL;
+    int status = bench_open(b, name);
+    for (char *l = strtok_r(losses, ",", &rest); l && !status;
+         l = strtok_r(NULL, ",", &rest))
+        status = run_loss(b, l);
     bench_close(b);
     return status;
 }
@@ -439,6 +455,9 @@ static int parse(int argc, char **argv, settings *s)
         {"clip", &s->clip},
         {"patience", &s->patience},
         {"marginals", &s->marginals},
+        {"loss", &s->loss},
+        {"gamma", &s->gamma},
+        {"lambda", &s->lambda},
         {"width", &s->width},
         {"layers", &s->layers},
         {"activation", &s->activation},
@@ -479,9 +498,9 @@ static int find_plugins(bench *b)
 
 static void say_head(void)
 {
-    printf("%-16s %9s %9s %9s %9s %9s %18s %8s %13s %7s %9s\n", "simulator", "n", "loss",
-           "exact", "excess", "half", "information", "gain", "best/epochs", "seconds",
-           "pairs/s");
+    printf("%-16s %-6s %9s %9s %9s %9s %9s %18s %8s %13s %7s %9s\n", "simulator", "of",
+           "n", "loss", "exact", "excess", "half", "information", "gain", "best/epochs",
+           "seconds", "pairs/s");
 }
 
 static int run_all(const settings *given, const char *const *names)
@@ -518,7 +537,10 @@ int main(int argc, char **argv)
                       .schedule = "cosine",
                       .seed = "1",
                       .threads = "2",
-                      .warmup = "0"};
+                      .warmup = "0",
+                      .loss = "nre_a",
+                      .gamma = "1",
+                      .lambda = "100"};
     if (parse(argc, argv, &given))
         return exit_code_of(NRE_EUSAGE);
     log_level(NRE_WARN);

@@ -162,6 +162,14 @@ int problem_log_ratio(void *context, size_t n, const double *theta, const float 
     return NRE_OK;
 }
 
+int problem_no_ratio(void *context, size_t n, const double *theta, const float *x,
+                     double *log_ratio)
+{
+    (void)context, (void)theta, (void)x;
+    memset(log_ratio, 0, n * sizeof *log_ratio);
+    return NRE_OK;
+}
+
 char *problem_file(const char *folder, const char *name, size_t *n)
 {
     char path[256], *text = NULL;

@@ -34,6 +34,9 @@ void problem_close(problem *p);
 /* The exact log ratio; a log_ratio_function. */
 int problem_log_ratio(void *context, size_t n, const double *theta, const float *x,
                       double *log_ratio);
+/* r = 1: what a network knows at least. */
+int problem_no_ratio(void *context, size_t n, const double *theta, const float *x,
+                     double *log_ratio);
 /* All bytes of FOLDER/NAME; free(). */
 char *problem_file(const char *folder, const char *name, size_t *n);
 bool problem_same_file(const char *a, const char *b, const char *name);
