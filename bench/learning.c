@@ -58,7 +58,6 @@ typedef struct bench {
     double *theta;
     float *x;
     double exact, information, error; /* loss and information of the exact ratio */
-    size_t informed; /* joint pairs behind the information; 0: no evidence */
 } bench;
 
 static uint64_t whole(const char *text)
@@ -249,7 +248,8 @@ static void say_line(const bench *b, uint64_t n, const train_result *r, double g
         printf(isnan(gain) ? "\"loss\": %.5f, \"gain\": null, "
                            : "\"loss\": %.5f, \"gain\": %.4f, ",
                r->best_loss, gain);
-        printf(b->informed ? "\"information\": %.4f, " : "\"information\": null, ",
+        printf(isfinite(b->information) ? "\"information\": %.4f, "
+                                        : "\"information\": null, ",
                b->information);
         printf("\"epochs\": %" PRIu64
                ", \"seconds\": %.1f, \"pairs_per_s\": %.0f, \"threads\": %u}\n",
