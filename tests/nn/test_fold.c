@@ -41,8 +41,11 @@ Test(fold, norms_beside_linear_layers_go)
     static const struct {
         const char *name;
         size_t norms, folded;
-    } CASES[] = {
-        {"batch_norm", 6, 6}, {"matrix", 2, 1}, {"residual", 1, 0}, {"set", 1, 0}};
+    } CASES[] = {{"batch_norm", 6, 6},
+                 {"matrix", 2, 1},
+                 {"residual", 1, 0},
+                 {"set", 1, 0},
+                 {"norm_blocks", 8, 8}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         size_t norms, folded;
         count(CASES[i].name, &norms, &folded);

@@ -324,6 +324,89 @@ Test(trainer, a_failure_of_the_caller_is_passed_on_and_changes_nothing)
     trial_free(&fresh);
 }
 
+/* a loss of the whole batch */
+
+/* With S the sum of all logits: (S - 3)^2 / 2, of which each slice tells an equal part. */
+static double sum_of(void *context, size_t first, size_t n, const float *logit)
+{
+    const memory_batch *m = context;
+    double sum = 0;
+    (void)first;
+    for (size_t i = 0; i < n * m->per_x; i++)
+        sum += (double)logit[i];
+    return sum;
+}
+
+static double batch_loss(void *context, size_t first, size_t n, const float *logit,
+                         double measured, float *gradient)
+{
+    const memory_batch *m = context;
+    (void)first, (void)logit;
+    for (size_t i = 0; i < n * m->per_x; i++)
+        gradient[i] = (float)(measured - 3);
+    return (measured - 3) * (measured - 3) / 2 * (double)n / (double)m->n;
+}
+
+static void batch_step(trial *r, const example *e, pool *p)
+{
+    trial_new(r, e, 300, 2, NULL);
+    trainer_free(r->t);
+    cr_assert_eq(trainer_new(r->g, 300, 2, true, p, &r->t), 0);
+    trainer_job job = memory_job(&r->b);
+    job.loss = batch_loss;
+    job.measure = sum_of;
+    cr_assert_eq(trainer_step(r->t, &job, r->weights, r->buffers, r->gradient, &r->loss),
+                 0, "%s", error_message());
+}
+
+static double plain_batch_loss(const plain_batch *b, double *logit)
+{
+    double sum = 0;
+    plain_logits(b, logit, NULL);
+    for (size_t i = 0; i < b->n * b->per_x; i++)
+        sum += logit[i];
+    return (sum - 3) * (sum - 3) / 2;
+}
+
+static void check_batch_loss(const char *name)
+{
+    const example *e = example_named(name);
+    trial r, two;
+    pool *p;
+    double logit[600], most = 0;
+    cr_assert_eq(pool_new(2, &p), 0);
+    batch_step(&r, e, NULL);
+    batch_step(&two, e, p);
+    cr_assert_arr_eq(r.gradient, two.gradient, r.n_weights * sizeof(float));
+    cr_assert_eq(r.loss, two.loss);
+    double *w = doubles(r.n_weights, r.weights);
+    plain_batch b = plain_of(e, &r, w);
+    double loss = plain_batch_loss(&b, logit);
+    cr_assert_float_eq(r.loss, loss, 1e-4 * loss, "%g instead of %g", r.loss, loss);
+    for (size_t i = 0; i < r.n_weights; i++)
+        most = fmax(most, fabs((double)r.gradient[i]));
+    for (size_t i = 0; i < r.n_weights; i += 7) {
+        const double keep = w[i], h = 1e-5;
+        w[i] = keep + h;
+        double up = plain_batch_loss(&b, logit);
+        w[i] = keep - h;
+        double slope = (up - plain_batch_loss(&b, logit)) / (2 * h);
+        w[i] = keep;
+        cr_assert_float_eq(r.gradient[i], slope, 1e-4 * most, "%s: weight %zu: %g, %g",
+                           name, i, r.gradient[i], slope);
+    }
+    free(w);
+    trial_free(&r);
+    trial_free(&two);
+    pool_free(p);
+}
+
+Test(trainer, a_loss_may_wait_for_the_whole_batch)
+{
+    check_batch_loss("elu");
+    check_batch_loss("batch_norm");
+}
+
 /* a parameter on no way to the logit */
 
 static nre_node build_dead_end(const void *self, nre_graph *g)
