@@ -15,7 +15,7 @@ static const verb VERBS[] = {
     {"run", verb_run},           {"simulate", verb_simulate}, {"infer", verb_infer},
     {"evaluate", verb_evaluate}, {"check", verb_check},       {"plugins", verb_plugins},
     {"new", verb_new},           {"init", verb_init},         {"explain", verb_explain},
-    {"status", verb_status},     {"table", verb_table},
+    {"status", verb_status},     {"table", verb_table},       {"export", verb_export},
 };
 
 static int dispatch(const command *c)

@@ -15,6 +15,7 @@ static const verb_help VERBS[] = {
     {"infer", "RUNDIR", "a trained estimator on new observations: --observation FILE"},
     {"evaluate", "RUNDIR",
      "log ratios and gradients of pairs: --theta T.npy --x X.npy -o OUT.npy"},
+    {"export", "RUNDIR", "trained networks for others: --to safetensors or onnx"},
     {"check", "CONFIG", "push one mini-batch through everything; writes nothing"},
     {"status", "DIR", "where a run or a sweep stands"},
     {"table", "DIR...", "compare finished runs and sweeps, partial ones too"},
@@ -149,7 +150,7 @@ static int take_time_limit(command *c, const option *o, const char *value)
 #define TEXT(member) take_text, offsetof(command, member)
 #define SWITCH(member) take_switch, offsetof(command, member)
 static const option OPTIONS[] = {
-    {"out", 'o', "PATH", "run,simulate,infer,evaluate,new,table",
+    {"out", 'o', "PATH", "run,simulate,infer,evaluate,export,new,table",
      "where results go (run: default runs/NAME)", TEXT(out)},
     {"set", 0, "PATH=VALUE", "run,simulate,check,explain", "override a key of the config",
      take_set, 0},
@@ -181,7 +182,8 @@ static const option OPTIONS[] = {
     {"joint", 0, NULL, "infer", "all rows together, independent and alike",
      SWITCH(joint)},
     {"sampler", 0, "NAME", "infer", "another sampler than the run's", TEXT(sampler)},
-    {"target", 0, "NAME", "infer,evaluate",
+    {"to", 0, "FORMAT", "export", "safetensors or onnx", TEXT(to)},
+    {"target", 0, "NAME", "infer,evaluate,export",
      "one of the run's targets (default: all of them, "
      "for evaluate the first)",
      TEXT(target)},
@@ -198,7 +200,7 @@ static const option OPTIONS[] = {
     {"quiet", 'q', NULL, NULL, "warnings and errors only", SWITCH(quiet)},
     {"verbose", 'v', NULL, NULL, "more", SWITCH(verbose)},
     {"progress", 0, "STYLE", NULL, "auto, bar, lines or none", take_progress, 0},
-    {"json", 0, NULL, "run,infer,check,plugins,explain,status,table",
+    {"json", 0, NULL, "run,infer,export,check,plugins,explain,status,table",
      "results as JSON on stdout", SWITCH(json)},
     {"help", 'h', NULL, NULL, "this text", SWITCH(help)},
     {"version", 0, NULL, NULL, "version", SWITCH(version)},

@@ -25,7 +25,7 @@ typedef struct command {
     size_t n_arguments;
     const char *arguments[8]; /* after the verb */
     const char *out, *until, *observation, *sampler, *theta, *x, *at, *target, *config,
-        *cell;
+        *cell, *to;
     size_t n_set, n_sweep, n_plugin_path;
     const char *set[COMMAND_LIST], *sweep[COMMAND_LIST], *plugin_path[COMMAND_LIST];
     bool has_seed, has_n;
@@ -287,6 +287,7 @@ int verb_run(const command *c);
 int verb_simulate(const command *c);
 int verb_infer(const command *c);
 int verb_evaluate(const command *c);
+int verb_export(const command *c);
 int verb_check(const command *c);
 int verb_plugins(const command *c);
 int verb_new(const command *c);
@@ -294,6 +295,21 @@ int verb_init(const command *c);
 int verb_explain(const command *c);
 int verb_table(const command *c);
 int verb_status(const command *c);
+
+/* export_facts.c, export_onnx.c: networks for others */
+
+/* Members FIRST .. FIRST + N - 1 of a target, as they were trained. */
+typedef struct export_request {
+    const session *session;
+    size_t target, first, n;
+    float **values;     /* [n], of each: weights, then buffers */
+    scaling **scalings; /* [n] */
+} export_request;
+/* {KEY: text}, most of them JSON: architecture, simulator, target, x, network. */
+int export_facts(const export_request *e, json_t **out);
+/* theta [batch][target n] double and x [batch][n_x] float, both raw -> log_ratio [batch], the mean
+ * over the members. */
+int export_onnx(const export_request *e, const json_t *facts, const char *path);
 
 /* plugin_new.c, plugin_check.c */
 
