@@ -71,9 +71,6 @@ static bool table_read(const char *path, const cache_request *r, char *memory)
                  read_exactly(file, memory, sizeof *h + r->bytes) && head_fits(h, r) &&
                  hash_equal(h->checksum, hash_bytes(memory + sizeof *h, r->bytes));
     close(file);
-    if (!whole)
-        log_say(NRE_WARN, "%s: %s is damaged or of another size; it is made anew",
-                r->plugin, path);
     return whole;
 }
 
@@ -116,7 +113,11 @@ static int table_make(const char *path, const char *lock, const cache_request *r
     int file, status = lock_take(lock, &file);
     if (status)
         return status;
-    if (!file_exists(path) || !table_read(path, r, memory)) {
+    bool kept = file_exists(path), whole = kept && table_read(path, r, memory);
+    if (kept && !whole)
+        log_say(NRE_WARN, "%s: %s is damaged or of another size; it is made anew",
+                r->plugin, path);
+    if (!whole) {
         status = table_build(r, memory);
         if (!status && file_write(path, memory, sizeof(head) + r->bytes))
             log_say(NRE_WARN, "%s: the table '%s' is not kept for the next run: %s",
