@@ -425,6 +425,20 @@ static void check_at_most(const experiment *e, mistakes *m, const char *less,
                     (unsigned long long)b);
 }
 
+/* What is drawn while training cannot come from a file. */
+static void check_online(const experiment *e, mistakes *m)
+{
+    const node *at = find(e->tree, "train.online");
+    const char *key = e->datasets.train.file ? "file" : "theta";
+    if (e->train.online.wanted && at &&
+        (e->datasets.train.file || e->datasets.train.theta))
+        mistake_add(
+            m, at->origin, at->line, at->column, at->width, NULL,
+            "train.online draws its simulations itself, and datasets.train.%s names "
+            "existing ones: leave out one of the two",
+            key);
+}
+
 static void check_across(const experiment *e, mistakes *m, arena *a)
 {
     check_test_size(e, m, a);
@@ -432,6 +446,7 @@ static void check_across(const experiment *e, mistakes *m, arena *a)
     check_at_most(e, m, "diagnose.predictive.observables", "datasets.test.n");
     check_at_most(e, m, "train.batch_size", "datasets.train.n");
     check_at_most(e, m, "train.accumulate", "train.batch_size");
+    check_online(e, m);
     const node *at = NULL;
     static const char *const PATHS[] = {"train.loss.marginals", "train.batch_size"};
     if (blame(e, 2, PATHS, &at) && e->train.loss.marginals >= e->train.batch_size)

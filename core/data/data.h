@@ -138,6 +138,9 @@ void validity_model_free(validity_model *m);
  * whose width it does not know, stays as it is. */
 void validity_log(const validity_model *m, size_t n, const double *theta, double *log_p,
                   double *gradient);
+/* To a file and back, into a new one; without invalid attempts it holds their absence alone. */
+int validity_save(const validity *v, const char *path);
+int validity_load(const char *path, validity *v);
 /* All attempts that a finished dataset recorded. */
 int validity_of_dataset(const char *folder, validity *v);
 
@@ -223,8 +226,7 @@ int observation_read(const simulator *s, const char *file, size_t *n, float **x)
 
 /* loader.c: what training and diagnostics read */
 
-/* Rows by index, with the observation noise of an epoch.  Simulations drawn on the fly can later
- * take the place of a file.  Any thread. */
+/* Rows by index, with the observation noise of an epoch, from 1; 0 is none of them.  Any thread. */
 typedef struct loader loader;
 struct loader {
     uint64_t n;
@@ -232,6 +234,9 @@ struct loader {
     /* theta [n][n_theta], x [n][n_x]; either may be NULL. */
     int (*rows)(const loader *l, unsigned worker, uint64_t epoch, size_t n,
                 const uint64_t *index, double *theta, float *x);
+    /* Before the first row of an epoch: what is drawn while training is drawn now.  NULL: there is
+     * nothing to do.  While nobody reads.  [main] */
+    int (*begin)(const loader *l, uint64_t epoch);
     void (*free)(loader *l);
 };
 /* Of a dataset; clean rows get noise from streams noise/PURPOSE: of the epoch when FRESH, else of
@@ -242,6 +247,25 @@ int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed,
 int loader_of_arrays(uint64_t n, size_t n_theta, size_t n_x, const double *theta,
                      const float *x, loader **out);
 void loader_free(loader *l);
+
+/* online.c: simulations that are drawn while a network trains on them */
+
+typedef struct online_plan {
+    uint64_t seed;
+    const char *purpose; /* "train-online/0/1" */
+    uint64_t n, reuse;   /* rows at a time; epochs of each simulation */
+    int on_invalid;      /* as in draw */
+} online_plan;
+/* N rows in memory.  Epoch 1 trains on rows 0 .. n - 1 of the purpose; each epoch after it replaces
+ * a share of about n / REUSE rows, in turn, by rows that nobody has seen.  Which simulation stands
+ * where follows from the epoch alone (row i of generation g is number g n + i of the purpose), so
+ * that training goes on anywhere to the same bits.  Clean rows get fresh noise in each epoch.
+ * The first set is drawn at once, told to WATCH, added to *COUNT and to V (all may be NULL).
+ * S and P outlive it.  [main] */
+int loader_online(const simulator *s, pool *p, progress *watch, const online_plan *plan,
+                  tally *count, validity *v, loader **out);
+/* Valid simulations that so many epochs ask for. */
+uint64_t online_simulations(uint64_t n, uint64_t reuse, uint64_t epochs);
 
 /* scaling.c: what a network sees of x */
 

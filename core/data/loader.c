@@ -76,7 +76,7 @@ int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed,
     if (!l)
         return fail(NRE_ENOMEM, "no memory for a loader");
     l->base = (loader){dataset_n(d), dataset_n_theta(d), dataset_n_x(d), dataset_rows,
-                       loader_release};
+                       NULL,         loader_release};
     l->dataset = d;
     l->simulator = s;
     l->noise = rng_purpose(seed, "noise/%s", purpose);
@@ -117,7 +117,7 @@ int loader_of_arrays(uint64_t n, size_t n_theta, size_t n_x, const double *theta
     *out = NULL;
     if (!l)
         return fail(NRE_ENOMEM, "no memory for a loader");
-    l->base = (loader){n, n_theta, n_x, array_rows, loader_release};
+    l->base = (loader){n, n_theta, n_x, array_rows, NULL, loader_release};
     l->theta = theta;
     l->x = x;
     *out = &l->base;

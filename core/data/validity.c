@@ -119,6 +119,84 @@ void validity_add(validity *v, size_t n, const double *theta, const uint8_t *val
     pthread_mutex_unlock(&v->lock);
 }
 
+/* in a file */
+
+static int sample_put(store *f, const char *name, const sample *s, size_t d)
+{
+    double *theta = memory_new(s->n + 1, d * sizeof *theta);
+    if (!theta)
+        return fail(NRE_ENOMEM, "no memory to write attempts");
+    for (size_t i = 0; i < s->n; i++)
+        memcpy(theta + i * d, s->kept[i].theta, d * sizeof *theta);
+    int status = store_put(f, name, STORE_F64, 2, (uint64_t[]){s->n, d}, theta);
+    free(theta);
+    return status;
+}
+
+static int put_samples(store *f, const validity *v)
+{
+    const sample none = {0}, *valid = v->invalid.seen ? &v->valid : &none;
+    int status = v->out_of_memory ? fail(NRE_ENOMEM, "no memory for attempts") : NRE_OK;
+    if (!status)
+        status = store_put_int(f, "valid_seen", (int64_t)v->valid.seen);
+    if (!status)
+        status = store_put_int(f, "invalid_seen", (int64_t)v->invalid.seen);
+    if (!status)
+        status = sample_put(f, "valid", valid, v->prior->n);
+    return status ? status : sample_put(f, "invalid", &v->invalid, v->prior->n);
+}
+
+int validity_save(const validity *v, const char *path)
+{
+    store *f = NULL;
+    int status = store_create(path, &f);
+    if (!status)
+        status = put_samples(f, v);
+    if (!status) {
+        status = store_commit(f);
+        f = NULL;
+    }
+    store_close(f);
+    return status ? fail_within(status, "%s", path) : NRE_OK;
+}
+
+static int sample_get(store *f, const char *name, const char *seen, sample *s, size_t d)
+{
+    store_shape shape;
+    int64_t all = 0;
+    double *theta = NULL;
+    int status = store_get_int(f, seen, &all);
+    if (!status)
+        status = store_shape_of(f, name, &shape);
+    if (!status &&
+        (shape.rank != 2 || shape.dim[1] != d || all < 0 || shape.dim[0] > (uint64_t)all))
+        status = fail(NRE_EDATA, "%s does not hold attempts of %zu parameters", name, d);
+    size_t n = status ? 0 : (size_t)shape.dim[0];
+    if (!status && !(theta = memory_new(n + 1, d * sizeof *theta)))
+        status = fail(NRE_ENOMEM, "no memory to read attempts");
+    if (!status)
+        status = store_get(f, name, STORE_F64, n * d, theta);
+    for (size_t i = 0; i < n && !status; i++)
+        if (!sample_add(s, d, theta + i * d))
+            status = fail(NRE_ENOMEM, "no memory to read attempts");
+    if (!status)
+        s->seen = (uint64_t)all;
+    free(theta);
+    return status;
+}
+
+int validity_load(const char *path, validity *v)
+{
+    store *f = NULL;
+    int status = store_open(path, &f);
+    if (!status)
+        status = sample_get(f, "valid", "valid_seen", &v->valid, v->prior->n);
+    if (!status)
+        status = sample_get(f, "invalid", "invalid_seen", &v->invalid, v->prior->n);
+    store_close(f);
+    return status ? fail_within(status, "%s", path) : NRE_OK;
+}
+
 /* features */
 
 static size_t n_features(size_t d)

@@ -242,8 +242,18 @@ int dataset_inputs(run *r, size_t purpose, const char **out);
 /* PATH, in the folder's arena, unless there is such a file. */
 const char *path_missing(const run *r, const char *path);
 /* What later stages read.  A damaged dataset is forgotten as a finished unit: --resume makes what
- * is damaged anew. */
+ * is damaged anew.  *D is NULL where training draws its simulations itself: then the loader of
+ * purpose 0 is that of the first network. */
 int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
+/* Whether training draws its simulations itself, so that there is no set of them on disk. */
+bool trains_online(const experiment *e);
+/* Those of a network of the ensemble; attempts of its first set go to V (or NULL).  On failure, too,
+ * *L is to be freed. */
+int online_loader_of(const run *r, size_t member, validity *v, loader **l);
+/* Valid simulations that the networks of a target drew while training; 0 where they read a set. */
+uint64_t simulations_while_training(const run *r, const char *name);
+/* More invalid rows than the config allows: NRE_ENUMERIC.  The log tells of fewer. */
+int simulations_check(const run *r, const tally *t, const char *purpose);
 /* Inputs of a stage that uses the observed rows: their number and checksum, added to *TEXT. */
 int observation_inputs(run *r, arena *a, const char **text);
 /* Inputs of a stage that uses the estimator of a target. */

@@ -77,9 +77,9 @@ static const char *estimator_name(const experiment *e)
     return e->estimator == ESTIMATOR_NETWORK ? e->architecture.name : NAMES[e->estimator];
 }
 
-static uint64_t simulations_of(const report_data *d)
+static uint64_t simulations_of(const report_data *d, const char *name)
 {
-    uint64_t total = 0;
+    uint64_t total = simulations_while_training(d->run, name);
     for (size_t i = 0; i < 3; i++) {
         json_t *manifest = NULL;
         const char *path = source_path(d->run, "data/%s/manifest.json", PURPOSES[i]);
@@ -123,7 +123,7 @@ static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
                           .architecture = estimator_name(d->run->session->experiment),
                           .gain = real_of(j, "gain"),
                           .gain_error = real_of(j, "gain_error"),
-                          .simulations = simulations_of(d),
+                          .simulations = simulations_of(d, word_of(j, "target")),
                           .missing = count_of(j, "missing"),
                           .n_cells = n,
                           .cells = c};
@@ -298,7 +298,7 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .observation = observation,
                            .n_parameters = n,
                            .parameters = rows,
-                           .simulations = simulations_of(d),
+                           .simulations = simulations_of(d, name),
                            .area = worst_of(areas, "area", i, joint),
                            .area_reason = word_of(row_of(d->area, name), "reason"),
                            .area_rank = worst_of(areas, "rank", i, joint),

@@ -74,9 +74,8 @@ int dataset_inputs(run *r, size_t purpose, const char **out)
     return *out ? NRE_OK : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
 }
 
-/* More invalid rows than the config allows: the effective prior is far from the one asked
- * for. */
-static int check_tally(const run *r, const tally *t, const char *purpose)
+/* The effective prior is then far from the one asked for. */
+int simulations_check(const run *r, const tally *t, const char *purpose)
 {
     double fraction = t->attempts ? (double)t->invalid / (double)t->attempts : 0;
     double most = r->session->experiment->simulator.max_fraction;
@@ -216,7 +215,7 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
         *rate = (double)count.attempts;
     *rate_unit = "simulations/s";
     lock_release(lock);
-    return rc ? rc : check_tally(r, &count, PURPOSES[u->index]);
+    return rc ? rc : simulations_check(r, &count, PURPOSES[u->index]);
 }
 
 const char *path_missing(const run *r, const char *path)
@@ -236,9 +235,17 @@ static const char *missing(const run *r, const unit *u)
     return arena_print(r->folder->arena, "a shard of %s", folder_of(r, u->index));
 }
 
-/* The prior itself and exact ratios need no training set. */
+bool trains_online(const experiment *e)
+{
+    return e->train.online.wanted && e->estimator == ESTIMATOR_NETWORK;
+}
+
+/* The prior itself and exact ratios need no training set; one that is drawn while training is
+ * never stored. */
 static bool is_needed(const experiment *e, size_t purpose)
 {
+    if (purpose == 0 && trains_online(e))
+        return false;
     return purpose == 2 || e->estimator == ESTIMATOR_NETWORK ||
            (purpose == 0 && e->diagnose.predictive.wanted);
 }
@@ -266,8 +273,32 @@ int units_simulate(run *r, arena *a, size_t *n, unit **out)
     return NRE_OK;
 }
 
+int online_loader_of(const run *r, size_t member, validity *v, loader **l)
+{
+    const session *s = r->session;
+    const experiment *e = s->experiment;
+    const char *purpose = arena_print(r->folder->arena, "train-online/%llu/%zu",
+                                      (unsigned long long)e->train.replicate, member);
+    online_plan wish = {.seed = e->seed,
+                        .purpose = purpose,
+                        .n = e->datasets.train.n,
+                        .reuse = e->train.online.reuse,
+                        .on_invalid = (int)e->simulator.on_invalid};
+    tally count = {0};
+    *l = NULL;
+    int rc = purpose ? simulator_prepare(s->simulator)
+                     : fail(NRE_ENOMEM, "no memory for the training set");
+    if (!rc)
+        rc = loader_online(s->simulator, s->workers, r->watch, &wish, &count, v, l);
+    return rc ? rc : simulations_check(r, &count, "train-online");
+}
+
 int run_loader(const run *r, size_t purpose, dataset **d, loader **l)
 {
+    if (purpose == 0 && trains_online(r->session->experiment)) {
+        *d = NULL;
+        return online_loader_of(r, 0, NULL, l);
+    }
     *d = NULL;
     *l = NULL;
     int rc = dataset_open(folder_of(r, purpose), d);

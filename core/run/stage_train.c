@@ -84,8 +84,15 @@ int training_check(const session *s)
                 e->path, (unsigned long long)e->train.accumulate, key, whole);
 }
 
-static int train_member(run *r, const unit *u, size_t member, const loader *train,
-                        const loader *validation, const scaling *scale,
+/* What the networks of an estimator learn from. */
+typedef struct material {
+    dataset *train_data, *validation_data;
+    loader *train, *validation;
+    scaling *scale; /* of the training set */
+    validity *valid;
+} material;
+
+static int train_member(run *r, const unit *u, size_t member, const material *m,
                         train_result *result)
 {
     session *s = r->session;
@@ -97,9 +104,9 @@ static int train_member(run *r, const unit *u, size_t member, const loader *trai
     train_job job = {.settings = &settings,
                      .net = s->nets[u->index],
                      .target = &s->targets[u->index],
-                     .train = train,
-                     .validation = validation,
-                     .scaling = scale,
+                     .train = m->train,
+                     .validation = m->validation,
+                     .scaling = m->scale,
                      .folder = member_folder(r, u->index, member),
                      .fingerprint = fingerprint.hex,
                      .pool = s->workers,
@@ -125,41 +132,103 @@ static void say_member(const run *r, const unit *u, size_t member, const train_r
                 (int)SCALING_CLAMP);
 }
 
-static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
+static void material_close(material *m)
+{
+    scaling_free(m->scale);
+    loader_free(m->train);
+    loader_free(m->validation);
+    dataset_close(m->train_data);
+    dataset_close(m->validation_data);
+    validity_free(m->valid);
+}
+
+static const char *validity_path(const run *r, size_t which)
+{
+    return source_path(r, "model/%s/validity.h5", r->session->targets[which].name);
+}
+
+/* P(valid | theta) is that of the first network's first set: no dataset will tell it. */
+static int open_online(run *r, const unit *u, size_t member, material *m)
+{
+    bool first = member == 0;
+    if (first && !(m->valid = validity_new(simulator_prior(r->session->simulator))))
+        return fail(NRE_ENOMEM, "no memory for attempts at simulations");
+    int rc = online_loader_of(r, member, m->valid, &m->train);
+    if (!rc && first)
+        rc = folder_make(source_path(r, "model/%s", r->session->targets[u->index].name));
+    return rc || !first ? rc : validity_save(m->valid, validity_path(r, u->index));
+}
+
+/* Simulations that are drawn while training differ by network, and so does their scaling. */
+static int material_open(run *r, const unit *u, size_t member, material *m)
 {
     session *s = r->session;
-    dataset *train_data = NULL, *validation_data = NULL;
-    loader *train = NULL, *validation = NULL;
-    scaling *scale = NULL;
-    int rc = run_loader(r, 0, &train_data, &train);
+    *m = (material){0};
+    int rc = trains_online(s->experiment) ? open_online(r, u, member, m)
+                                          : run_loader(r, 0, &m->train_data, &m->train);
     if (!rc)
-        rc = run_loader(r, 1, &validation_data, &validation);
+        rc = run_loader(r, 1, &m->validation_data, &m->validation);
     if (!rc)
-        rc = scaling_fit(s->simulator, train, s->experiment->train.standardise,
-                         s->workers, &scale);
-    for (size_t m = 0; m < s->experiment->train.ensemble && !rc; m++) {
+        rc = scaling_fit(s->simulator, m->train, s->experiment->train.standardise,
+                         s->workers, &m->scale);
+    return rc;
+}
+
+static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
+{
+    int rc = NRE_OK;
+    for (size_t k = 0; k < r->session->experiment->train.ensemble && !rc; k++) {
         train_result result = {0};
-        rc = train_member(r, u, m, train, validation, scale, &result);
+        material m;
+        rc = material_open(r, u, k, &m);
         if (!rc)
-            say_member(r, u, m, &result);
+            rc = train_member(r, u, k, &m, &result);
+        if (!rc)
+            say_member(r, u, k, &result);
         *rate = result.pairs_per_second * result.seconds + *rate;
+        material_close(&m);
     }
     *rate_unit = "pairs/s";
-    scaling_free(scale);
-    loader_free(train);
-    loader_free(validation);
-    dataset_close(train_data);
-    dataset_close(validation_data);
     return rc;
 }
 
 static const char *missing(const run *r, const unit *u)
 {
-    const char *path = NULL;
+    const char *path = trains_online(r->session->experiment)
+                           ? path_missing(r, validity_path(r, u->index))
+                           : NULL;
     for (size_t m = 0; m < r->session->experiment->train.ensemble && !path; m++)
         path = path_missing(
             r, path_join(r->folder->arena, member_folder(r, u->index, m), "weights.h5"));
     return path;
+}
+
+/* Lines of loss.csv: the epochs that a network was trained for, and a header. */
+static uint64_t lines_of(const char *path)
+{
+    char *text = NULL;
+    size_t n = 0;
+    uint64_t lines = 0;
+    if (!path || file_read(path, 64 << 20, &text, &n))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
+    free(text);
+    return lines;
+}
+
+uint64_t simulations_while_training(const run *r, const char *name)
+{
+    const experiment *e = r->session->experiment;
+    uint64_t total = 0;
+    for (size_t m = 0; trains_online(e) && m < e->train.ensemble; m++) {
+        uint64_t lines =
+            lines_of(source_path(r, "model/%s/member-%zu/loss.csv", name, m));
+        if (lines > 1)
+            total +=
+                online_simulations(e->datasets.train.n, e->train.online.reuse, lines - 1);
+    }
+    return total;
 }
 
 int units_train(run *r, arena *a, size_t *n, unit **out)
@@ -231,7 +300,9 @@ static int open_validity(const run *r, size_t which, estimator *e)
     validity *v = validity_new(simulator_prior(s->simulator));
     if (!v)
         return fail(NRE_ENOMEM, "no memory for an estimator");
-    int rc = validity_of_dataset(source_path(r, "data/train"), v);
+    int rc = trains_online(s->experiment)
+                 ? validity_load(validity_path(r, which), v)
+                 : validity_of_dataset(source_path(r, "data/train"), v);
     if (!rc)
         rc = validity_fit(v, s->targets[which].n, s->targets[which].which, &e->validity);
     validity_free(v);

@@ -285,8 +285,11 @@ static int tell_epoch(const loop *l)
 static int train_epoch(loop *l, double *mean)
 {
     uint64_t e = l->state.epoch + 1;
+    const loader *rows = l->job->train;
     double sum = 0, start = now();
     int status = stop_check();
+    if (!status && rows->begin)
+        status = rows->begin(rows, e);
     rng r;
     rng_start(&r, l->key, e, 0);
     rng_permutation(&r, (size_t)l->job->train->n, l->order);

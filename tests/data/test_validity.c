@@ -163,3 +163,67 @@ Test(validity, nothing_invalid_is_exactly_one)
     validity_model_free(m);
     validity_free(v);
 }
+
+/* in a file */
+
+static void log_at(const validity *v, double *out)
+{
+    const double at[4][2] = {{0.1, 0}, {0.5, 1}, {0.9, -2}, {0.3, 3}};
+    validity_model *m = NULL;
+    cr_assert_eq(validity_fit(v, 0, NULL, &m), 0, "%s", error_message());
+    validity_log(m, 4, &at[0][0], out, NULL);
+    validity_model_free(m);
+}
+
+/* More valid attempts than are kept: their share comes back too. */
+Test(validity, comes_back_from_a_file)
+{
+    enum { MANY = 90000 };
+    double *theta = malloc(2 * MANY * sizeof *theta), one[4], two[4];
+    uint8_t *valid = malloc(MANY);
+    validity *v = validity_new(simulator_prior(s)), *w = validity_new(simulator_prior(s));
+    attempts(MANY, theta, valid);
+    validity_add(v, MANY, theta, valid);
+    cr_assert_eq(validity_save(v, path_of("validity.h5")), 0, "%s", error_message());
+    cr_assert_eq(validity_load(path_of("validity.h5"), w), 0, "%s", error_message());
+    log_at(v, one);
+    log_at(w, two);
+    cr_assert_arr_eq(one, two, sizeof one);
+    validity_free(v), validity_free(w);
+    free(theta), free(valid);
+}
+
+Test(validity, without_invalid_attempts_a_file_is_small)
+{
+    double one[4];
+    validity *v = validity_new(simulator_prior(s)), *w = validity_new(simulator_prior(s));
+    for (int i = 0; i < 1000; i++)
+        validity_add(v, 1, (double[]){i / 1000.0, 0}, NULL);
+    cr_assert_eq(validity_save(v, path_of("none.h5")), 0, "%s", error_message());
+    cr_assert_eq(validity_load(path_of("none.h5"), w), 0, "%s", error_message());
+    log_at(w, one);
+    cr_assert_eq(one[0], 0);
+    char *text = NULL;
+    size_t n = 0;
+    cr_assert_eq(file_read(path_of("none.h5"), 8192, &text, &n), 0, "%s",
+                 error_message());
+    free(text);
+    validity_free(v), validity_free(w);
+}
+
+Test(validity, of_other_parameters_is_refused)
+{
+    store *f;
+    validity *v = validity_new(simulator_prior(s));
+    cr_assert_eq(store_create(path_of("wide.h5"), &f), 0);
+    cr_assert_eq(store_put_int(f, "valid_seen", 9), 0);
+    cr_assert_eq(store_put_int(f, "invalid_seen", 9), 0);
+    const double theta[3] = {0};
+    cr_assert_eq(store_put(f, "valid", STORE_F64, 2, (uint64_t[]){1, 3}, theta), 0);
+    cr_assert_eq(store_put(f, "invalid", STORE_F64, 2, (uint64_t[]){1, 3}, theta), 0);
+    cr_assert_eq(store_commit(f), 0);
+    cr_assert_eq(validity_load(path_of("wide.h5"), v), NRE_EDATA);
+    cr_assert(message_has("valid does not hold attempts of 2 parameters"));
+    cr_assert_eq(validity_load(path_of("nowhere.h5"), v), NRE_EDATA);
+    validity_free(v);
+}

@@ -102,6 +102,26 @@ static int add_attempt(void *context, size_t i, unsigned w)
     return 0;
 }
 
+/* Epochs of simulations that are drawn by many threads and read by many. */
+static double exercise_online(const simulator *s, pool *p)
+{
+    loader *l;
+    double total = 0;
+    tally count = {0};
+    const online_plan plan = {
+        .seed = 1, .purpose = "o/0/0", .n = N, .reuse = 3, .on_invalid = 2};
+    require(loader_online(s, p, NULL, &plan, &count, NULL, &l) == 0, "loader_online");
+    for (uint64_t epoch = 1; epoch < 4; epoch++) {
+        reading r = {.l = l};
+        require(l->begin(l, epoch) == 0, "begin");
+        require(pool_run(p, CHUNKS, read_chunk, &r) == 0, "reading online");
+        for (int i = 0; i < CHUNKS; i++)
+            total += r.sum[i];
+    }
+    loader_free(l);
+    return total + (double)count.invalid;
+}
+
 static double exercise(const simulator *s, const char *folder, unsigned threads)
 {
     pool *p;
@@ -129,7 +149,7 @@ static double exercise(const simulator *s, const char *folder, unsigned threads)
     validity_log(m, 1, (double[]){0.5, 1}, &log_p, NULL);
     for (int i = 0; i < CHUNKS; i++)
         total += r.sum[i];
-    total += log_p + (double)c->mean[0];
+    total += log_p + (double)c->mean[0] + exercise_online(s, p);
     validity_model_free(m), validity_free(v), scaling_free(c), loader_free(l),
         dataset_close(d), pool_free(p);
     return total;

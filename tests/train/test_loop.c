@@ -214,6 +214,53 @@ Test(loop, damaged_checkpoint_is_trained_again)
     problem_close(&broken);
 }
 
+/* a loader that draws its rows while training */
+
+typedef struct drawing {
+    loader base;
+    const loader *rows;
+    uint64_t begun[32];
+    size_t n;
+} drawing;
+
+static int begin_drawing(const loader *base, uint64_t epoch)
+{
+    drawing *d = (drawing *)(uintptr_t)base;
+    d->begun[d->n++] = epoch;
+    return NRE_OK;
+}
+
+static int drawn_rows(const loader *base, unsigned worker, uint64_t epoch, size_t n,
+                      const uint64_t *index, double *theta, float *x)
+{
+    const drawing *d = (const drawing *)base;
+    cr_assert(d->n > 0 && epoch == d->begun[d->n - 1]);
+    return d->rows->rows(d->rows, worker, epoch, n, index, theta, x);
+}
+
+Test(loop, every_epoch_begins_with_its_rows)
+{
+    problem p;
+    interruption i = {.after = 3};
+    static const uint64_t expected[] = {1, 2, 3, 4, 4, 5, 6, 7, 8};
+    problem_open(&p, 512, 256, 2);
+    drawing d = {.base = *p.rows[0], .rows = p.rows[0]};
+    d.base.begin = begin_drawing;
+    d.base.rows = drawn_rows;
+    p.job.train = &d.base;
+    p.job.metrics = stop_after;
+    p.job.metrics_context = &i;
+    run(&p, NRE_ECANCELLED);
+    stop_request(0);
+    size_t stopped = d.n; /* the wish may be seen before epoch 4 begins, or after */
+    cr_assert(stopped == 3 || stopped == 4);
+    i.after = 0;
+    cr_assert(run(&p, 0).resumed);
+    cr_assert_arr_eq(d.begun + stopped, expected + 4, 5 * sizeof *expected);
+    cr_assert_eq(d.n, stopped + 5);
+    problem_close(&p);
+}
+
 /* patience, batches */
 
 Test(loop, patience_ends_training)
