@@ -109,8 +109,9 @@ Test(command, suggestions_can_be_pasted)
     refused("run a --resum", "did you mean: --resume");
     refused("run a --thre 2", "unknown option '--thre'; 'nereid run --help' lists");
     refused("simulte a", "unknown verb 'simulte'; did you mean: nereid simulate");
-    refused("submit d", "there are run, simulate, infer, evaluate, check, status, table, "
-                        "plugins, new, init, explain");
+    refused("submit d",
+            "there are run, simulate, infer, evaluate, export, check, status, table, "
+            "plugins, new, init, explain");
     refused("run a --observation f", "does not go with 'nereid run' (but with: infer)");
     refused("--nothing", "unknown option '--nothing'");
     refused("run a -x", "unknown option '-x'");
