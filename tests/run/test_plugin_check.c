@@ -59,6 +59,9 @@ Test(plugin_check, good_simulators)
 Test(plugin_check, good_architectures)
 {
     check_good(GOOD_PLUGINS, "mlp", 9, 0);
+    check_good(GOOD_PLUGINS, "cnn", 9, 0);
+    check_good(GOOD_PLUGINS, "deepset", 9, 0);
+    check_good(GOOD_PLUGINS, "resnet", 9, 0);
 }
 
 Test(plugin_check, good_samplers)
