@@ -15,7 +15,7 @@ typedef struct room {
     size_t bytes;
 } room;
 
-/* ratio.c, ratio_network.c, ratio_exact.c, ratio_prior.c */
+/* ratio.c, ratio_network.c, ratio_mixture.c, ratio_exact.c, ratio_prior.c */
 
 /* log r(x | theta) = log p(x | theta) / p(x), amortised over x.  Const, any number of threads, each
  * with a worker of its own. */
@@ -23,6 +23,15 @@ typedef struct ratio ratio;
 /* Mean of the members' log ratios.  Borrows models and scaling. */
 int ratio_of_networks(const target *t, size_t n_members, model *const *members,
                       scaling *const *scalings, ratio **out);
+/* The mixture of the members' posteriors: log of the mean over members of r(X | theta) / Z, where
+ * r(X | theta) is a member's product over a whole set X of rows and Z its integral over the prior
+ * (with P(valid), if any).  Z comes from the member's grid, in more than three parameters from its
+ * cloud, known to about 5%; a worker computes it once for each set.  An unknown function of x in a
+ * member's ratio cancels, but log ratios of rows do not add: a row is a set of its own in
+ * ratio_evaluate, and ratio_joint is for sets.  Normalised by construction.  Takes over the members
+ * on success; borrows VALID. */
+int ratio_of_mixture(size_t n_members, ratio *const *members, const validity_model *valid,
+                     ratio **out);
 /* The simulator's own likelihood (and log_evidence; without it the ratio is known up to a function
  * of x).  The target must be all parameters. */
 int ratio_exact(const simulator *s, const target *t, ratio **out);
@@ -279,6 +288,9 @@ typedef struct ratio_kind {
                     size_t per_x, const double *theta, double *log_ratio,
                     double *gradient);
     void (*free)(ratio *r);
+    /* As ratio_joint, of a kind whose rows do not simply add; else NULL. */
+    int (*joint)(const ratio *r, void *own, const observed *o, size_t row, size_t n_rows,
+                 size_t n, const double *theta, double *log_ratio, double *gradient);
 } ratio_kind;
 
 struct ratio {
@@ -292,6 +304,10 @@ struct observed {
     size_t n;
     room row;    /* of the kind: heads of networks, or x itself */
     room offset; /* double [n]: log p(x) of the exact ratio */
+    /* Of a mixture: what its members keep, and a checksum of the rows. */
+    size_t n_members;
+    struct observed **member;
+    hash stamp;
 };
 
 /* Who uses which scratch memory of a worker: a function and its callee never share one. */

@@ -96,6 +96,9 @@ void observed_free(observed *o)
 {
     if (!o)
         return;
+    for (size_t m = 0; m < o->n_members; m++)
+        observed_free(o->member[m]);
+    free(o->member);
     room_release(&o->row);
     room_release(&o->offset);
     free(o);
@@ -155,6 +158,9 @@ int ratio_joint(const ratio *r, ratio_worker *w, const observed *o, size_t row,
 {
     if (n_rows == 1)
         return ratio_evaluate(r, w, o, row, 1, n, theta, log_ratio, gradient);
+    bug_if(row > o->n || n_rows > o->n - row);
+    if (r->kind->joint)
+        return r->kind->joint(r, w->own, o, row, n_rows, n, theta, log_ratio, gradient);
     size_t d = r->target->n, most = n < JOINT_PAIRS ? JOINT_PAIRS / (n > 0 ? n : 1) : 1;
     size_t pairs = most * n;
     double *copy =

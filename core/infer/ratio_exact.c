@@ -196,7 +196,8 @@ static void exact_free(ratio *r)
     free(r);
 }
 
-static const ratio_kind EXACT = {worker_make, worker_free, observe, evaluate, exact_free};
+static const ratio_kind EXACT = {worker_make, worker_free, observe,
+                                 evaluate,    exact_free,  NULL};
 
 /* The plugin's evidence belongs to its own priors, which the config may have replaced. */
 static bool priors_are_its_own(const simulator *s)

@@ -132,8 +132,8 @@ static void networks_free(ratio *r)
     free(s);
 }
 
-static const ratio_kind NETWORKS = {worker_make, worker_free, observe, evaluate,
-                                    networks_free};
+static const ratio_kind NETWORKS = {worker_make, worker_free,   observe,
+                                    evaluate,    networks_free, NULL};
 
 int ratio_of_networks(const target *t, size_t n_members, model *const *members,
                       scaling *const *scalings, ratio **out)

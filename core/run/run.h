@@ -247,6 +247,8 @@ const char *path_missing(const run *r, const char *path);
 int run_loader(const run *r, size_t purpose, dataset **d, loader **l);
 /* Whether training draws its simulations itself, so that there is no set of them on disk. */
 bool trains_online(const experiment *e);
+/* Whether several networks are joined as a mixture of posteriors. */
+bool joins_posteriors(const experiment *e);
 /* Those of a network of the ensemble; attempts of its first set go to V (or NULL).  On failure, too,
  * *L is to be freed. */
 int online_loader_of(const run *r, size_t member, validity *v, loader **l);

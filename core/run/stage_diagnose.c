@@ -86,9 +86,13 @@ static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 {
     area_result result = {0};
     (void)which;
-    if (!ratio_is_normalised(b->estimator->ratio)) {
+    bool mixed = joins_posteriors(r->session->experiment);
+    if (mixed || !ratio_is_normalised(b->estimator->ratio)) {
         *out = json_pack("{s:n, s:s, s:[]}", "mean", "reason",
-                         "this ratio is known up to a function of x", "observed");
+                         mixed ? "a mixture of normalised posteriors has area 1 by "
+                                 "construction"
+                               : "this ratio is known up to a function of x",
+                         "observed");
         return NRE_OK;
     }
     int rc =

@@ -4,12 +4,12 @@
 /* What a target's estimator was made of: the units before it, in one line. */
 int estimator_inputs(run *r, arena *a, size_t which, const char **out)
 {
-    static const char *const PREFIXES[] = {"seed", "estimator", "simulator",
-                                           "parameters"};
+    static const char *const PREFIXES[] = {"seed", "estimator", "simulator", "parameters",
+                                           "infer.ensemble"};
     size_t n = 0;
     unit *u = NULL;
     const plugin *p = r->session->simulator_plugin->plugin;
-    const char *text = experiment_inputs(r->session->experiment, a, 4, PREFIXES);
+    const char *text = experiment_inputs(r->session->experiment, a, 5, PREFIXES);
     text = arena_print(a, "%splugin.simulator = %s\ntarget = %s\n", text,
                        hash_hex(p->file_hash).hex, r->session->targets[which].name);
     int rc = units_train(r, a, &n, &u);

@@ -254,6 +254,12 @@ int units_train(run *r, arena *a, size_t *n, unit **out)
     return NRE_OK;
 }
 
+bool joins_posteriors(const experiment *e)
+{
+    return e->estimator == ESTIMATOR_NETWORK && e->train.ensemble > 1 &&
+           e->infer.ensemble == ENSEMBLE_MIXTURE;
+}
+
 /* Damaged weights: --resume trains them anew, from the last checkpoint where there is
  * one. */
 static int refuse_weights(const run *r, size_t which, int rc)
@@ -267,6 +273,22 @@ static int refuse_weights(const run *r, size_t which, int rc)
                            arena_print(a, "train/%s", r->session->targets[which].name));
     return fail(rc, "%s; nereid run with --resume trains them anew",
                 why ? why : "damaged weights");
+}
+
+/* Networks whose posteriors are mixed, each a ratio of its own. */
+static int mix_networks(const session *s, size_t which, estimator *e)
+{
+    ratio **member = calloc(e->n_members, sizeof(ratio *));
+    int rc = member ? NRE_OK : fail(NRE_ENOMEM, "no memory for an estimator");
+    for (size_t m = 0; m < e->n_members && !rc; m++)
+        rc = ratio_of_networks(&s->targets[which], 1, &e->models[m], &e->scalings[m],
+                               &member[m]);
+    if (!rc)
+        rc = ratio_of_mixture(e->n_members, member, e->validity, &e->ratio);
+    for (size_t m = 0; m < e->n_members && rc && member; m++)
+        ratio_free(member[m]);
+    free(member);
+    return rc;
 }
 
 static int open_networks(const run *r, size_t which, estimator *e)
@@ -284,9 +306,12 @@ static int open_networks(const run *r, size_t which, estimator *e)
         if (rc)
             return refuse_weights(r, which, rc);
     }
-    int rc = ratio_of_networks(&s->targets[which], n, e->models, e->scalings, &e->ratio);
+    bool mixed = joins_posteriors(s->experiment);
+    int rc = mixed ? mix_networks(s, which, e)
+                   : ratio_of_networks(&s->targets[which], n, e->models, e->scalings,
+                                       &e->ratio);
     const loss *l = loss_find(s->experiment->train.loss.name);
-    if (!rc && l && l->up_to_x)
+    if (!rc && l && l->up_to_x && !mixed)
         ratio_set_up_to_x(e->ratio);
     return rc;
 }
@@ -309,26 +334,28 @@ static int open_validity(const run *r, size_t which, estimator *e)
     return rc;
 }
 
-int estimator_open(const run *r, size_t which, estimator **out)
+static int open_ratio(const run *r, size_t which, estimator *e)
 {
     session *s = r->session;
+    switch (s->experiment->estimator) {
+    case ESTIMATOR_EXACT:
+        return ratio_exact(s->simulator, &s->targets[which], &e->ratio);
+    case ESTIMATOR_PRIOR:
+        return ratio_prior(&s->targets[which], simulator_n_x(s->simulator), &e->ratio);
+    default:
+        return open_networks(r, which, e);
+    }
+}
+
+int estimator_open(const run *r, size_t which, estimator **out)
+{
     estimator *e = calloc(1, sizeof *e);
     *out = NULL;
     if (!e)
         return fail(NRE_ENOMEM, "no memory for an estimator");
-    int rc;
-    switch (s->experiment->estimator) {
-    case ESTIMATOR_EXACT:
-        rc = ratio_exact(s->simulator, &s->targets[which], &e->ratio);
-        break;
-    case ESTIMATOR_PRIOR:
-        rc = ratio_prior(&s->targets[which], simulator_n_x(s->simulator), &e->ratio);
-        break;
-    default:
-        rc = open_networks(r, which, e);
-    }
+    int rc = open_validity(r, which, e); /* which a mixture of posteriors needs to know */
     if (!rc)
-        rc = open_validity(r, which, e);
+        rc = open_ratio(r, which, e);
     if (rc) {
         estimator_close(e);
         return rc;

@@ -13,6 +13,23 @@ has err "train.accumulate = 4 does not go together with architecture: batch norm
 [ ! -e never ]
 ok $? "nothing was simulated"
 
+# Two networks joined in both ways; nothing is trained twice.
+set -- --set train.ensemble=2 --set 'infer.observation={simulate: {n: 3, seed: 3}}' \
+    --set infer.nuisance=shared
+exits 0 "mean of log ratios" "$NEREID" -q run small.yaml -o joined -j 1 "$@"
+cp -r joined mixed
+exits 0 "mixture of posteriors" "$NEREID" run small.yaml -o mixed -j 2 --resume "$@" \
+    --set infer.ensemble=mixture
+has err "train/all: reused (same inputs)"
+has err "infer/all: runs (infer.ensemble changed: mean -> mixture)"
+has mixed/diagnostics/area.json "has area 1 by construction"
+exits 0 "mixture, one thread" "$NEREID" -q run small.yaml -o again -j 1 "$@" \
+    --set infer.ensemble=mixture
+same mixed again "mixtures with -j 1 and -j 2"
+cmp -s joined/posterior/all/samples.nc mixed/posterior/all/samples.nc
+[ $? -eq 1 ]
+ok $? "the two are not the same posterior"
+
 exits 6 "an absurd learning rate" "$NEREID" run small.yaml -o diverged \
     --set train.optimizer.lr=10 --set train.optimizer.weight_decay=1 \
     --set train.schedule.warmup=20 --set train.epochs=50 --set train.patience=0 \
