@@ -54,17 +54,18 @@ static void put_tensors(size_t n, const tensor_set *sets, char *to)
 }
 
 /* The header is filled up with blanks so that the floats are aligned. */
-static int write_file(const char *path, const char *header, size_t bytes, size_t n,
+static int write_file(const char *path, const json_t *header, size_t bytes, size_t n,
                       const tensor_set *sets)
 {
-    size_t used = strlen(header), length = (used + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
+    size_t used = json_dumpb(header, NULL, 0, JSON_COMPACT),
+           length = (used + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
            size = LENGTH_BYTES + length + bytes;
-    char *file = memory_new(size, 1);
+    char *file = used ? memory_new(size, 1) : NULL;
     if (!file)
         return fail(NRE_ENOMEM, "no memory to write '%s'", path);
     put_length(length, file);
     memset(file + LENGTH_BYTES, ' ', length);
-    memcpy(file + LENGTH_BYTES, header, used);
+    json_dumpb(header, file + LENGTH_BYTES, used, JSON_COMPACT);
     put_tensors(n, sets, file + LENGTH_BYTES + length);
     int status = file_write(path, file, size);
     free(file);
@@ -76,10 +77,8 @@ int safetensors_write(const char *path, const json_t *metadata, size_t n,
 {
     size_t bytes = 0;
     json_t *header = header_json(metadata, n, sets, &bytes);
-    char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
-    int status = text ? write_file(path, text, bytes, n, sets)
-                      : fail(NRE_ENOMEM, "no memory for the header of '%s'", path);
-    free(text);
+    int status = header ? write_file(path, header, bytes, n, sets)
+                        : fail(NRE_ENOMEM, "no memory for the header of '%s'", path);
     json_decref(header);
     return status;
 }

@@ -94,7 +94,8 @@ static json_t *members_json(const export_request *e)
     const loss *l = loss_find(name);
     json_t *members = json_array();
     for (size_t i = 0; i < e->n; i++)
-        json_array_append_new(members, json_integer((json_int_t)(e->first + i)));
+        json_array_append_new(members,
+                              json_integer((json_int_t)e->first + (json_int_t)i));
     return json_pack(
         "{s:o, s:I, s:s, s:s}", "members", members, "of",
         (json_int_t)e->session->experiment->train.ensemble, "loss", name, "output",
