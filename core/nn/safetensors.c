@@ -19,7 +19,10 @@ static json_t *header_json(const json_t *metadata, size_t n, const tensor_set *s
                            size_t *bytes)
 {
     json_t *header = json_object();
-    json_object_set_new(header, "__metadata__", json_deep_copy(metadata));
+    if (json_object_set_new(header, "__metadata__", json_deep_copy(metadata))) {
+        json_decref(header);
+        return NULL;
+    }
     *bytes = 0;
     for (size_t s = 0; s < n; s++)
         for (size_t i = 0; i < sets[s].n; i++) {

@@ -16,18 +16,34 @@ static const char NOTE[] =
     "is its "
     "fields behind each other, flattened.  The network maps both z to the log ratio.";
 
-/* Options as resolved.yaml has them: numbers, switches and lists of numbers are JSON as they are,
- * what is not is a text. */
+static json_t *texts_json(const nre_values *v, const char *name)
+{
+    const char *const *texts;
+    size_t n = values_strings(v, name, &texts);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(texts[i]));
+    return list;
+}
+
+/* As resolved.yaml has it: numbers, switches and lists of numbers are JSON as they are, what is
+ * not is a text. */
+static json_t *option_json(const instance *i, size_t k, arena *a)
+{
+    const nre_option *o = plugin_option(i->plugin->table, k);
+    if (o->type == NRE_STRING_LIST)
+        return texts_json(i->values, o->name);
+    const char *text = values_text(i->values, k, a);
+    json_t *value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    return value ? value : json_string(text);
+}
+
 static json_t *options_json(const instance *i, arena *a)
 {
     json_t *options = json_object();
-    for (size_t k = 0; k < i->plugin->table->n_options; k++) {
-        const char *text = values_text(i->values, k, a);
-        json_t *value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-        if (!value)
-            value = json_string(text ? text : "");
-        json_object_set_new(options, plugin_option(i->plugin->table, k)->name, value);
-    }
+    for (size_t k = 0; k < i->plugin->table->n_options; k++)
+        json_object_set_new(options, plugin_option(i->plugin->table, k)->name,
+                            option_json(i, k, a));
     return options;
 }
 

@@ -46,6 +46,21 @@ Test(export_facts, architecture_has_its_options)
     trial_close(&t);
 }
 
+Test(export_facts, a_list_of_texts_is_a_list)
+{
+    trial t;
+    json_t *facts =
+        facts_of(&t, SETTINGS("architecture={plugin: cnn, params: {join: [x]}}",
+                              "simulator={plugin: two_moons}"));
+    json_t *part = part_of(facts, "architecture");
+    const json_t *join = json_object_get(json_object_get(part, "options"), "join");
+    cr_assert_eq(json_array_size(join), 1);
+    cr_assert_str_eq(json_string_value(json_array_get(join, 0)), "x");
+    json_decref(part);
+    json_decref(facts);
+    trial_close(&t);
+}
+
 Test(export_facts, parameters_have_the_numbers_of_their_standardisation)
 {
     trial t;
