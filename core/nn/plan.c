@@ -140,16 +140,24 @@ static void pick_owners(planner *l)
     }
 }
 
+/* In the place of a batch norm: an activation, or the sum with a value that is kept. */
+static bool follows_norm(const planner *l, const net_node *v)
+{
+    return v->op == OP_ACTIVATE ||
+           (v->op == OP_ADD && !l->repeats[l->value_owner[root_of(l, v->in[1])]]);
+}
+
 /* Batch norm and what follows in its place need nothing but its input, which is kept: they are
  * cheap to compute again, and their values are much of what a network with many of them would
- * keep.  The input of a batch norm is read at the barrier too, and kept. */
+ * keep.  The input of a batch norm is read at the barrier too, and kept.  In a chain of residual
+ * blocks every second sum is computed again, from the one before. */
 static void pick_repeats(planner *l)
 {
     for (size_t i = 0; i < l->p->n_order; i++) {
         const net_node *v = node_of(l, l->p->order[i]);
         int32_t owner = l->value_owner[v->id];
         if (owner != v->id)
-            l->repeats[owner] &= v->op == OP_ACTIVATE;
+            l->repeats[owner] &= follows_norm(l, v);
         else
             l->repeats[owner] =
                 l->p->mode == PLAN_TRAIN && v->op == OP_BATCH_NORM && l->p->wanted[v->id];
@@ -289,6 +297,9 @@ static int list_redos(planner *l)
         if (!l->again[owner].used)
             continue;
         int32_t by = l->needed_by[owner];
+        const net_node *v = node_of(l, id);
+        if (v->op == OP_ADD)
+            live_at(&l->value[l->value_owner[root_of(l, v->in[1])]], step_back(l, by), 0);
         if (!l->p->redo[by])
             l->p->redo[by] =
                 arena_alloc(l->p->memory, l->p->n_order, sizeof **l->p->redo);
