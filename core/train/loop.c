@@ -169,12 +169,15 @@ static int loop_start(loop *l, bool *resumed)
 
 static int diverged(const loop *l, const char *what)
 {
-    return fail(
-        NRE_ENUMERIC,
-        "%s: %s is not finite in epoch %" PRIu64 ", step %" PRIu64
-        "; try a lower train.optimizer.lr, train.clip: 1, or standardised data (of all "
-        "finished epochs checkpoint.h5 keeps the state and the best weights)",
-        l->what, what, l->state.epoch + 1, l->state.step + 1);
+    char kept[96] = "";
+    if (l->state.epoch)
+        snprintf(kept, sizeof kept,
+                 " (checkpoint.h5 keeps epoch %" PRIu64 " and the best weights so far)",
+                 l->state.epoch);
+    return fail(NRE_ENUMERIC,
+                "%s: %s is not finite in epoch %" PRIu64 ", step %" PRIu64
+                "; try a lower train.optimizer.lr, train.clip: 1, or standardised data%s",
+                l->what, what, l->state.epoch + 1, l->state.step + 1, kept);
 }
 
 /* Batch B of epoch E: the next rows of the order, and shifts of its own. */

@@ -36,6 +36,7 @@ exits 6 "an absurd learning rate" "$NEREID" run small.yaml -o diverged \
     --set train.checkpoint_every=50
 has err "is not finite in epoch"
 has err "try a lower train.optimizer.lr"
+has err "checkpoint.h5 keeps epoch"
 there diverged/FAILED
 there diverged/model/all/member-0/checkpoint.h5
 [ ! -e diverged/model/all/member-0/weights.h5 ]
