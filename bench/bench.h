@@ -43,12 +43,13 @@ typedef struct bench {
     const bench_options *o;
     const network *network;
     unsigned bins;
+    size_t batch;
     arena *memory;
     plugins *all;
     pool *p;
     net *g;
 } bench;
-int bench_open(bench *b); /* O, NETWORK, BINS are set */
+int bench_open(bench *b); /* what is above MEMORY is set */
 void bench_close(bench *b);
 /* Run MEASURE in a child, so that its peak memory is its own; its exit code. */
 int bench_fork(bench *b, int (*measure)(bench *b));

@@ -32,7 +32,7 @@ typedef struct evaluation {
     scratch *of; /* [threads] */
 } evaluation;
 
-/* A way to evaluate: ROWS of x with THETAS each an item, for CALLS times. */
+/* A way to evaluate, by items of ROWS times THETAS log ratios. */
 typedef struct way {
     const char *name;
     pool_task *item;

@@ -22,15 +22,15 @@ static struct {
     product *item;
 } calls = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Names the linker gives. */
-void __real_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb,
-                        blasint m, blasint n, blasint k, float alpha, const float *a,
-                        blasint lda, const float *b, blasint ldb, float beta, float *c,
-                        blasint ldc);
-void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb,
-                        blasint m, blasint n, blasint k, float alpha, const float *a,
-                        blasint lda, const float *b, blasint ldb, float beta, float *c,
-                        blasint ldc);
+/* The symbols that the linker puts in the place of cblas_sgemm, and for the library's own. */
+void sgemm_passing(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m,
+                   blasint n, blasint k, float alpha, const float *a, blasint lda,
+                   const float *b, blasint ldb, float beta, float *c,
+                   blasint ldc) __asm__("__wrap_cblas_sgemm");
+void sgemm_bare(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m,
+                blasint n, blasint k, float alpha, const float *a, blasint lda,
+                const float *b, blasint ldb, float beta, float *c,
+                blasint ldc) __asm__("__real_cblas_sgemm");
 
 static void record(const product *q)
 {
@@ -47,14 +47,13 @@ static void record(const product *q)
     pthread_mutex_unlock(&calls.lock);
 }
 
-void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb,
-                        blasint m, blasint n, blasint k, float alpha, const float *a,
-                        blasint lda, const float *b, blasint ldb, float beta, float *c,
-                        blasint ldc)
+void sgemm_passing(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m,
+                   blasint n, blasint k, float alpha, const float *a, blasint lda,
+                   const float *b, blasint ldb, float beta, float *c, blasint ldc)
 {
     if (calls.on)
         record(&(product){ta, tb, m, n, k, lda, ldb, ldc, alpha, beta});
-    __real_cblas_sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    sgemm_bare(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 /* No other thread works at either time. */
@@ -131,8 +130,8 @@ static int matrices_new(matrices *m, size_t floats, unsigned threads)
 static void product_run(const matrices *m, const product *q, unsigned worker)
 {
     float *a = m->at[worker], *b = a + m->floats, *c = b + m->floats;
-    __real_cblas_sgemm(CblasRowMajor, q->a, q->b, q->m, q->n, q->k, q->alpha, a, q->lda,
-                       b, q->ldb, q->beta, c, q->ldc);
+    sgemm_bare(CblasRowMajor, q->a, q->b, q->m, q->n, q->k, q->alpha, a, q->lda, b,
+               q->ldb, q->beta, c, q->ldc);
 }
 
 static int recorded_run(void *context, size_t i, unsigned worker)

@@ -16,7 +16,7 @@ typedef struct training {
     trainer *t;
     float *x, *theta, *weights, *buffers, *gradient, *m, *v;
     uint64_t step;
-    double loss;
+    double loss, peak; /* PEAK: memory of the process after a step */
 } training;
 
 /* Medians over the rounds. */
@@ -84,6 +84,7 @@ static int measure(training *t, timing *out)
         double before = now();
         status = step(t);
         steps[n] = now() - before;
+        t->peak = n == 0 ? peak_memory() : t->peak;
         if (!status)
             status = products_time(t->b->p, &products[n]);
         if (!status)
@@ -144,7 +145,7 @@ static void print_json(const training *t, const timing *m)
     printf(start, b->network->name, b->bins, t->batch, "gflop_per_s");
     printf(limited, 1e-9 * rate, 1e-9 * m->peak, rate / m->peak, b->o->threads);
     printf(start, b->network->name, b->bins, t->batch, "memory_mb");
-    printf("\"value\": %.1f, \"threads\": %u}\n", 1e-6 * peak_memory(), b->o->threads);
+    printf("\"value\": %.1f, \"threads\": %u}\n", 1e-6 * t->peak, b->o->threads);
 }
 
 static void print(const training *t, const timing *m)
@@ -160,14 +161,12 @@ static void print(const training *t, const timing *m)
            1e-9 * m->peak, 100 * rate / m->peak,
            100 * m->done / (rows * useful_flops(b->g)), rows / m->products,
            100 * m->products / m->step, 1e-6 * (double)trainer_memory(t->t),
-           1e-6 * peak_memory());
+           1e-6 * t->peak);
 }
-
-static size_t batch; /* of the case that is forked next */
 
 static int measure_case(bench *b)
 {
-    training t = {.b = b, .batch = batch};
+    training t = {.b = b, .batch = b->batch};
     timing m;
     int status = training_start(&t, b->memory);
     if (!status)
@@ -184,8 +183,8 @@ static int run_case(const bench_options *o, const network *n, unsigned bins, siz
                   (!o->bins || o->bins == bins) && (!o->batch || o->batch == rows);
     if (!wanted || (o->quick && (bins == 62 || rows > 1024)))
         return 0;
-    batch = rows;
-    return bench_fork(&(bench){.o = o, .network = n, .bins = bins}, measure_case);
+    return bench_fork(&(bench){.o = o, .network = n, .bins = bins, .batch = rows},
+                      measure_case);
 }
 
 static void print_header(const bench_options *o)

@@ -33,7 +33,7 @@ def run(o, command, case):
     """Pairs a second, and the peak memory in MB."""
     environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
     if o.cpu:  # idle threads would count
-        environment["OMP_WAIT_POLICY"] = "passive"
+        environment.update({"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"})
     for name in ("bins", "batch", "threads", "rounds"):
         command = command + ["--" + name, str(getattr(o, name))]
     command = command + ["--case", case] + (["--cpu"] if o.cpu else [])
