@@ -61,8 +61,8 @@ void batch_place(pair_batch *b, size_t which, size_t n, uint64_t shift)
 {
     size_t d = b->job->target->n;
     for (size_t i = 0; i < n; i++)
-        memcpy(b->theta + (i * b->per_x + which) * d, b->gathered + (i + shift) % b->n_gathered * d,
-               d * sizeof *b->theta);
+        memcpy(b->theta + (i * b->per_x + which) * d,
+               b->gathered + (i + shift) % b->n_gathered * d, d * sizeof *b->theta);
 }
 
 static int check_finite(const pair_batch *b, size_t n, const uint64_t *index,

@@ -164,9 +164,9 @@ int trained_values(const char *folder, const net *g, float **values, scaling **c
 typedef struct pair_batch {
     const train_job *job;
     const loader *rows;
-    const uint64_t *index;  /* [n] rows of x; borrowed */
-    uint64_t epoch;         /* of the observation noise */
-    size_t n, per_x, most;  /* rows now, thetas for each, room for rows */
+    const uint64_t *index; /* [n] rows of x; borrowed */
+    uint64_t epoch;        /* of the observation noise */
+    size_t n, per_x, most; /* rows now, thetas for each, room for rows */
     size_t n_gathered;
     loss_options options;   /* of the job, with the marginals of this batch */
     double *full, *columns; /* [most][n_theta], [most][target] */

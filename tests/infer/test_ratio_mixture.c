@@ -256,6 +256,35 @@ Test(ratio_mixture, area_is_one)
     fixture_close(&f);
 }
 
+/* Where half of the prior is hardly ever valid, the posteriors that are mixed know it. */
+Test(ratio_mixture, areas_are_over_the_prior_of_valid_theta)
+{
+    fixture f;
+    ratio *members[2] = {NULL}, *mixed = NULL;
+    validity_model *valid = NULL;
+    grid g = {0};
+    fixture_open(&f, &LINE);
+    validity *v = validity_new(simulator_prior(f.simulator));
+    for (int i = -200; i <= 200; i++)
+        for (int k = 0; k < 4; k++)
+            validity_add(v, 1, (double[]){i / 100.0}, &(uint8_t){i < 0 || k == 0});
+    cr_assert_eq(validity_fit(v, 0, NULL, &valid), 0, "%s", error_message());
+    for (int m = 0; m < 2; m++)
+        members[m] = member(&f.target, &LINE, SIGMA[m], m);
+    cr_assert_eq(ratio_of_mixture(2, members, valid, &mixed), 0);
+    fixture_use(&f, mixed);
+    fixture_observe(&f, 4, X);
+    posterior with = {mixed, valid}, without = {mixed, NULL};
+    cr_assert_eq(grid_of(&with, f.worker, f.observed, 2, 1, &g), 0);
+    cr_assert_float_eq(g.log_area, 0, GRID_ERROR, "%g", g.log_area);
+    cr_assert_eq(grid_of(&without, f.worker, f.observed, 2, 1, &g), 0);
+    cr_assert_gt(fabs(g.log_area), 0.1, "%g", g.log_area);
+    grid_release(&g);
+    fixture_close(&f);
+    validity_model_free(valid);
+    validity_free(v);
+}
+
 Test(ratio_mixture, of_nobody_is_refused)
 {
     ratio *r = NULL;
