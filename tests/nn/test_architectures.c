@@ -152,8 +152,7 @@ Test(architectures, deepset_does_not_see_the_order_of_rows)
     net *g = NULL;
     float x[N * X], turned[N * X], theta[N * 3 * 2], first[N * 3], second[N * 3];
     cr_assert_eq(architecture_net("deepset", OPTIONS(), &OF_POINTS, &g), 0);
-    cr_expect_eq(net_n_weights(g),
-                 3 * 128 + 129 * 128 + (130 + 1) * 128 + 129 * 128 + 129);
+    cr_expect_eq(net_n_weights(g), 3 * 128 + 129 * 128 + 131 * 128 + 2 * 129 * 128 + 129);
     float *weights = calloc(net_n_weights(g), sizeof *weights);
     net_init(g, rng_purpose(1, "init"), weights, NULL);
     normals(1, N * X, x);
