@@ -162,7 +162,7 @@ int validity_save(const validity *v, const char *path)
 
 static int sample_get(store *f, const char *name, const char *seen, sample *s, size_t d)
 {
-    store_shape shape;
+    store_shape shape = {.rank = 0};
     int64_t all = 0;
     double *theta = NULL;
     int status = store_get_int(f, seen, &all);

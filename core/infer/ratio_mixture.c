@@ -60,7 +60,7 @@ static int worker_make(const ratio *r, void **own)
     ensemble_worker *w = memory_new(1, sizeof *w);
     if (!w)
         return fail(NRE_ENOMEM, "no memory for a worker of %zu members", s->n);
-    w->of = memory_new(s->n, sizeof *w->of);
+    *w = (ensemble_worker){.of = memory_new(s->n, sizeof *w->of)};
     w->joint.log_area = memory_new(s->n, sizeof *w->joint.log_area);
     int status = w->of && w->joint.log_area
                      ? NRE_OK
