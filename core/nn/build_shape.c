@@ -109,6 +109,17 @@ static size_t join_views(builder *b, size_t n, int32_t *leaves)
     return kept;
 }
 
+/* In a plain row, rows of a set are values like others. */
+static bool forget_sets(builder *b, size_t n, int32_t *leaves)
+{
+    for (size_t i = 0; i < n; i++)
+        if (build_at(b, leaves[i])->exchangeable &&
+            (leaves[i] =
+                 build_view(b, "plain", leaves[i], 0, build_at(b, leaves[i])->shape)) < 0)
+            return false;
+    return true;
+}
+
 static bool concat_fits(nre_shape a, nre_shape b)
 {
     bool fits = a.rank == b.rank && (uint64_t)a.dim[0] + b.dim[0] < BUILD_LIMIT;
@@ -138,7 +149,7 @@ nre_node graph_concat(nre_graph *api, nre_node a, nre_node c)
     n += build_leaves(b, c, leaves + n);
     n = join_views(b, n, leaves);
     s.dim[0] += t.dim[0];
-    if (n == 0)
+    if (n == 0 || (!rows && !forget_sets(b, n, leaves)))
         return NO_NODE;
     return n == 1 && !rows ? leaves[0] : build_concat(b, s, rows, n, leaves);
 }

@@ -40,7 +40,8 @@ static window *window_new(builder *b, const char *word, nre_shape s, const nre_c
     for (size_t i = 0; i < 2; i++)
         w->out[i] = places_of(w->in[i], w->kernel[i], w->stride[i], w->padding[i],
                               w->dilation[i]);
-    if (w->out[0] > 0 && w->out[1] > 0)
+    bool fits = w->out[0] > 0 && w->out[1] > 0;
+    if (fits && w->out[0] < BUILD_LIMIT && w->out[1] < BUILD_LIMIT)
         return w;
     build_refuse(
         b, NRE_EPLUGIN, "%s: a kernel of %u, %u apart, does not fit %s padded by %u",
@@ -126,7 +127,7 @@ nre_node graph_conv(nre_graph *api, nre_node a, const nre_conv *c)
         return build_refuse(b, NRE_EPLUGIN, "conv: %u channels from %u in %zu groups",
                             c->channels, s.dim[0], w->groups);
     size_t in = s.dim[0] / w->groups, taps = w->kernel[0] * w->kernel[1];
-    if (in * taps * c->channels >= BUILD_LIMIT)
+    if (in * taps >= BUILD_LIMIT || in * taps * c->channels >= BUILD_LIMIT)
         return build_refuse(b, NRE_EPLUGIN, "conv: %u channels on %s are too many",
                             c->channels, build_shape_text(b, s));
     net_node like = {.weight = -1, .bias = -1};

@@ -108,7 +108,7 @@ static bool arrays_new(trainer *t)
         arena_alloc(t->memory, t->g->n_weight_tensors + 1, sizeof *t->gradient_at);
     t->split = arena_alloc(t->memory, t->g->n_weight_tensors + 1, sizeof *t->split);
     return t->frames && t->loss && t->measured && t->spare && t->made && t->held &&
-           t->ready;
+           t->ready && t->gradient_at && t->split;
 }
 
 /* The tensors that slices write at LEVEL on the way back. */
@@ -181,8 +181,6 @@ int trainer_new(const net *g, size_t batch, size_t per_x, bool meets, pool *p,
     int status = plan_new(g, PLAN_TRAIN, PART_ALL, rows, rows * per_x, &t->plan);
     if (!status && (!t->memory || !arrays_new(t) || !norms_new(t) || !levels_new(t)))
         status = fail(NRE_ENOMEM, "no memory for the trainer");
-    for (size_t i = 0; !status && i < t->n_frames; i++)
-        status = frame_new(t->plan, t->k, &t->frames[i]);
     if (status)
         trainer_free(t);
     else
@@ -208,7 +206,7 @@ size_t trainer_memory(const trainer *t)
 {
     size_t bytes = sizeof *t + t->max_slices * t->n_sums * sizeof *t->sums;
     for (size_t i = 0; i < t->n_frames; i++)
-        bytes += t->frames[i]->bytes;
+        bytes += t->plan->floats * sizeof(float);
     return bytes + t->n_made * t->most_floats * sizeof(float);
 }
 
@@ -474,6 +472,16 @@ static int job_check(const trainer *t, const trainer_job *job)
     return NRE_OK;
 }
 
+/* Frames are made at the first step: who asks for losses alone needs none. */
+static int frames_new(trainer *t)
+{
+    int status = NRE_OK;
+    for (size_t i = 0; !status && i < t->n_frames; i++)
+        if (!t->frames[i])
+            status = frame_new(t->plan, t->k, &t->frames[i]);
+    return status;
+}
+
 /* Forward through all levels; the loss and its level back, where nothing waits for the batch. */
 static int forward_all(trainer *t)
 {
@@ -517,6 +525,8 @@ int trainer_step(trainer *t, const trainer_job *job, const float *weights, float
     t->n_slices = slices_in(job->n);
     memset(gradient, 0, t->g->n_weights * sizeof *gradient);
     int status = job_check(t, job);
+    if (!status)
+        status = frames_new(t);
     if (!status)
         status = forward_all(t);
     if (!status)

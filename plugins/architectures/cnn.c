@@ -24,7 +24,7 @@ static const nre_option OPTIONS[] = {
      .type = NRE_INT,
      .fallback = "2",
      .lo = 1,
-     .hi = 1024,
+     .hi = 255,
      .help = "Max pool of this width and stride after every convolution that is still as "
              "long; 1: none."},
     {.name = "batch_norm",

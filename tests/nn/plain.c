@@ -769,6 +769,18 @@ static nre_node build_norm_blocks(const void *self, nre_graph *g)
     return g->linear(g, g->mean_pool(g, norm_block(g, u, 1)), 1, 1);
 }
 
+/* A set that joins plain values: its rows are values like others. */
+static nre_node build_joined_set(const void *self, nre_graph *g)
+{
+    (void)self;
+    nre_node points = g->field(g, "points");
+    nre_node mean = g->set_mean(
+        g, dense(g, g->reshape(g, points, (nre_shape){2, {4, 1}}), 3, NRE_TANH));
+    nre_node a = g->concat(g, g->concat(g, g->theta, points), mean);
+    a = g->batch_norm(g, g->concat(g, a, g->field(g, "rest")));
+    return g->linear(g, dense(g, a, 6, NRE_ELU), 1, 1);
+}
+
 #define VECTOR                                                                           \
     {                                                                                    \
         {                                                                                \
@@ -798,6 +810,14 @@ static nre_node build_norm_blocks(const void *self, nre_graph *g)
         }                                                                                \
     }
 
+#define POINTS                                                                           \
+    {                                                                                    \
+        {"points", {1, {4}}, 1},                                                         \
+        {                                                                                \
+            "rest", {1, {2}}, 0                                                          \
+        }                                                                                \
+    }
+
 const example EXAMPLES[] = {
     {"relu", build_relu, 2, 1, VECTOR},
     {"leaky_relu", build_leaky, 2, 1, VECTOR},
@@ -812,6 +832,7 @@ const example EXAMPLES[] = {
     {"residual", build_residual, 2, 1, VECTOR},
     {"matrix", build_matrix, 2, 2, TWO},
     {"set", build_set, 2, 2, ROWS},
+    {"joined_set", build_joined_set, 2, 2, POINTS},
     {"conv", build_conv, 2, 2, PLACES},
     {"image", build_image, 2, 2, PLACES},
     {"norm_blocks", build_norm_blocks, 2, 2, PLACES},
