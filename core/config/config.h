@@ -165,7 +165,7 @@ typedef struct experiment {
         uint64_t batch_size, epochs;
         uint64_t patience; /* epochs without a better validation loss; 0: all */
         uint64_t ensemble;
-        uint64_t replicate;        /* which of several independent trainings */
+        uint64_t replicate; /* which of several independent trainings */
         struct {
             bool wanted;
             uint64_t reuse; /* epochs of each simulation */

@@ -104,8 +104,9 @@ static const schema_key KEYS[] = {
     {"train.loss", KEY_MAP, .help = "What training minimises."},
     {"train.loss.name", KEY_WORD, "nre_a", .choices = "nre_a|nre_b|nre_c|bnre|bcnre",
      AT(train.loss.name),
-     .help = "nre_a: binary cross-entropy of joint against marginal pairs; nre_b: softmax "
-             "over them; nre_c: contrastive; bnre, bcnre: nre_a and nre_c, balanced."},
+     .help =
+         "nre_a: binary cross-entropy of joint against marginal pairs; nre_b: softmax "
+         "over them; nre_c: contrastive; bnre, bcnre: nre_a and nre_c, balanced."},
     {"train.loss.marginals", KEY_INT, "1", .lo = 1, .hi = 64, AT(train.loss.marginals),
      .help = "Marginal pairs a joint pair, by cyclic shifts of the batch."},
     {"train.loss.gamma", KEY_REAL, "1", .lo = 0, .hi = 1e6, .flags = KEY_OPEN_LO,

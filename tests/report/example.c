@@ -115,8 +115,8 @@ static const limit_row evil_limit = {
     HOSTILE, HOSTILE, false, 0.95,  1,      {{"log", 1, NAN}}, {1, 2}, {NAN, NAN},
     NAN,     NAN,     NAN,   false, HOSTILE};
 static const posterior_block evil_block = {
-    HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, &evil_parameter, NAN, NAN, NAN, NAN,
-    NAN,     NAN,     HOSTILE, 7,       1, &evil_limit, HOSTILE};
+    HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, &evil_parameter, NAN,    NAN, NAN, NAN,
+    NAN,     NAN,     HOSTILE, 7,       1, &evil_limit,     HOSTILE};
 const posterior_table hostile_posterior = {HOSTILE, 1, &evil_block};
 
 char *text_of(const scratch *s, const char *name)
