@@ -117,7 +117,9 @@ static int32_t pointwise_add(builder *b, net_node *like, int32_t a, uint32_t cha
 nre_node graph_conv(nre_graph *api, nre_node a, const nre_conv *c)
 {
     builder *b = builder_of(api);
-    if (!has_places(b, "conv", a, c ? c->kernel : 0))
+    if (!c)
+        return build_refuse(b, NRE_EPLUGIN, "conv: no kernel is given");
+    if (!has_places(b, "conv", a, c->kernel))
         return NO_NODE;
     nre_shape s = build_at(b, a)->shape;
     const window *w = window_new(b, "conv", s, c);
