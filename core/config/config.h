@@ -127,7 +127,27 @@ typedef struct target_request {
     place where;
 } target_request;
 
-enum { REGION_CREDIBLE = 1u, REGION_CONFIDENCE = 2u };
+enum {
+    REGION_CREDIBLE = 1u,
+    REGION_CONFIDENCE = 2u,
+    REGION_NEYMAN = 4u,
+    REGION_BIASED = 8u
+};
+
+typedef enum method_kind { METHOD_RATIO = 0, METHOD_ABC = 1 } method_kind;
+typedef enum abc_distance {
+    ABC_STANDARDISED = 0,  /* Euclidean, of x as a network sees it */
+    ABC_RATIO_VARIANCE = 1 /* variance over bins of x / observed (Hermans et al. 2020) */
+} abc_distance;
+typedef enum calibration_map {
+    CALIBRATE_HISTOGRAM = 0,
+    CALIBRATE_ISOTONIC = 1,
+    CALIBRATE_PLATT = 2
+} calibration_map;
+typedef enum calibration_scope {
+    CALIBRATE_ALL = 0,  /* one map for all theta */
+    CALIBRATE_THETA = 1 /* one for each */
+} calibration_scope;
 
 typedef struct experiment {
     const char *path; /* of the file; "-" for stdin */
@@ -180,6 +200,18 @@ typedef struct experiment {
         size_t n_targets;
         const target_request *targets;
         ensemble_kind ensemble;
+        method_kind method;
+        struct {
+            double keep; /* fraction of the training simulations */
+            abc_distance distance;
+        } abc;
+        size_t n_priors; /* other than in training */
+        const parameter_override *priors;
+        struct {
+            bool wanted;
+            calibration_map map;
+            calibration_scope per;
+        } calibrate;
         struct {
             const char *file; /* absolute or a name the plugin's data folder has */
             bool wanted;
@@ -202,6 +234,10 @@ typedef struct experiment {
         struct {
             component component;
             uint64_t chains, warmup, draws;
+            struct {
+                double r_hat, ess;
+                bool error; /* a missed gate is exit 7 */
+            } gate;
         } sampler;
     } infer;
     struct {
@@ -211,8 +247,10 @@ typedef struct experiment {
             const double *levels; /* in (0, 1) */
             unsigned regions;     /* REGION_... */
             uint64_t observables, repeats;
-            bool gate_under; /* gate: {under: error} */
-            bool snap;       /* the paper's snapping to the nearest grid point */
+            bool gate_under;    /* gate: {under: error} */
+            bool snap;          /* the paper's snapping to the nearest grid point */
+            size_t n_bias;      /* 1 or n_levels */
+            const double *bias; /* added to the levels of biased regions */
         } coverage;
         struct {
             bool wanted;
@@ -225,6 +263,14 @@ typedef struct experiment {
             bool gate_outside;
         } predictive;
     } diagnose;
+    struct {
+        bool wanted;
+        uint64_t most;  /* rounds */
+        uint64_t n;     /* simulations of a round; 0: those of datasets.train */
+        double epsilon; /* of the maximum of r */
+        double stable;  /* fraction of the volume kept at which it ends */
+        bool box;
+    } rounds;
     struct {
         bool html;
     } report;

@@ -225,37 +225,43 @@ static place place_of_key(const node *n)
     return (place){n->origin, n->key_line, n->key_column};
 }
 
-static int fill_overrides(experiment *e, arena *a)
+/* The prior {FAMILY: [..]} of parameter C, whose node holds the name. */
+static parameter_override override_of(const node *c, const node *prior)
 {
-    const node *map = find(e->tree, "parameters");
-    parameter_override *list = arena_alloc(a, map->n + 1, sizeof *list);
+    double v[4] = {0, 0, 0, 1}; /* a beta prior lies on [0, 1] unless said */
+    size_t i = 0, n_families = 0;
+    const prior_family *families = prior_families(&n_families);
+    for (const node *x = prior->first->first; x; x = x->next)
+        v[i++] = real_of(x);
+    parameter_override o = {
+        .name = c->key, .a = v[0], .b = v[1], .where = place_of_key(c)};
+    for (i = 0; i < n_families; i++)
+        if (strcmp(families[i].name, prior->first->key) == 0)
+            o.prior = families[i].prior;
+    if (o.prior == NRE_TRUNCATED_NORMAL || o.prior == NRE_BETA) {
+        o.lo = v[2];
+        o.hi = v[3];
+    }
+    if (o.prior == NRE_HALF_NORMAL || o.prior == NRE_HALF_CAUCHY) {
+        o.a = 0;
+        o.b = v[0];
+    }
+    return o;
+}
+
+/* Priors by parameter below PATH: {NAME: {prior: {..}}}, or DIRECT {NAME: {..}}. */
+static int fill_priors(const experiment *e, const char *path, bool direct, arena *a,
+                       size_t *n, const parameter_override **out)
+{
+    const node *map = find(e->tree, path);
+    parameter_override *list = arena_alloc(a, map ? map->n + 1 : 1, sizeof *list);
     if (!list)
         return fail(NRE_ENOMEM, "no memory for the parameters");
-    e->overrides = list;
-    size_t n_families = 0;
-    const prior_family *families = prior_families(&n_families);
-    for (const node *c = map->first; c; c = c->next) {
-        const node *prior = node_child(c, "prior");
-        if (!prior || !prior->first)
-            continue;
-        double v[4] = {0, 0, 0, 1}; /* a beta prior lies on [0, 1] unless said */
-        size_t i = 0;
-        for (const node *x = prior->first->first; x; x = x->next)
-            v[i++] = real_of(x);
-        parameter_override *o = &list[e->n_overrides++];
-        *o = (parameter_override){
-            .name = c->key, .a = v[0], .b = v[1], .where = place_of_key(c)};
-        for (i = 0; i < n_families; i++)
-            if (strcmp(families[i].name, prior->first->key) == 0)
-                o->prior = families[i].prior;
-        if (o->prior == NRE_TRUNCATED_NORMAL || o->prior == NRE_BETA) {
-            o->lo = v[2];
-            o->hi = v[3];
-        }
-        if (o->prior == NRE_HALF_NORMAL || o->prior == NRE_HALF_CAUCHY) {
-            o->a = 0;
-            o->b = v[0];
-        }
+    *out = list;
+    for (const node *c = map ? map->first : NULL; c; c = c->next) {
+        const node *prior = direct ? c : node_child(c, "prior");
+        if (prior && prior->first)
+            list[(*n)++] = override_of(c, prior);
     }
     return NRE_OK;
 }
@@ -310,16 +316,26 @@ static int fill_limits(experiment *e, arena *a)
     return NRE_OK;
 }
 
+static int fill_reals(const experiment *e, const char *path, arena *a, size_t *n,
+                      const double **out)
+{
+    const node *list = find(e->tree, path);
+    double *reals = arena_alloc(a, list ? list->n + 1 : 1, sizeof *reals);
+    if (!reals)
+        return fail(NRE_ENOMEM, "no memory for %s", path);
+    *out = reals;
+    for (const node *c = list ? list->first : NULL; c; c = c->next)
+        reals[(*n)++] = real_of(c);
+    return NRE_OK;
+}
+
 static int fill_levels(experiment *e, arena *a)
 {
-    const node *list = find(e->tree, "diagnose.coverage.levels");
-    double *levels = arena_alloc(a, list ? list->n : 1, sizeof *levels);
-    if (!levels)
-        return fail(NRE_ENOMEM, "no memory for the levels");
-    e->diagnose.coverage.levels = levels;
-    for (const node *c = list ? list->first : NULL; c; c = c->next)
-        levels[e->diagnose.coverage.n_levels++] = real_of(c);
-    return NRE_OK;
+    int status = fill_reals(e, "diagnose.coverage.levels", a,
+                            &e->diagnose.coverage.n_levels, &e->diagnose.coverage.levels);
+    return status ? status
+                  : fill_reals(e, "diagnose.coverage.bias", a,
+                               &e->diagnose.coverage.n_bias, &e->diagnose.coverage.bias);
 }
 
 static int fill_at(experiment *e, arena *a)
@@ -365,7 +381,10 @@ static int fill(experiment *e, arena *a)
         e->infer.nuisance = strcmp(nuisance->text, "shared") == 0
                                 ? NUISANCE_SHARED
                                 : NUISANCE_PER_OBSERVATION;
-    int status = fill_overrides(e, a);
+    int status = fill_priors(e, "parameters", false, a, &e->n_overrides, &e->overrides);
+    if (status == NRE_OK)
+        status =
+            fill_priors(e, "infer.prior", true, a, &e->infer.n_priors, &e->infer.priors);
     status = status == NRE_OK ? fill_targets(e, a) : status;
     status = status == NRE_OK ? fill_limits(e, a) : status;
     status = status == NRE_OK ? fill_levels(e, a) : status;
@@ -677,6 +696,8 @@ int experiment_check_parameters(const experiment *e, size_t n, const char *const
     for (size_t i = 0; i < e->infer.observation.simulate.n_at; i++)
         check_name(&c, e->infer.observation.simulate.names[i], e->infer.observation.where,
                    "infer.observation.simulate.at");
+    for (size_t i = 0; i < e->infer.n_priors; i++)
+        check_name(&c, e->infer.priors[i].name, e->infer.priors[i].where, "infer.prior");
     for (size_t i = 0; i < e->infer.n_limits; i++)
         check_limit(&c, e, &e->infer.limits[i]);
     int status = mistakes_fail(c.m);

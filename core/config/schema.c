@@ -180,6 +180,30 @@ static const schema_key KEYS[] = {
     {"infer.ensemble", KEY_CHOICE, "mean", .choices = "mean|mixture", AT(infer.ensemble),
      .help = "How the networks of an estimator are joined. mean: of their log ratios; "
              "mixture: of their posteriors, each normalised."},
+    {"infer.method", KEY_CHOICE, "ratio", .choices = "ratio|abc", AT(infer.method),
+     .help = "ratio: the posterior of the estimator; abc: the simulations closest to the "
+             "observation, for comparison."},
+    {"infer.abc", KEY_MAP, .help = "Of method abc."},
+    {"infer.abc.keep", KEY_REAL, "0.001", .lo = 0, .hi = 1, .flags = KEY_OPEN_LO,
+     .help = "Fraction of the training simulations that is kept.", AT(infer.abc.keep)},
+    {"infer.abc.distance", KEY_CHOICE, "standardised",
+     .choices = "standardised|ratio_variance", AT(infer.abc.distance),
+     .help =
+         "standardised: Euclidean, of x as a network sees it; ratio_variance: variance "
+         "over the bins of x / observed."},
+    {"infer.prior", KEY_NAMES,
+     .help =
+         "Another prior than the simulations were drawn from, by parameter, within its "
+         "support."},
+    {"infer.prior.*", KEY_PRIOR, .example = "{uniform: [0, 1]}",
+     .help = "A family and its arguments."},
+    {"infer.calibrate", KEY_MAP, .flags = KEY_OPTIONAL, AT(infer.calibrate.wanted),
+     .help = "Calibrate the log ratio on datasets.calibration."},
+    {"infer.calibrate.map", KEY_CHOICE, "isotonic", .choices = "histogram|isotonic|platt",
+     AT(infer.calibrate.map), .help = "How a classifier's output becomes a probability."},
+    {"infer.calibrate.per", KEY_CHOICE, "all", .choices = "all|theta",
+     AT(infer.calibrate.per),
+     .help = "all: one map for all theta; theta: a map of its own for each theta."},
     {"infer.observation", KEY_MAP, .flags = KEY_OPTIONAL, .help = "What was observed.",
      AT(infer.observation.wanted)},
     {"infer.observation.file", KEY_DATA_FILE, .excludes = "simulate",
@@ -226,6 +250,16 @@ static const schema_key KEYS[] = {
     {"infer.sampler.draws", KEY_INT, "2000", .lo = 1, .hi = 1e9, AT(infer.sampler.draws),
      .help = "Steps a chain that are kept."},
     {"infer.sampler.params", KEY_PARAMS, "{}", .help = "Options of the sampler."},
+    {"infer.sampler.gate", KEY_MAP, .help = "When chains are not to be trusted."},
+    {"infer.sampler.gate.r_hat", KEY_REAL, "1.01", .lo = 1, .hi = 1e6,
+     .flags = KEY_OPEN_LO, AT(infer.sampler.gate.r_hat),
+     .help = "Largest rank-normalised split R-hat of a parameter."},
+    {"infer.sampler.gate.ess", KEY_REAL, "400", .lo = 0, .hi = 1e12,
+     AT(infer.sampler.gate.ess),
+     .help = "Smallest bulk and tail effective sample size of a parameter."},
+    {"infer.sampler.gate.missed", KEY_FLAG, "error", .choices = "none|error",
+     AT(infer.sampler.gate.error),
+     .help = "error: the run goes on, says so and ends with exit code 7."},
 
     {"diagnose", KEY_MAP, .help = "Whether the posterior is to be believed."},
     {"diagnose.coverage", KEY_SWITCH, AT(diagnose.coverage.wanted),
@@ -233,8 +267,13 @@ static const schema_key KEYS[] = {
     {"diagnose.coverage.levels", KEY_REALS, "[0.68, 0.95, 0.997]", .lo = 0, .hi = 1,
      .flags = KEY_OPEN_LO | KEY_OPEN_HI, .help = "Nominal levels."},
     {"diagnose.coverage.regions", KEY_WORDS, "[credible, confidence]",
-     .choices = "credible|confidence", AT(diagnose.coverage.regions),
-     .help = "Highest posterior density, and likelihood-ratio confidence."},
+     .choices = "credible|confidence|neyman|biased", AT(diagnose.coverage.regions),
+     .help =
+         "credible: highest posterior density; confidence: likelihood ratio by Wilks; "
+         "neyman: by a critical value from calibration simulations; biased: credible "
+         "at a level raised by `bias`."},
+    {"diagnose.coverage.bias", KEY_REALS, "[0.02]", .lo = 0, .hi = 1,
+     .help = "Added to the levels of biased regions: one for all, or one for each."},
     {"diagnose.coverage.observables", KEY_INT, "5000", .lo = 1, .hi = 1e12,
      .help = "Test pairs a block.", AT(diagnose.coverage.observables)},
     {"diagnose.coverage.repeats", KEY_INT, "4", .lo = 1, .hi = 1e6,
@@ -263,6 +302,21 @@ static const schema_key KEYS[] = {
      .help = "The observation outside the central 99% of prior predictions.",
      AT(diagnose.predictive.gate_outside)},
 
+    {"rounds", KEY_MAP, .flags = KEY_OPTIONAL, AT(rounds.wanted),
+     .help = "Truncate the prior to where the observation leaves it, simulate and train "
+             "anew, and again: right for that observation alone."},
+    {"rounds.most", KEY_INT, "5", .lo = 1, .hi = 1000, AT(rounds.most),
+     .help = "Rounds at most, the first with the whole prior."},
+    {"rounds.n", KEY_INT, .lo = 1, .hi = 1e12, .example = "2000", AT(rounds.n),
+     .help = "Training simulations of a round; without it datasets.train.n."},
+    {"rounds.epsilon", KEY_REAL, "1.0e-4", .lo = 0, .hi = 1,
+     .flags = KEY_OPEN_LO | KEY_OPEN_HI, AT(rounds.epsilon),
+     .help = "Kept is where r exceeds this fraction of its maximum."},
+    {"rounds.stable", KEY_REAL, "0.8", .lo = 0, .hi = 1, AT(rounds.stable),
+     .help = "Ends when a round keeps at least this fraction of the prior's volume."},
+    {"rounds.box", KEY_BOOL, "false", AT(rounds.box),
+     .help = "Keep the bounding box of the region, not the region itself."},
+
     {"report", KEY_MAP, .flags = KEY_QUIET, .help = "What is written for people."},
     {"report.html", KEY_BOOL, "true", .help = "One self-contained page.",
      AT(report.html)},
@@ -280,8 +334,7 @@ static const schema_key KEYS[] = {
 enum { N_KEYS = sizeof KEYS / sizeof KEYS[0] };
 
 /* Decided but of a later version: no near key is suggested in their place. */
-static const char LATER[] =
-    "rounds|infer.method|infer.calibrate|infer.prior|plugins|tables";
+static const char LATER[] = "plugins|tables";
 
 static const prior_family FAMILIES[] = {
     {"uniform", NRE_UNIFORM, "low|high", 2},

@@ -53,7 +53,7 @@ static int log_densities(sampled *s, const arrays *a, size_t n, const double *z,
                          double *log_prior, double *log_ratio)
 {
     const ratio *r = s->posterior->ratio;
-    const target *t = r->target;
+    const target *t = posterior_target(s->posterior);
     unbounded_back(t, n, z, a->theta, a->jacobian, a->derivative, a->slope);
     int status = prior_log_density(t->prior, t->n, t->which, n, a->theta, log_prior,
                                    a->prior_gradient);
@@ -117,7 +117,7 @@ static int logp(const nre_target *t, size_t n, const uint32_t *chain, const doub
 static int draw_prior(const nre_target *t, size_t n, nre_rng *const *stream, double *z)
 {
     const sampled *s = (const sampled *)(const void *)t;
-    const target *of = s->posterior->ratio->target;
+    const target *of = posterior_target(s->posterior);
     for (size_t i = 0; i < n; i++) {
         rng one;
         rng_key key;
@@ -135,7 +135,7 @@ static int draw_prior(const nre_target *t, size_t n, nre_rng *const *stream, dou
 static int quantile(const nre_target *t, size_t n, const double *u, double *z)
 {
     const sampled *s = (const sampled *)(const void *)t;
-    const target *of = s->posterior->ratio->target;
+    const target *of = posterior_target(s->posterior);
     if (of->prior->custom)
         return fail(NRE_ENOTSUP,
                     "a custom joint prior has no quantiles: use another sampler");
@@ -152,7 +152,7 @@ static int quantile(const nre_target *t, size_t n, const double *u, double *z)
 static int sampled_open(const posterior *p, const observed *o, size_t row, size_t n_rows,
                         sampled *s)
 {
-    uint32_t d = p->ratio->target->n;
+    uint32_t d = posterior_target(p)->n;
     *s = (sampled){.posterior = p, .observed = o, .row = row, .n_rows = n_rows};
     pthread_mutex_init(&s->lock, NULL);
     s->bound = memory_new(2 * (size_t)d, sizeof *s->bound);
@@ -163,8 +163,8 @@ static int sampled_open(const posterior *p, const observed *o, size_t row, size_
     s->api = (nre_target){.struct_size = sizeof s->api,
                           .dim = d,
                           .n_groups = 1,
-                          .has_gradient =
-                              p->ratio->has_gradient && !p->ratio->target->prior->custom,
+                          .has_gradient = p->ratio->has_gradient &&
+                                          !posterior_target(p)->prior->custom,
                           .logp = logp,
                           .draw_prior = draw_prior,
                           .quantile = quantile,
@@ -191,7 +191,7 @@ static int start_points(sampled *s, const chains_plan *how, double *z0)
     rng r;
     cloud c = {0};
     size_t d = s->api.dim;
-    const target *t = s->posterior->ratio->target;
+    const target *t = posterior_target(s->posterior);
     rng_start(&r, rng_purpose(how->seed, "%s/start", how->purpose), 0, 0);
     int status =
         cloud_of(s->posterior, s->worker, s->observed, s->row, s->n_rows, NULL, &r, &c);
@@ -459,7 +459,7 @@ static void run_release(running *r)
 static void collect_draws(const running *r, chains *out)
 {
     size_t n = out->n_chains, d = out->dim;
-    const target *t = r->target.posterior->ratio->target;
+    const target *t = posterior_target(r->target.posterior);
     for (size_t c = 0; c < n; c++)
         for (size_t i = 0; i < out->n_draws; i++) {
             size_t from = i * n + c, to = c * out->n_draws + i;

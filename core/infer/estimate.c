@@ -71,8 +71,8 @@ static int evaluate_trials(ascent *a)
     size_t d = a->dim;
     for (size_t i = 0; i < a->n; i++)
         memcpy(a->z + i * d, a->climber[i].trial, d * sizeof *a->z);
-    unbounded_back(a->posterior->ratio->target, a->n, a->z, a->theta, NULL, a->derivative,
-                   NULL);
+    unbounded_back(posterior_target(a->posterior), a->n, a->z, a->theta, NULL,
+                   a->derivative, NULL);
     int status = objective(a, a->each, a->theta, a->value, a->gradient);
     for (size_t i = 0; status == NRE_OK && i < a->n; i++) {
         a->climber[i].trial_value = a->value[i];
@@ -207,7 +207,7 @@ static double end_near(const marginal *m, double old)
  * [many][dim], value [many]. */
 static int try_ends(ascent *a, double *theta, double *value)
 {
-    const target *t = a->posterior->ratio->target;
+    const target *t = posterior_target(a->posterior);
     for (uint32_t k = 0; k < a->dim; k++) {
         bool any = false;
         memcpy(a->theta, theta, a->many * a->dim * sizeof *theta);
@@ -251,7 +251,8 @@ static int lay_ascent(ascent *a, const double *start, double **memory)
     a->value = a->prior_gradient + n * d;
     a->prior = a->value + n;
     for (size_t i = 0; i < n; i++)
-        unbounded_of(a->posterior->ratio->target, 1, start + i * d, a->climber[i].trial);
+        unbounded_of(posterior_target(a->posterior), 1, start + i * d,
+                     a->climber[i].trial);
     return NRE_OK;
 }
 
@@ -271,8 +272,8 @@ static void pick_row(const ascent *a, size_t row, const double *start, double *t
     for (size_t i = first; i < first + a->each; i++)
         if (a->climber[i].value > *value) {
             *value = a->climber[i].value;
-            unbounded_back(a->posterior->ratio->target, 1, a->climber[i].z, theta, NULL,
-                           NULL, NULL);
+            unbounded_back(posterior_target(a->posterior), 1, a->climber[i].z, theta,
+                           NULL, NULL, NULL);
         }
 }
 
@@ -280,7 +281,7 @@ static int maximise(ascent *a, const double *start, double *theta, double *value
 {
     double *memory = NULL;
     a->n = a->many * a->each;
-    a->dim = a->posterior->ratio->target->n;
+    a->dim = posterior_target(a->posterior)->n;
     int status = lay_ascent(a, start, &memory);
     if (status == NRE_OK && a->posterior->ratio->has_gradient)
         status = climb(a, a->prior + a->n);

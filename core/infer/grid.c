@@ -172,7 +172,7 @@ static int lay_memory(grid *g, size_t m, grid_axes *a)
 static int log_extra(const filling *f, const grid *g, size_t n, double *out)
 {
     const posterior *p = f->posterior;
-    if (!p->ratio->target->prior->custom) {
+    if (!posterior_target(p)->prior->custom) {
         validity_log(p->validity, n, f->theta, out, NULL);
         return NRE_OK;
     }
@@ -517,7 +517,7 @@ static int refine(filling *f, grid *g)
 int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
             size_t n_rows, grid *out)
 {
-    const target *t = p->ratio->target;
+    const target *t = posterior_target(p);
     int status = check_support(t);
     if (status != NRE_OK)
         return status;

@@ -115,7 +115,7 @@ static int evaluate_draws(sampling *s, size_t n)
 {
     cloud *c = s->out;
     size_t d = c->dim, from = s->n;
-    const target *t = s->posterior->ratio->target;
+    const target *t = posterior_target(s->posterior);
     double *theta = c->theta + from * d, *log_prior = s->log_prior + from;
     double *log_jacobian = s->log_weight;
 
@@ -250,7 +250,7 @@ static void spread_all(sampling *s, size_t from)
 
 static int draw_from_prior(sampling *s, size_t n)
 {
-    const target *t = s->posterior->ratio->target;
+    const target *t = posterior_target(s->posterior);
     double *theta = s->out->theta + s->n * s->out->dim;
     int status = target_sample(t, s->rng, n, theta);
     if (status == NRE_OK)
@@ -387,7 +387,7 @@ int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                   .top = -INFINITY,
                   .plan = with_defaults(asked),
                   .out = out};
-    out->dim = p->ratio->target->n;
+    out->dim = posterior_target(p)->n;
     int status = take_memory(&s);
     if (status == NRE_OK)
         status = prior_stage(&s);

@@ -68,7 +68,10 @@ int ratio_evaluate(const ratio *r, ratio_worker *w, const observed *o, size_t fi
 typedef struct posterior {
     const ratio *ratio;
     const validity_model *validity; /* or NULL */
+    const target
+        *target; /* of the prior that is meant; NULL: the ratio's own, as in training */
 } posterior;
+const target *posterior_target(const posterior *p);
 /* log prior (with log P(valid | theta)) of n points; -INFINITY outside; gradient or NULL. */
 int posterior_log_prior(const posterior *p, size_t n, const double *theta,
                         double *log_prior, double *gradient);

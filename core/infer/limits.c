@@ -234,7 +234,7 @@ static int add_extra(const line *l, const double *theta)
     if (!extra)
         return fail(NRE_ENOMEM, "no memory for limits");
     int status = NRE_OK;
-    if (p->ratio->target->prior->custom)
+    if (posterior_target(p)->prior->custom)
         status = posterior_log_prior(p, l->n, theta, extra, NULL);
     else
         validity_log(p->validity, l->n, theta, extra, NULL);

@@ -11,10 +11,15 @@ const marginal *target_marginal(const target *t, uint32_t k)
     return &t->prior->of[t->which[k]];
 }
 
+const target *posterior_target(const posterior *p)
+{
+    return p->target ? p->target : p->ratio->target;
+}
+
 int posterior_log_prior(const posterior *p, size_t n, const double *theta,
                         double *log_prior, double *gradient)
 {
-    const target *t = p->ratio->target;
+    const target *t = posterior_target(p);
     size_t d = t->n;
     int status = prior_log_density(t->prior, d, t->which, n, theta, log_prior, gradient);
     if (status != NRE_OK || !p->validity)

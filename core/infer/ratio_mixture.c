@@ -112,7 +112,7 @@ static int area_of_member(const ratio *r, ensemble_worker *w, size_t m, const ob
                           size_t row, size_t n_rows, double *log_area)
 {
     const ensemble *s = ensemble_of(r);
-    posterior p = {s->member[m], s->validity};
+    posterior p = {.ratio = s->member[m], .validity = s->validity};
     int status = NRE_ENOTSUP;
     if (r->target->n <= GRID_DIM) {
         status = grid_of(&p, w->of[m], o->member[m], row, n_rows, &w->grid);

@@ -360,7 +360,7 @@ int estimator_open(const run *r, size_t which, estimator **out)
         estimator_close(e);
         return rc;
     }
-    e->posterior = (posterior){e->ratio, e->validity};
+    e->posterior = (posterior){.ratio = e->ratio, .validity = e->validity};
     *out = e;
     return NRE_OK;
 }

@@ -66,7 +66,7 @@ static int try_ratio(const session *s, ratio *r, const sample_rows *b)
     ratio_worker *w = NULL;
     observed *o = NULL;
     chains c = {0};
-    posterior p = {r, NULL};
+    posterior p = {.ratio = r};
     chains_plan few = {.n_chains = 4,
                        .warmup = 10,
                        .draws = 10,
