@@ -458,8 +458,24 @@ static void check_online(const experiment *e, mistakes *m)
             key);
 }
 
+/* An area that is never known cannot be outside. */
+static void check_area_gate(const experiment *e, mistakes *m)
+{
+    const node *at = find(e->tree, "diagnose.area.gate.outside");
+    bool mixed = e->train.ensemble > 1 && e->infer.ensemble == ENSEMBLE_MIXTURE;
+    bool open = e->train.loss.name && strcmp(e->train.loss.name, "nre_b") == 0;
+    if (!node_usable(at) || !e->diagnose.area.gate_outside ||
+        e->estimator != ESTIMATOR_NETWORK || !(mixed || open))
+        return;
+    mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                "diagnose.area.gate: with %s there is no area to be outside: leave the "
+                "gate out",
+                mixed ? "infer.ensemble = mixture" : "train.loss.name = nre_b");
+}
+
 static void check_across(const experiment *e, mistakes *m, arena *a)
 {
+    check_area_gate(e, m);
     check_test_size(e, m, a);
     check_at_most(e, m, "diagnose.area.observables", "datasets.test.n");
     check_at_most(e, m, "diagnose.predictive.observables", "datasets.test.n");
