@@ -257,6 +257,8 @@ typedef struct chains {
     double acceptance;
     uint64_t evaluations, divergent;
     double effective; /* of weighted samples: 1 / sum w^2; else min ess_bulk */
+    double
+        k_hat; /* of samplers with NRE_IMPORTANCE (pareto.c); NAN of others, and when unknown */
 } chains;
 /* Sample row ROW (sum over N_ROWS rows) by a sampler plugin: start points resampled from prior
  * draws by their ratio, warm-up, draws, in blocks, all chains in one log-density call.  The
@@ -275,6 +277,18 @@ double rhat_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_bulk_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_tail_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_mean_of(size_t n_chains, size_t n_draws, const double *value);
+
+/* pareto.c: Pareto-smoothed importance weights (Vehtari, Simpson, Gelman, Yao & Gabry 2024, Journal
+ * of Machine Learning Research 25, 72) */
+
+/* Above it, means over weighted draws are not to be believed. */
+#define K_HAT_MOST 0.7
+/* The largest min(0.2 n, 3 sqrt(n)) weights are replaced, in place and in their order, by quantiles of
+ * the generalised Pareto distribution fitted to them, none above the largest raw weight; the sum is
+ * not 1.  K_HAT is its shape: draws serve below 0.7.  Fewer than five weights in the tail: unchanged, K_HAT
+ * NAN; a tail of equal weights: unchanged, K_HAT 0.  -INFINITY is a weight of zero; NRE_ENUMERIC for NaN
+ * and +INFINITY, and when all are zero. */
+int pareto_smooth(size_t n, double *log_weight, double *k_hat);
 
 /* inside the folder */
 
