@@ -609,8 +609,7 @@ static size_t axis_nearest(const grid *g, uint32_t k, double t)
     return i;
 }
 
-/* n when theta lies outside the support. */
-static size_t cell_of(const grid *g, const double *theta, bool nearest)
+size_t grid_cell(const grid *g, const double *theta, bool nearest)
 {
     size_t cell = 0;
     for (uint32_t k = 0; k < g->dim; k++) {
@@ -624,7 +623,7 @@ static size_t cell_of(const grid *g, const double *theta, bool nearest)
 
 double grid_rank(const grid *g, const double *theta, double v, bool snap)
 {
-    size_t cell = cell_of(g, theta, snap);
+    size_t cell = grid_cell(g, theta, snap);
     double denser = 0, equal = 0;
     if (cell == g->n)
         return 1;
@@ -674,7 +673,7 @@ double grid_log_density(const grid *g, const double *theta)
             return -INFINITY;
         within[k] = fmin(fmax(theta[k], edge[0]), edge[g->m]);
     }
-    size_t cell = cell_of(g, within, false);
+    size_t cell = grid_cell(g, within, false);
     double sum = g->log_density[cell];
     for (uint32_t k = 0; k < g->dim; k++) {
         const marginal *one = target_marginal(g->target, k);
