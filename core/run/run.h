@@ -138,6 +138,9 @@ const char *inputs_difference(const char *a, const char *b, arena *memory);
 
 /* the stages: one file each */
 
+/* What simulations are for. */
+enum { TRAIN = 0, VALIDATION = 1, TEST = 2, CALIBRATION = 3, N_PURPOSES = 4 };
+
 typedef struct run {
     session *session;
     folder *folder;    /* where results go */
@@ -146,8 +149,8 @@ typedef struct run {
     size_t n_rows;     /* observed rows of x, given by hand or of the config */
     const float *rows; /* NULL: none */
     bool joint;        /* rows belong together */
-    const char
-        *row_inputs[3]; /* of each purpose, once known: files are hashed only once */
+    /* of each purpose, once known: files are hashed only once */
+    const char *row_inputs[N_PURPOSES];
     stages *stages;
     progress *watch;
     const char *store; /* of a sweep: datasets by what they are made of; else NULL */
@@ -232,8 +235,11 @@ int figures_write(const run *r, const coverage_table *coverage, arena *a, size_t
 /* r->result with folder, exit code and message of RC, on stdout; nothing without --json. */
 void result_print(const run *r, int rc);
 
-extern const char *const PURPOSES[3]; /* train validation test */
+extern const char *const PURPOSES[N_PURPOSES]; /* "train", ... */
 const dataset_request *dataset_request_of(const experiment *e, size_t purpose);
+/* Whether a run has simulations of that purpose on disk; of calibration only where the config says
+ * datasets.calibration. */
+bool dataset_is_needed(const experiment *e, size_t purpose);
 
 /* In the source's arena. */
 #define source_path(r, ...) folder_path((r)->source, __VA_ARGS__)
@@ -289,6 +295,19 @@ typedef struct posterior_request {
     const char *folder; /* posterior/TARGET */
 } posterior_request;
 int posterior_summarise(const posterior_request *r, json_t **summary);
+
+/* estimates.c: the maxima of N posteriors at once, each of one row, ROW on; of one alone, also of the
+ * sum over N_ROWS rows.  They climb from the best draws of CHAINS [n]. */
+typedef struct estimates_request {
+    const posterior *posterior;
+    ratio_worker *worker;
+    const observed *observed;
+    size_t row, n_rows, n;
+    const chains *const *chains;
+} estimates_request;
+/* Adds to each observation [n], an object of the summary with the target's "parameters" first: of
+ * each of these "map" and "mle". */
+int estimates_add(const estimates_request *r, json_t *const *observation);
 
 /* A finished run opened for use: its resolved config, nothing trained anew. */
 int run_open(const char *path, const command *c, progress *w, session **s, folder **f);

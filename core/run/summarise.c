@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Best draws that maxima start from. */
-enum { N_STARTS = 8 };
-
 typedef struct answer { /* of one observation, or of all together */
     const posterior_request *request;
     const target *target;
@@ -15,7 +12,6 @@ typedef struct answer { /* of one observation, or of all together */
     ratio_worker *worker;
     size_t row, n_rows;
     chains chains;
-    double *map, *mle; /* [dim] */
     json_t *limits;
 } answer;
 
@@ -61,8 +57,6 @@ static int add_parameter(const answer *a, uint32_t k, double *value, json_t *lis
     if (!c->weight)
         s.mcse_mean = s.deviation / sqrt(ess_mean_of(c->n_chains, c->n_draws, value));
     json_t *j = summary_json(about, false, &s);
-    json_object_set_new(j, "map", json_number(a->map[k]));
-    json_object_set_new(j, "mle", json_number(a->mle[k]));
     json_object_set_new(j, "r_hat", json_number(c->r_hat[k]));
     json_object_set_new(j, "ess_bulk", json_number(c->ess_bulk[k]));
     json_object_set_new(j, "ess_tail", json_number(c->ess_tail[k]));
@@ -154,39 +148,18 @@ static int answer_json(const answer *a, const char *name, json_t **out)
     return NRE_OK;
 }
 
-/* Draws with the highest log posterior, spread over the chains: where maxima start. */
-static size_t starts_of(const chains *c, double *start)
+/* Point estimates, from the draws; added to J. */
+static int add_estimates(const answer *a, json_t *j)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < N_STARTS && i < c->n_chains; i++) {
-        size_t best = i * c->n_draws;
-        for (size_t k = 0; k < c->n_draws; k++)
-            if (c->log_posterior[i * c->n_draws + k] > c->log_posterior[best])
-                best = i * c->n_draws + k;
-        memcpy(start + n++ * c->dim, c->theta + best * c->dim, c->dim * sizeof *start);
-    }
-    return n;
-}
-
-static int find_maxima(answer *a)
-{
-    const posterior *p = &a->request->estimator->posterior;
-    uint32_t dim = a->chains.dim;
-    double *start = memory_new((size_t)N_STARTS * dim, sizeof *start), value;
-    a->map = memory_new(dim, sizeof *a->map);
-    a->mle = memory_new(dim, sizeof *a->mle);
-    if (!start || !a->map || !a->mle) {
-        free(start);
-        return fail(NRE_ENOMEM, "no memory for the maxima");
-    }
-    size_t n = starts_of(&a->chains, start);
-    int rc = maximum_of(p, a->worker, a->observed, a->row, a->n_rows, MAXIMUM_POSTERIOR,
-                        n, start, a->map, &value);
-    if (!rc)
-        rc = maximum_of(p, a->worker, a->observed, a->row, a->n_rows, MAXIMUM_RATIO, n,
-                        start, a->mle, &value);
-    free(start);
-    return rc;
+    const chains *c = &a->chains;
+    const estimates_request wanted = {.posterior = &a->request->estimator->posterior,
+                                      .worker = a->worker,
+                                      .observed = a->observed,
+                                      .row = a->row,
+                                      .n_rows = a->n_rows,
+                                      .n = 1,
+                                      .chains = &c};
+    return estimates_add(&wanted, &j);
 }
 
 /* limits */
@@ -302,8 +275,6 @@ static int answer_of(answer *a, const char *name, const char *path, arena *memor
     if (!rc)
         rc = sample(a, name, memory);
     if (!rc)
-        rc = find_maxima(a);
-    if (!rc)
         rc = chains_save(&a->chains, r->session->simulator, a->target, a->n_rows, x,
                          path_join(memory, path, "samples.nc"));
     if (!rc)
@@ -311,10 +282,11 @@ static int answer_of(answer *a, const char *name, const char *path, arena *memor
     if (!rc)
         rc = answer_json(a, name, &j);
     if (!rc)
-        json_array_append_new(list, j);
+        rc = add_estimates(a, j);
+    if (!rc)
+        json_array_append(list, j);
+    json_decref(j);
     chains_release(&a->chains);
-    free(a->map);
-    free(a->mle);
     json_decref(a->limits);
     return rc ? fail_within(rc, "observation %s", name) : NRE_OK;
 }
