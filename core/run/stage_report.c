@@ -80,10 +80,11 @@ static const char *estimator_name(const experiment *e)
 static uint64_t simulations_of(const report_data *d, const char *name)
 {
     uint64_t total = simulations_while_training(d->run, name);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_PURPOSES; i++) {
         json_t *manifest = NULL;
         const char *path = source_path(d->run, "data/%s/manifest.json", PURPOSES[i]);
-        if (!file_exists(path) || json_load_path(path, RESULT_LIMIT, &manifest)) {
+        if (!dataset_is_needed(d->run->session->experiment, i) || !file_exists(path) ||
+            json_load_path(path, RESULT_LIMIT, &manifest)) {
             error_set("");
             continue;
         }

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const PURPOSES[3] = {"train", "validation", "test"};
+const char *const PURPOSES[N_PURPOSES] = {"train", "validation", "test", "calibration"};
 
 const dataset_request *dataset_request_of(const experiment *e, size_t purpose)
 {
     const dataset_request *all[] = {&e->datasets.train, &e->datasets.validation,
-                                    &e->datasets.test};
+                                    &e->datasets.test, &e->datasets.calibration};
     return all[purpose];
 }
 
@@ -184,7 +184,7 @@ static int make_dataset(run *r, size_t purpose, const char *fingerprint, tally *
                  .purpose = PURPOSES[purpose],
                  .n = d->n,
                  .on_invalid = (int)s->experiment->simulator.on_invalid,
-                 .clean = purpose == 0 && simulator_has_noise(s->simulator)},
+                 .clean = purpose == TRAIN && simulator_has_noise(s->simulator)},
         .shard_rows = d->shard,
         .fingerprint = fingerprint};
     if (d->file || d->theta) {
@@ -242,22 +242,24 @@ bool trains_online(const experiment *e)
 
 /* The prior itself and exact ratios need no training set; one that is drawn while training is
  * never stored. */
-static bool is_needed(const experiment *e, size_t purpose)
+bool dataset_is_needed(const experiment *e, size_t purpose)
 {
-    if (purpose == 0 && trains_online(e))
+    if (purpose == CALIBRATION)
+        return e->datasets.calibration.wanted;
+    if (purpose == TRAIN && trains_online(e))
         return false;
-    return purpose == 2 || e->estimator == ESTIMATOR_NETWORK ||
-           (purpose == 0 && e->diagnose.predictive.wanted);
+    return purpose == TEST || e->estimator == ESTIMATOR_NETWORK ||
+           (purpose == TRAIN && e->diagnose.predictive.wanted);
 }
 
 int units_simulate(run *r, arena *a, size_t *n, unit **out)
 {
-    unit *u = *out = arena_alloc(a, 3, sizeof *u);
+    unit *u = *out = arena_alloc(a, N_PURPOSES, sizeof *u);
     *n = 0;
     if (!u)
         return fail(NRE_ENOMEM, "no memory for the stages");
-    for (size_t i = 0; i < 3; i++) {
-        if (!is_needed(r->session->experiment, i))
+    for (size_t i = 0; i < N_PURPOSES; i++) {
+        if (!dataset_is_needed(r->session->experiment, i))
             continue;
         u[*n] = (unit){.name = arena_print(a, "simulate/%s", PURPOSES[i]),
                        .stage = "simulate",
@@ -295,7 +297,7 @@ int online_loader_of(const run *r, size_t member, validity *v, loader **l)
 
 int run_loader(const run *r, size_t purpose, dataset **d, loader **l)
 {
-    if (purpose == 0 && trains_online(r->session->experiment)) {
+    if (purpose == TRAIN && trains_online(r->session->experiment)) {
         *d = NULL;
         return online_loader_of(r, 0, NULL, l);
     }
@@ -310,6 +312,6 @@ int run_loader(const run *r, size_t purpose, dataset **d, loader **l)
     }
     if (!rc)
         rc = loader_of_dataset(*d, r->session->simulator, r->session->experiment->seed,
-                               PURPOSES[purpose], purpose == 0, l);
+                               PURPOSES[purpose], purpose == TRAIN, l);
     return rc;
 }

@@ -114,7 +114,10 @@ static int try_network(const session *s, size_t i, const sample_rows *b)
 static json_t *simulator_found(const session *s, double seconds)
 {
     const experiment *e = s->experiment;
-    uint64_t total = e->datasets.train.n + e->datasets.validation.n + e->datasets.test.n;
+    uint64_t total = 0;
+    for (size_t i = 0; i < N_PURPOSES; i++)
+        if (dataset_is_needed(e, i) || (i == TRAIN && trains_online(e)))
+            total += dataset_request_of(e, i)->n;
     return json_pack(
         "{s:s, s:I, s:I, s:f, s:I, s:f}", "name", e->simulator.component.name,
         "parameters", (json_int_t)simulator_n_theta(s->simulator), "values",

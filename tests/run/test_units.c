@@ -36,6 +36,9 @@ Test(units, as_the_config_asks)
           "simulate/test diagnose/coverage diagnose/area");
     named(SETTINGS("estimator=prior"), "simulate/train simulate/test diagnose/coverage "
                                        "diagnose/area diagnose/predictive");
+    named(SETTINGS("datasets.calibration={n: 50}", "estimator=exact", "infer.target=all",
+                   "diagnose.predictive=false"),
+          "simulate/test simulate/calibration diagnose/coverage diagnose/area");
 }
 
 /* Which units see another value of KEY: their names in order. */
