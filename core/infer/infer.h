@@ -9,6 +9,8 @@
 #include "data/data.h"
 #include "nn/nn.h"
 
+#include <pthread.h>
+
 /* Memory of one owner that only grows; what it held is lost when it does. */
 typedef struct room {
     void *at;
@@ -62,6 +64,13 @@ int ratio_observe(const ratio *r, ratio_worker *w, size_t n, const float *x, obs
 int ratio_evaluate(const ratio *r, ratio_worker *w, const observed *o, size_t first,
                    size_t n, size_t per_x, const double *theta, double *log_ratio,
                    double *gradient);
+
+/* Pair by pair, in any order: log_ratio [n] of theta [n][dim], point i for row row[i] of O; gradient
+ * [n][dim] or NULL.  Cheapest where row is first, ... first, first + 1, ... first + 1, ... with each as often:
+ * that is ratio_evaluate. */
+int ratio_evaluate_pairs(const ratio *r, ratio_worker *w, const observed *o, size_t n,
+                         const size_t *row, const double *theta, double *log_ratio,
+                         double *gradient);
 
 /* posterior.c: log prior + log P(valid) + log ratio */
 
@@ -193,6 +202,130 @@ int summary_of_grid(const grid *g, uint32_t k, summary *out);
  * -2 (log r(theta) - max log r) <= chi-squared quantile (dim degrees of freedom). */
 double wilks_threshold(double level, uint32_t dim);
 
+/* region.c: sets of theta that an observation leaves */
+
+typedef struct neyman neyman; /* neyman.c */
+
+/* Where a theta stands among all, given an observation: what joint regions are decided by. */
+typedef struct standing {
+    double rank;     /* HPD rank, as grid_rank and cloud_rank have it */
+    double deviance; /* -2 (log r(x | theta) - max log r(x | .)); INFINITY outside the support */
+} standing;
+
+typedef enum region_kind {
+    REGION_HPD = 1,       /* joint, of highest posterior density, of mass level + bias */
+    REGION_WILKS = 2,     /* deviance up to the chi-squared quantile, as many degrees of freedom as
+                             the target has parameters */
+    REGION_BY_NEYMAN = 3, /* deviance up to a critical value that depends on theta */
+    /* of one parameter, any value of the others: */
+    REGION_HDI = 4,    /* of highest density of its marginal, by the parameter itself */
+    REGION_LOWER = 5,  /* above its marginal's quantile 1 - level */
+    REGION_UPPER = 6,  /* below its quantile level */
+    REGION_PROFILE = 7 /* deviance at its best over the other parameters up to the chi-squared
+                          quantile, one degree of freedom */
+} region_kind;
+typedef struct region_rule {
+    region_kind kind;
+    double level;         /* in (0, 1) */
+    double bias;          /* of HPD; level + bias < 1 */
+    uint32_t parameter;   /* of the target */
+    const neyman *neyman; /* one that was fitted at this level */
+} region_rule;
+/* Whether points theta [n][dim] with these standings lie in a joint region: inside [n]. */
+int region_decides(const region_rule *rule, uint32_t dim, size_t n, const double *theta,
+                   const standing *at, uint8_t *inside);
+
+/* Points of the posterior to climb to the maximum of log r from, the best peaks of a grid or draws of
+ * a cloud (the other is NULL): start [REGION_STARTS][dim]; how many there are. */
+enum { REGION_STARTS = 3 };
+size_t region_starts(const grid *g, const cloud *c, double *start);
+
+/* Disjoint closed intervals, ascending; an end is infinite where the support is and all of it
+ * belongs. */
+typedef struct spans {
+    size_t n;
+    double (*at)[2];
+} spans;
+void spans_release(spans *s);
+
+/* One observation: row ROW of OBSERVED (or the sum over rows ROW .. ROW + N_ROWS - 1), with its grid
+ * or, where there is none, its cloud; all borrowed.  Zero what is below `snap`.  One thread at a
+ * time: curves that several regions need are computed once. */
+typedef struct region_view {
+    const posterior *posterior;
+    ratio_worker *worker;
+    const observed *observed;
+    size_t row, n_rows;
+    const grid *grid;
+    const cloud *cloud; /* or weighted samples: cloud_of_draws */
+    double v;           /* uniform in (0, 1): which part of a grid's cell at the border belongs */
+    bool snap;          /* as in grid_rank */
+    double highest;     /* max log r, set by region_view_open */
+    double *best;       /* [dim] where */
+    struct region_curve *marginal, *profile; /* [dim] */
+} region_view;
+/* Finds the maximum of log r. */
+int region_view_open(region_view *v);
+void region_view_release(region_view *v);
+/* Of theta [n][dim]: out [n]. */
+int standings_of(const region_view *v, size_t n, const double *theta, standing *out);
+
+typedef struct region {
+    region_rule rule;
+    region_view *view;
+    double border; /* HPD: densities above it belong, and equal to it when closed */
+    bool closed;
+    spans spans; /* of kinds of one parameter */
+} region;
+/* HPD needs the view's grid or cloud, the kinds of one parameter its grid, except that HDI and limits
+ * are read off a cloud too (the HDI then is the shortest interval): else NRE_ENOTSUP.  Borrows V. */
+int region_of(region_view *v, const region_rule *rule, region *out);
+void region_release(region *r);
+/* Is this theta in it?  theta [n][dim], inside [n]. */
+int region_contains(const region *r, size_t n, const double *theta, uint8_t *inside);
+/* The prior's mass of a joint region: of the cells whose points lie in it, or the estimate of a
+ * cloud. */
+int region_volume(const region *r, double *volume);
+/* Values of parameter K that points of a joint region have.  Of a cloud: from its lowest draw inside
+ * to its highest, so rather too short. */
+int region_projection(const region *r, uint32_t k, spans *out);
+/* N draws with their log posterior densities (up to a constant) as a cloud for ranks; weight NULL:
+ * equal.  EFFECTIVE: how many independent draws they are worth; V as in cloud.  log_ratio is NAN. */
+int cloud_of_draws(uint32_t dim, size_t n, const double *theta, const double *log_density,
+                   const double *weight, double effective, double v, cloud *out);
+
+/* neyman.c: the critical value of the deviance as a function of theta */
+
+/* Neyman construction: theta belongs to the set of level L when the deviance of the observation at
+ * theta is at most the L-quantile of deviances of simulations AT THAT theta.  The quantile of
+ * sqrt(deviance) is regressed on theta: pinball loss (Koenker & Bassett 1978), a polynomial in the
+ * prior mass below each parameter, its degree by 5-fold cross-validation for each level, and a
+ * constant added so that of the pairs left out of each fit a fraction L is covered. */
+typedef struct neyman_plan {
+    const target *target;
+    size_t n;               /* calibration pairs */
+    const double *theta;    /* [n][dim] */
+    const double *deviance; /* [n], of the true theta; may be INFINITY */
+    size_t n_levels;
+    const double *levels; /* in (0, 1) */
+    pool *pool;           /* or NULL */
+} neyman_plan;
+/* Pairs that a level needs at least: 10 on each side of the quantile. */
+uint64_t neyman_least(double level);
+/* NRE_ECONFIG with fewer pairs than that. */
+int neyman_fit(const neyman_plan *plan, neyman **out);
+void neyman_free(neyman *m);
+/* value [n] of theta [n][dim]: never lower for a higher level.  NRE_EINVAL for a level that was not
+ * fitted. */
+int neyman_critical(const neyman *m, double level, size_t n, const double *theta,
+                    double *value);
+size_t neyman_pairs(const neyman *m);
+/* Degree of the polynomial of a level; -1 when it was not fitted. */
+int neyman_degree(const neyman *m, double level);
+/* To and from JSON, bit by bit; T must be the target that it was fitted for (NRE_EDATA). */
+json_t *neyman_json(const neyman *m);
+int neyman_read(const json_t *j, const target *t, neyman **out);
+
 /* limits.c: one-sided limits on a parameter of a target that has a grid */
 
 /* Priors that a limit is given under, all within the support of the parameter's own: its own, flat
@@ -243,7 +376,8 @@ int limits_of(const posterior *p, ratio_worker *w, const observed *o, size_t row
 typedef struct chains_plan {
     size_t n_chains, warmup, draws; /* draws a chain after warm-up */
     uint64_t seed;
-    const char *purpose; /* "chain/all/0": of the streams */
+    /* Of the streams, "chain/all/0"; of many rows "chain/all", to which "/ROW" is added. */
+    const char *purpose;
     const host_services *services;
     progress *watch;
 } chains_plan;
@@ -265,6 +399,19 @@ typedef struct chains {
  * sampler works in the unbounded space of the prior's bijections; theta comes back natural. */
 int chains_of(const instance *sampler, const posterior *p, const observed *o, size_t row,
               size_t n_rows, const chains_plan *plan, chains *out);
+/* Rows FIRST .. FIRST + N - 1 of O, each by itself, into OUT [n]: all of them together, each a group of
+ * plan->n_chains chains in every log-density call; one after another where the sampler serves one
+ * observation at a time.  Streams and starting points of a row are its own, by its number in O: its
+ * draws are those of chains_of alone (purpose "PURPOSE/ROW"), to the last bit where the ratio of a
+ * pair does not depend on the pairs beside it; of a network they are the same but for the last bits of
+ * log ratios, which can turn a decision to accept once in some ten million.  Counters that the
+ * sampler does not keep for each group are shared out.  Memory for the draws of all N at once:
+ * chains_at_once() rows are enough to fill calls.  On failure all of OUT is released. */
+int chains_of_rows(const instance *sampler, const posterior *p, const observed *o,
+                   size_t first, size_t n, const chains_plan *plan, chains *out);
+/* Rows of a target of DIM parameters that are worth sampling together, by sizes alone: no more than fill
+ * the calls, and draws within some 256 MB. */
+size_t chains_at_once(const chains_plan *plan, uint32_t dim);
 void chains_release(chains *c);
 /* ArviZ layout, netCDF-4: groups posterior (chain, draw), sample_stats (lp), observed_data (x). */
 int chains_save(const chains *c, const simulator *s, const target *t, size_t n_rows,
@@ -277,6 +424,9 @@ double rhat_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_bulk_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_tail_of(size_t n_chains, size_t n_draws, const double *value);
 double ess_mean_of(size_t n_chains, size_t n_draws, const double *value);
+/* The first three of one parameter in one go. */
+void convergence_of(size_t n_chains, size_t n_draws, const double *value, double *r_hat,
+                    double *bulk, double *tail);
 
 /* pareto.c: Pareto-smoothed importance weights (Vehtari, Simpson, Gelman, Yao & Gabry 2024, Journal
  * of Machine Learning Research 25, 72) */
@@ -308,6 +458,11 @@ typedef struct ratio_kind {
     /* As ratio_joint, of a kind whose rows do not simply add; else NULL. */
     int (*joint)(const ratio *r, void *own, const observed *o, size_t row, size_t n_rows,
                  size_t n, const double *theta, double *log_ratio, double *gradient);
+    /* As ratio_evaluate_pairs, where that is cheaper than a call for each run of equal rows; else
+     * NULL. */
+    int (*pairs)(const ratio *r, void *own, const observed *o, size_t n,
+                 const size_t *row, const double *theta, double *log_ratio,
+                 double *gradient);
 } ratio_kind;
 
 struct ratio {
@@ -315,6 +470,7 @@ struct ratio {
     const target *target;
     size_t n_x;
     bool normalised, has_gradient;
+    double flops; /* of a log ratio, about; 0: unknown */
 };
 
 struct observed {
@@ -326,6 +482,37 @@ struct observed {
     struct observed **member;
     hash stamp;
 };
+
+/* sampled.c: posteriors as samplers see them, in the unbounded space of the prior's bijections */
+
+/* Scratch of one thread. */
+typedef struct sampled_lane {
+    ratio_worker *worker; /* made when it is first asked for */
+    room memory;
+    cloud cloud;
+} sampled_lane;
+/* Each row of N_GROUPS, from ROW on, is a group of PER_GROUP chains; of one group the rows may be
+ * N_ROWS, summed.  A call of the log density is cut in slices, by sizes alone, which the threads of
+ * POOL share: same bits for any number of them. */
+typedef struct sampled {
+    nre_target api; /* first */
+    const posterior *posterior;
+    const observed *observed;
+    size_t row, n_rows, per_group;
+    pool *pool;
+    sampled_lane *lane; /* [pool_threads] */
+    pthread_mutex_t lock; /* log densities may be asked in any thread */
+    int status;           /* of the first call that failed */
+    char message[ERROR_LENGTH];
+    room order;
+    double *bound; /* [2][dim] */
+} sampled;
+/* On failure, too, S is to be closed. */
+int sampled_open(const posterior *p, const observed *o, size_t row, size_t n_rows,
+                 size_t n_groups, size_t per_group, pool *threads, sampled *s);
+void sampled_close(sampled *s);
+/* The worker of a thread, in a job of the pool. */
+int sampled_worker(sampled *s, unsigned thread, ratio_worker **out);
 
 /* Who uses which scratch memory of a worker: a function and its callee never share one. */
 enum { SCRATCH_JOINT, SCRATCH_GRID, SCRATCH_PARENT, SCRATCH_CLOUD, SCRATCH_USES };
@@ -355,6 +542,8 @@ point_text point_describe(const target *t, const double *theta);
  * marginals are unknown, those of a flat one between its bounds. */
 double cell_quantile(const marginal *m, double u);
 double cell_log_prior(const marginal *m, double theta);
+/* The cell that holds theta (SNAP: the nearest one); the number of cells outside the box. */
+size_t grid_cell(const grid *g, const double *theta, bool snap);
 /* log of the posterior's density by the prior mass of parameter K, up to a constant, at the points
  * of its axis: value [m]. */
 int grid_marginal(const grid *g, uint32_t k, double *value);
