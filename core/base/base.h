@@ -116,6 +116,8 @@ typedef int pool_task(void *context, size_t i, unsigned worker);
 int pool_new(unsigned n_threads, pool **out);
 void pool_free(pool *p);
 unsigned pool_threads(const pool *p);
+/* Whether a job runs, so that another cannot be started: asked within one. */
+bool pool_is_busy(const pool *p);
 /* Run task(context, i) for i < n; items are handed out in order.  After a failure or a wish to
  * stop no new item starts; returns the failure of the lowest item that failed, its message
  * carried to the caller.  P NULL: all in this thread.  A job inside a job of the same pool is

@@ -278,6 +278,11 @@ unsigned pool_threads(const pool *p)
     return p ? p->n_workers + 1 : 1;
 }
 
+bool pool_is_busy(const pool *p)
+{
+    return p && p->n_workers > 0 && atomic_load(&p->gate) != CLOSED;
+}
+
 static int run_alone(size_t n, pool_task *task, void *context, bool stoppable)
 {
     job j = {.lock = PTHREAD_MUTEX_INITIALIZER};

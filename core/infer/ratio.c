@@ -145,6 +145,68 @@ int ratio_evaluate(const ratio *r, ratio_worker *w, const observed *o, size_t fi
     return NRE_OK;
 }
 
+/* Length of the run of equal rows at the beginning. */
+static size_t run_of(size_t n, const size_t *row)
+{
+    size_t run = 1;
+    while (run < n && row[run] == row[0])
+        run++;
+    return run;
+}
+
+/* Rows one after another, each as often as the first. */
+static bool is_rectangle(size_t n, const size_t *row, size_t run)
+{
+    if (n % run != 0)
+        return false;
+    for (size_t i = run; i < n; i++)
+        if (row[i] != row[0] + i / run)
+            return false;
+    return true;
+}
+
+static int evaluate_runs(const ratio *r, ratio_worker *w, const observed *o, size_t n,
+                         const size_t *row, const double *theta, double *log_ratio,
+                         double *gradient)
+{
+    size_t d = r->target->n, run;
+    int status = NRE_OK;
+    for (size_t i = 0; i < n && status == NRE_OK; i += run) {
+        run = run_of(n - i, row + i);
+        status = ratio_evaluate(r, w, o, row[i], 1, run, theta + i * d, log_ratio + i,
+                                gradient ? gradient + i * d : NULL);
+    }
+    return status;
+}
+
+static int check_ratios(const ratio *r, size_t n, const size_t *row, const double *theta,
+                        const double *log_ratio)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(log_ratio[i] < INFINITY))
+            return fail(NRE_ENUMERIC, "the log ratio of row %zu is %g at %s", row[i],
+                        log_ratio[i],
+                        point_describe(r->target, theta + i * r->target->n).text);
+    return NRE_OK;
+}
+
+int ratio_evaluate_pairs(const ratio *r, ratio_worker *w, const observed *o, size_t n,
+                         const size_t *row, const double *theta, double *log_ratio,
+                         double *gradient)
+{
+    if (n == 0)
+        return NRE_OK;
+    size_t run = run_of(n, row);
+    if (is_rectangle(n, row, run))
+        return ratio_evaluate(r, w, o, row[0], n / run, run, theta, log_ratio, gradient);
+    if (!r->kind->pairs)
+        return evaluate_runs(r, w, o, n, row, theta, log_ratio, gradient);
+    for (size_t i = 0; i < n; i++)
+        bug_if(row[i] >= o->n);
+    int status = r->kind->pairs(r, w->own, o, n, row, theta, log_ratio, gradient);
+    return status == NRE_OK ? check_ratios(r, n, row, theta, log_ratio) : status;
+}
+
 static void add(size_t n, double *sum, const double *term)
 {
     for (size_t i = 0; i < n; i++)

@@ -196,8 +196,11 @@ static void exact_free(ratio *r)
     free(r);
 }
 
-static const ratio_kind EXACT = {worker_make, worker_free, observe,
-                                 evaluate,    exact_free,  NULL};
+static const ratio_kind EXACT = {.worker = worker_make,
+                                 .worker_free = worker_free,
+                                 .observe = observe,
+                                 .evaluate = evaluate,
+                                 .free = exact_free};
 
 /* The plugin's evidence belongs to its own priors, which the config may have replaced. */
 static bool priors_are_its_own(const simulator *s)
@@ -242,7 +245,12 @@ int ratio_exact(const simulator *s, const target *t, ratio **out)
         return fail(NRE_ENOMEM, "no memory for the exact ratio");
     bool normalised = NRE_HAS(ops, log_evidence) && !NRE_HAS(ops, likelihood_up_to_x) &&
                       priors_are_its_own(s);
-    *e = (exact){{&EXACT, t, simulator_n_x(s), normalised, true}, s};
+    *e = (exact){.base = {.kind = &EXACT,
+                          .target = t,
+                          .n_x = simulator_n_x(s),
+                          .normalised = normalised,
+                          .has_gradient = true},
+                 .simulator = s};
     *out = &e->base;
     return NRE_OK;
 }

@@ -279,8 +279,12 @@ static void ensemble_free(ratio *r)
     free(s);
 }
 
-static const ratio_kind MIXTURE = {worker_make, worker_free,   observe,
-                                   evaluate,    ensemble_free, evaluate_joint};
+static const ratio_kind MIXTURE = {.worker = worker_make,
+                                   .worker_free = worker_free,
+                                   .observe = observe,
+                                   .evaluate = evaluate,
+                                   .free = ensemble_free,
+                                   .joint = evaluate_joint};
 
 int ratio_of_mixture(size_t n_members, ratio *const *members, const validity_model *valid,
                      ratio **out)
@@ -295,12 +299,18 @@ int ratio_of_mixture(size_t n_members, ratio *const *members, const validity_mod
         return fail(NRE_ENOMEM, "no memory for a mixture of %zu members", n_members);
     }
     memcpy(copy, members, n_members * sizeof *copy);
-    *s = (ensemble){{&MIXTURE, members[0]->target, members[0]->n_x, true, true},
-                    n_members,
-                    copy,
-                    valid};
-    for (size_t m = 0; m < n_members; m++)
+    *s = (ensemble){.base = {.kind = &MIXTURE,
+                             .target = members[0]->target,
+                             .n_x = members[0]->n_x,
+                             .normalised = true,
+                             .has_gradient = true},
+                    .n = n_members,
+                    .member = copy,
+                    .validity = valid};
+    for (size_t m = 0; m < n_members; m++) {
         s->base.has_gradient = s->base.has_gradient && members[m]->has_gradient;
+        s->base.flops += members[m]->flops;
+    }
     *out = &s->base;
     return NRE_OK;
 }

@@ -14,7 +14,7 @@ typedef struct networks {
 typedef struct networks_worker {
     size_t n;
     model_worker **of; /* [n] */
-    room x, theta, derivative, logit, gradient;
+    room x, theta, derivative, logit, gradient, head;
 } networks_worker;
 
 static const networks *networks_of(const ratio *r)
@@ -33,6 +33,7 @@ static void worker_free(void *own)
     room_release(&w->derivative);
     room_release(&w->logit);
     room_release(&w->gradient);
+    room_release(&w->head);
     free(w);
 }
 
@@ -91,37 +92,73 @@ static int take_rooms(networks_worker *w, size_t pairs, size_t d, bool gradient)
               : fail(NRE_ENOMEM, "no memory for %zu pairs of theta and x", pairs);
 }
 
-static int evaluate(const ratio *r, void *own, const observed *o, size_t first, size_t n,
-                    size_t per_x, const double *theta, double *log_ratio,
-                    double *gradient)
+/* Heads of some rows of o: N of them from FIRST on with PER_X thetas each, or, where ROW is not
+ * NULL, those of ROW [n] with one each. */
+typedef struct pairs {
+    const observed *o;
+    size_t first, n, per_x;
+    const size_t *row;
+} pairs;
+
+/* Of the network whose heads, WIDTH floats a row, begin at FROM. */
+static const float *heads_of(networks_worker *w, const pairs *p, const float *from,
+                             size_t width)
 {
-    const networks *s = networks_of(r);
-    networks_worker *w = own;
-    size_t d = r->target->n, pairs = n * per_x;
-    int status = take_rooms(w, pairs, d, gradient != NULL);
+    if (!p->row)
+        return from + p->first * width;
+    float *head = room_take(&w->head, p->n, (width + 1) * sizeof *head);
+    for (size_t i = 0; head && i < p->n; i++)
+        memcpy(head + i * width, from + p->row[i] * width, width * sizeof *head);
+    return head;
+}
+
+static int evaluate_some(const networks *s, networks_worker *w, const pairs *p,
+                         const double *theta, double *log_ratio, double *gradient)
+{
+    size_t d = s->base.target->n, n = p->n * p->per_x;
+    int status = take_rooms(w, n, d, gradient != NULL);
     if (status != NRE_OK)
         return status;
     float *logit = w->logit.at, *slope = gradient ? w->gradient.at : NULL;
     double *derivative = gradient ? w->derivative.at : NULL, share = 1 / (double)s->n;
-    const float *head = o->row.at;
+    const float *from = p->o->row.at;
 
-    target_standardise(r->target, pairs, theta, w->theta.at, derivative);
-    memset(log_ratio, 0, pairs * sizeof *log_ratio);
+    target_standardise(s->base.target, n, theta, w->theta.at, derivative);
+    memset(log_ratio, 0, n * sizeof *log_ratio);
     if (gradient)
-        memset(gradient, 0, pairs * d * sizeof *gradient);
+        memset(gradient, 0, n * d * sizeof *gradient);
     for (size_t m = 0; m < s->n; m++) {
         size_t width = model_head_size(s->model[m]);
-        status = model_trunk(s->model[m], w->of[m], n, per_x, head + first * width,
-                             w->theta.at, logit, slope);
+        const float *head = heads_of(w, p, from, width);
+        if (!head)
+            return fail(NRE_ENOMEM, "no memory for the heads of %zu rows", p->n);
+        status = model_trunk(s->model[m], w->of[m], p->n, p->per_x, head, w->theta.at,
+                             logit, slope);
         if (status != NRE_OK)
             return status;
-        for (size_t i = 0; i < pairs; i++)
+        for (size_t i = 0; i < n; i++)
             log_ratio[i] += share * (double)logit[i];
-        for (size_t i = 0; gradient && i < pairs * d; i++)
+        for (size_t i = 0; gradient && i < n * d; i++)
             gradient[i] += share * (double)slope[i] * derivative[i];
-        head += o->n * width;
+        from += p->o->n * width;
     }
     return NRE_OK;
+}
+
+static int evaluate(const ratio *r, void *own, const observed *o, size_t first, size_t n,
+                    size_t per_x, const double *theta, double *log_ratio,
+                    double *gradient)
+{
+    const pairs some = {.o = o, .first = first, .n = n, .per_x = per_x};
+    return evaluate_some(networks_of(r), own, &some, theta, log_ratio, gradient);
+}
+
+static int evaluate_pairs(const ratio *r, void *own, const observed *o, size_t n,
+                          const size_t *row, const double *theta, double *log_ratio,
+                          double *gradient)
+{
+    const pairs some = {.o = o, .n = n, .per_x = 1, .row = row};
+    return evaluate_some(networks_of(r), own, &some, theta, log_ratio, gradient);
 }
 
 static void networks_free(ratio *r)
@@ -132,8 +169,12 @@ static void networks_free(ratio *r)
     free(s);
 }
 
-static const ratio_kind NETWORKS = {worker_make, worker_free,   observe,
-                                    evaluate,    networks_free, NULL};
+static const ratio_kind NETWORKS = {.worker = worker_make,
+                                    .worker_free = worker_free,
+                                    .observe = observe,
+                                    .evaluate = evaluate,
+                                    .free = networks_free,
+                                    .pairs = evaluate_pairs};
 
 int ratio_of_networks(const target *t, size_t n_members, model *const *members,
                       scaling *const *scalings, ratio **out)
@@ -151,10 +192,16 @@ int ratio_of_networks(const target *t, size_t n_members, model *const *members,
     }
     memcpy(model_copy, members, n_members * sizeof *members);
     memcpy(scaling_copy, scalings, n_members * sizeof *scalings);
-    *s = (networks){{&NETWORKS, t, scalings[0]->n_x, true, true},
-                    n_members,
-                    model_copy,
-                    scaling_copy};
+    *s = (networks){.base = {.kind = &NETWORKS,
+                             .target = t,
+                             .n_x = scalings[0]->n_x,
+                             .normalised = true,
+                             .has_gradient = true},
+                    .n = n_members,
+                    .model = model_copy,
+                    .scaling = scaling_copy};
+    for (size_t i = 0; i < n_members; i++)
+        s->base.flops += model_flops(members[i]);
     *out = &s->base;
     return NRE_OK;
 }

@@ -209,6 +209,13 @@ size_t model_head_size(const model *m)
     return m->head_size;
 }
 
+double model_flops(const model *m)
+{
+    double head, trunk;
+    net_flops(&m->g, &head, &trunk);
+    return trunk;
+}
+
 static int frame_make(const model *m, const plan *p, frame **out)
 {
     int status = frame_new(p, kernels_best(), out);

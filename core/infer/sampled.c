@@ -1,0 +1,315 @@
+/* infer/sampled.c - posteriors as samplers see them: log densities of many chains at once. */
+#include "infer/infer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A slice is what one thread computes: points worth so many operations, the number of
+ * them within limits.  It follows from sizes alone, so that the number of threads changes
+ * no bit. */
+enum { FEWEST = 32, MOST = 512 };
+static const double SLICE_FLOPS = 4e6;
+static const double UNKNOWN_FLOPS = 2e4; /* of a ratio that does not tell */
+
+/* One call of the log density. */
+typedef struct call {
+    sampled *of;
+    size_t n, slice;
+    const uint32_t *chain;
+    const size_t *order; /* [n] points by group; NULL: they come so */
+    const double *z;
+    double *log_prior, *log_ratio, *by_prior, *by_ratio;
+} call;
+
+/* What a slice needs; the last five with gradients only. */
+typedef struct arrays {
+    size_t *row;
+    double *z, *theta, *prior, *ratio, *jacobian, *valid;
+    double *derivative, *slope, *prior_gradient, *ratio_gradient, *valid_gradient;
+} arrays;
+
+static int take_arrays(room *memory, size_t n, size_t d, bool gradient, arrays *out)
+{
+    size_t wide = gradient ? 7 : 2;
+    char *at = room_take(memory, n, (d * wide + 4) * sizeof(double) + sizeof(size_t));
+    if (!at)
+        return fail(NRE_ENOMEM, "no memory for the log density of %zu points", n);
+    double *p = (double *)(void *)at;
+    *out = (arrays){.z = p,
+                    .theta = p + n * d,
+                    .prior = p + n * 2 * d,
+                    .ratio = p + n * (2 * d + 1),
+                    .jacobian = p + n * (2 * d + 2),
+                    .valid = p + n * (2 * d + 3)};
+    p += n * (2 * d + 4);
+    out->row = (size_t *)(void *)(gradient ? p + 5 * n * d : p);
+    if (!gradient)
+        return NRE_OK;
+    out->derivative = p;
+    out->slope = p + n * d;
+    out->prior_gradient = p + 2 * n * d;
+    out->ratio_gradient = p + 3 * n * d;
+    out->valid_gradient = p + 4 * n * d;
+    return NRE_OK;
+}
+
+int sampled_worker(sampled *s, unsigned thread, ratio_worker **out)
+{
+    sampled_lane *l = &s->lane[thread];
+    int status = NRE_OK;
+    if (!l->worker)
+        status = ratio_worker_new(s->posterior->ratio, &l->worker);
+    *out = l->worker;
+    return status;
+}
+
+static int log_ratios(sampled *s, ratio_worker *w, const arrays *a, size_t n)
+{
+    const ratio *r = s->posterior->ratio;
+    return s->n_rows > 1 ? ratio_joint(r, w, s->observed, s->row, s->n_rows, n, a->theta,
+                                       a->ratio, a->ratio_gradient)
+                         : ratio_evaluate_pairs(r, w, s->observed, n, a->row, a->theta,
+                                                a->ratio, a->ratio_gradient);
+}
+
+/* The prior's density by z; P(valid) goes with the ratio. */
+static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
+{
+    const target *t = posterior_target(s->posterior);
+    unbounded_back(t, n, a->z, a->theta, a->jacobian, a->derivative, a->slope);
+    int status = prior_log_density(t->prior, t->n, t->which, n, a->theta, a->prior,
+                                   a->prior_gradient);
+    if (status == NRE_OK)
+        status = log_ratios(s, w, a, n);
+    if (status != NRE_OK)
+        return status;
+    validity_log(s->posterior->validity, n, a->theta, a->valid, a->valid_gradient);
+    for (size_t i = 0; i < n; i++) {
+        a->prior[i] += a->jacobian[i];
+        a->ratio[i] += a->valid[i];
+        if (isnan(a->prior[i]) || isnan(a->ratio[i]) || a->prior[i] == INFINITY)
+            return fail(NRE_ENUMERIC, "the log posterior is %g + %g at %s", a->prior[i],
+                        a->ratio[i], point_describe(t, a->theta + i * t->n).text);
+    }
+    return NRE_OK;
+}
+
+/* By z: the chain rule, and the Jacobian's own slope beside the prior's. */
+static void gradients(const arrays *a, size_t n, size_t d)
+{
+    for (size_t i = 0; i < n * d; i++) {
+        a->prior_gradient[i] = a->prior_gradient[i] * a->derivative[i] + a->slope[i];
+        a->ratio_gradient[i] =
+            (a->ratio_gradient[i] + a->valid_gradient[i]) * a->derivative[i];
+    }
+}
+
+static void gather(const call *c, size_t first, size_t n, const arrays *a)
+{
+    const sampled *s = c->of;
+    size_t d = s->api.dim;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = c->order ? c->order[first + i] : first + i;
+        a->row[i] = s->row + c->chain[at] / s->per_group;
+        memcpy(a->z + i * d, c->z + at * d, d * sizeof *a->z);
+    }
+}
+
+static void scatter(const call *c, size_t first, size_t n, const arrays *a)
+{
+    size_t d = c->of->api.dim;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = c->order ? c->order[first + i] : first + i;
+        c->log_prior[at] = a->prior[i];
+        c->log_ratio[at] = a->ratio[i];
+        if (c->by_prior)
+            memcpy(c->by_prior + at * d, a->prior_gradient + i * d, d * sizeof *a->z);
+        if (c->by_ratio)
+            memcpy(c->by_ratio + at * d, a->ratio_gradient + i * d, d * sizeof *a->z);
+    }
+}
+
+static int evaluate_slice(void *context, size_t k, unsigned thread)
+{
+    const call *c = context;
+    sampled *s = c->of;
+    size_t first = k * c->slice, n = c->n - first < c->slice ? c->n - first : c->slice;
+    bool gradient = c->by_prior || c->by_ratio;
+    arrays a = {0};
+    ratio_worker *w;
+    crash_enter(NULL, "logp", 1, 0);
+    int status = sampled_worker(s, thread, &w);
+    if (status == NRE_OK)
+        status = take_arrays(&s->lane[thread].memory, n, s->api.dim, gradient, &a);
+    if (status == NRE_OK) {
+        gather(c, first, n, &a);
+        status = log_densities(s, w, &a, n);
+    }
+    if (status == NRE_OK && gradient)
+        gradients(&a, n, s->api.dim);
+    if (status == NRE_OK)
+        scatter(c, first, n, &a);
+    crash_leave();
+    return status;
+}
+
+/* Whole groups where they are small, so that their points stay a rectangle. */
+static size_t slice_of(const sampled *s, bool gradient)
+{
+    double flops = s->posterior->ratio->flops;
+    double one = (flops > 0 ? flops : UNKNOWN_FLOPS) * (double)s->n_rows;
+    double points = ceil(SLICE_FLOPS / (gradient ? 3 * one : one));
+    size_t n = points < MOST ? (size_t)points : MOST;
+    n = n > FEWEST ? n : FEWEST;
+    return s->per_group < n ? n - n % s->per_group : n;
+}
+
+/* Points in the order of their groups, those of a group as they came; *ORDER NULL where they are. */
+static int put_in_order(sampled *s, size_t n, const uint32_t *chain, const size_t **order)
+{
+    size_t n_chains = s->per_group * s->api.n_groups, before = 0;
+    bool sorted = true;
+    for (size_t i = 0; i < n; i++) {
+        if (chain[i] >= n_chains)
+            return fail(NRE_EINVAL, "a log density for chain %u of %zu", chain[i],
+                        n_chains);
+        sorted = sorted && chain[i] / s->per_group >= before;
+        before = chain[i] / s->per_group;
+    }
+    *order = NULL;
+    if (sorted)
+        return NRE_OK;
+    size_t groups = s->api.n_groups;
+    size_t *out = room_take(&s->order, n + groups + 1, sizeof *out), *next = out + n;
+    if (!out)
+        return fail(NRE_ENOMEM, "no memory for the log density of %zu points", n);
+    memset(next, 0, (groups + 1) * sizeof *next);
+    for (size_t i = 0; i < n; i++)
+        next[chain[i] / s->per_group + 1]++;
+    for (size_t g = 0; g < groups; g++)
+        next[g + 1] += next[g];
+    for (size_t i = 0; i < n; i++)
+        out[next[chain[i] / s->per_group]++] = i;
+    *order = out;
+    return NRE_OK;
+}
+
+static int evaluate_call(call *c)
+{
+    sampled *s = c->of;
+    if ((c->by_prior || c->by_ratio) && !s->api.has_gradient)
+        return fail(NRE_ENOTSUP, "this posterior has no gradient");
+    int status = put_in_order(s, c->n, c->chain, &c->order);
+    if (status != NRE_OK)
+        return status;
+    c->slice = slice_of(s, c->by_prior || c->by_ratio);
+    /* Within a job of the plugin's own the threads have other work. */
+    pool *p = pool_is_busy(s->pool) ? NULL : s->pool;
+    return pool_run(p, (c->n + c->slice - 1) / c->slice, evaluate_slice, c);
+}
+
+static int logp(const nre_target *t, size_t n, const uint32_t *chain, const double *z,
+                double *log_prior, double *log_ratio, double *grad_prior,
+                double *grad_ratio)
+{
+    sampled *s = (sampled *)(uintptr_t)t;
+    call c = {.of = s,
+              .n = n,
+              .chain = chain,
+              .z = z,
+              .log_prior = log_prior,
+              .log_ratio = log_ratio,
+              .by_prior = grad_prior,
+              .by_ratio = grad_ratio};
+    pthread_mutex_lock(&s->lock);
+    crash_enter(NULL, "logp", 1, 0);
+    int status = evaluate_call(&c);
+    if (status != NRE_OK && s->status == NRE_OK) {
+        s->status = status;
+        snprintf(s->message, sizeof s->message, "%s", error_message());
+    }
+    crash_leave();
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+/* Points of the plugin's own streams, so that what is drawn does not depend on who else
+ * draws. */
+static int draw_prior(const nre_target *t, size_t n, nre_rng *const *stream, double *z)
+{
+    const sampled *s = (const sampled *)(const void *)t;
+    const target *of = posterior_target(s->posterior);
+    for (size_t i = 0; i < n; i++) {
+        rng one;
+        rng_key key;
+        key.word[0] = stream[i]->bits(stream[i]);
+        key.word[1] = stream[i]->bits(stream[i]);
+        rng_start(&one, key, 0, 0);
+        int status = target_sample(of, &one, 1, z + i * of->n);
+        if (status != NRE_OK)
+            return status;
+        unbounded_of(of, 1, z + i * of->n, z + i * of->n);
+    }
+    return NRE_OK;
+}
+
+static int quantile(const nre_target *t, size_t n, const double *u, double *z)
+{
+    const sampled *s = (const sampled *)(const void *)t;
+    const target *of = posterior_target(s->posterior);
+    if (of->prior->custom)
+        return fail(NRE_ENOTSUP,
+                    "a custom joint prior has no quantiles: use another sampler");
+    for (size_t i = 0; i < n * of->n; i++) {
+        const marginal *m = target_marginal(of, (uint32_t)(i % of->n));
+        if (!(u[i] > 0 && u[i] < 1))
+            return fail(NRE_EINVAL, "a quantile was asked for at %g, outside (0, 1)",
+                        u[i]);
+        z[i] = marginal_to_unbounded(m, marginal_quantile(m, u[i]));
+    }
+    return NRE_OK;
+}
+
+int sampled_open(const posterior *p, const observed *o, size_t row, size_t n_rows,
+                 size_t n_groups, size_t per_group, pool *threads, sampled *s)
+{
+    uint32_t d = posterior_target(p)->n;
+    *s = (sampled){.posterior = p,
+                   .observed = o,
+                   .row = row,
+                   .n_rows = n_rows,
+                   .per_group = per_group,
+                   .pool = threads};
+    pthread_mutex_init(&s->lock, NULL);
+    s->bound = memory_new(2 * (size_t)d, sizeof *s->bound);
+    s->lane = memory_new(pool_threads(threads), sizeof *s->lane);
+    if (!s->bound || !s->lane)
+        return fail(NRE_ENOMEM, "no memory for a posterior of %u parameters", d);
+    for (uint32_t k = 0; k < d; k++)
+        s->bound[k] = -INFINITY, s->bound[d + k] = INFINITY;
+    s->api = (nre_target){.struct_size = sizeof s->api,
+                          .dim = d,
+                          .n_groups = (uint32_t)n_groups,
+                          .has_gradient = p->ratio->has_gradient &&
+                                          !posterior_target(p)->prior->custom,
+                          .logp = logp,
+                          .draw_prior = draw_prior,
+                          .quantile = quantile,
+                          .lo = s->bound,
+                          .hi = s->bound + d};
+    return NRE_OK;
+}
+
+void sampled_close(sampled *s)
+{
+    for (unsigned i = 0; s->lane && i < pool_threads(s->pool); i++) {
+        ratio_worker_free(s->lane[i].worker);
+        room_release(&s->lane[i].memory);
+        cloud_release(&s->lane[i].cloud);
+    }
+    free(s->lane);
+    room_release(&s->order);
+    free(s->bound);
+    pthread_mutex_destroy(&s->lock);
+}
