@@ -66,6 +66,21 @@ int prior_sample(const prior *p, rng_key key, uint64_t first, uint64_t attempt, 
 int prior_log_density(const prior *p, size_t k, const uint32_t *which, size_t n,
                       const double *theta, double *log_density, double *gradient);
 
+/* propose.c: a prior of which only a part is left */
+
+/* Which draws of the prior become thetas of rows. */
+typedef struct proposals {
+    /* KEPT [n] of theta [n][n_theta].  Any thread. */
+    int (*keep)(const void *context, size_t n, const double *theta, bool *kept);
+    const void *context;
+    size_t each; /* proposals that a row puts to keep() together: about 1 / fraction kept */
+    uint64_t most; /* of a row; 0: 20,000,000 */
+} proposals;
+/* Row i: the first of streams (key, first + i, 0), (.., 1), .. that is kept; HOW NULL: all are.
+ * None is NRE_ENUMERIC. */
+int prior_sample_kept(const prior *p, const proposals *how, pool *workers, rng_key key,
+                      uint64_t first, size_t n, double *theta);
+
 /* simulator.c: a simulator plugin, guarded */
 
 typedef struct simulator simulator;
@@ -105,6 +120,7 @@ typedef struct draw {
     const double *at; /* [n_theta] for every row, or NULL: from the prior */
     int on_invalid;   /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
     bool clean;       /* leave the observation noise out */
+    const proposals *keep; /* NULL: theta from the whole prior */
 } draw;
 /* In parallel over P; guard zones, finite values and status checked on every call (NRE_EPLUGIN).
  * theta, x, status [n]: any may be NULL.  Adds to *COUNT.  V (NULL: not wanted; it asks for theta)
@@ -224,7 +240,7 @@ int csv_parse(const char *path, const char *text, size_t n, arena *a, size_t *ro
  * row.  free(*x).  [main] */
 int observation_read(const simulator *s, const char *file, size_t *n, float **x);
 
-/* loader.c: what training and diagnostics read */
+/* loader.c, parts.c: what training and diagnostics read */
 
 /* Rows by index, with the observation noise of an epoch, from 1; 0 is none of them.  Any thread. */
 typedef struct loader loader;
@@ -247,6 +263,15 @@ int loader_of_dataset(const dataset *d, const simulator *s, uint64_t seed,
 int loader_of_arrays(uint64_t n, size_t n_theta, size_t n_x, const double *theta,
                      const float *x, loader **out);
 void loader_free(loader *l);
+/* Rows of several sets as one, those of the first part first. */
+typedef struct loader_part {
+    dataset *data; /* of LOADER; or NULL */
+    loader *loader;
+    uint64_t n, *row; /* which of its rows, in order; NULL: all, and N is theirs */
+} loader_part;
+/* Takes over what the parts hold (ROW by free()), also on failure. */
+int loader_of_parts(size_t n, const loader_part *parts, loader **out);
+void loader_part_release(loader_part *p);
 
 /* online.c: simulations that are drawn while a network trains on them */
 
@@ -294,6 +319,9 @@ typedef struct target {
     uint32_t n;
     const uint32_t *which; /* [n], indices into theta, in target order */
     const prior *prior;    /* of all parameters */
+    /* [n] Where only a part of the prior is left: mean and deviation there of what
+     * marginal_standardise makes, which a network then sees as 0 and 1.  NULL: the whole prior. */
+    const double *centre, *deviation;
 } target;
 /* Names to indices; ALL: every parameter.  In A. */
 int target_of(const simulator *s, arena *a, bool all, size_t n, const char *const *names,
@@ -303,6 +331,8 @@ void target_columns(const target *t, size_t n, const double *theta, double *out)
 /* Standardised theta [n][t->n] -> float z [n][t->n]; derivative [n][t->n] or NULL. */
 void target_standardise(const target *t, size_t n, const double *theta, float *z,
                         double *derivative);
+/* Its numbers for parameter K of T: as marginal_natural. */
+bool target_natural(const target *t, size_t k, double *centre, double *deviation);
 
 /* inside the folder */
 
@@ -338,6 +368,19 @@ size_t simulator_block(const simulator *s); /* rows of one call */
 size_t field_size(const nre_field *f);      /* 0 when it overflows */
 /* "density[3]" of value J of a row of x; "count" of a field of one value. */
 void x_name(const simulator *s, size_t j, size_t n, char *text);
+
+/* propose.c: one thread's room for proposals. */
+typedef struct proposer {
+    const prior *prior;
+    const proposals *how;
+    size_t each;
+    double *theta; /* [each][n_theta] */
+    bool *kept;    /* [each] */
+} proposer;
+int proposer_new(const prior *p, const proposals *how, proposer *out);
+void proposer_release(proposer *m); /* also of one that failed */
+/* The first kept theta of a row from proposal *TRIED on, which afterwards counts all it took. */
+int propose(proposer *m, rng_key key, uint64_t row, uint64_t *tried, double *theta);
 
 /* draw.c */
 typedef struct rows_drawn {

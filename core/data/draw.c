@@ -222,6 +222,8 @@ typedef struct block {
     block_result *result;
     size_t first, n; /* in the job's arrays */
     size_t n_pending;
+    proposer proposer; /* where a part of the prior is left */
+    uint64_t *tried;   /* [n] proposals that a row has seen */
 } block;
 
 static int keep_invalid(block *b, const double *theta)
@@ -241,6 +243,17 @@ static int keep_invalid(block *b, const double *theta)
     return NRE_OK;
 }
 
+/* theta of row I of the block, of an attempt at a simulation. */
+static int draw_theta(block *b, size_t i, uint64_t attempt)
+{
+    const job *j = b->j;
+    uint64_t row = j->d->first + b->first + i;
+    double *theta = b->w->row_theta + i * simulator_n_theta(j->s);
+    return j->d->keep ? propose(&b->proposer, j->theta_key, row, &b->tried[i], theta)
+                      : prior_sample(simulator_prior(j->s), j->theta_key, row, attempt, 1,
+                                     theta);
+}
+
 /* theta of the pending rows; those of the first attempt are all rows of the block. */
 static int choose_theta(block *b, uint64_t attempt)
 {
@@ -248,21 +261,17 @@ static int choose_theta(block *b, uint64_t attempt)
     size_t d = simulator_n_theta(j->s);
     const prior *p = simulator_prior(j->s);
     uint64_t first = j->d->first + b->first;
+    bool redraw = attempt == 0 || j->d->on_invalid == POLICY_REDRAW_THETA;
     if (j->d->at) {
         for (size_t i = 0; attempt == 0 && i < b->n; i++)
             memcpy(b->w->row_theta + i * d, j->d->at, d * sizeof(double));
         return NRE_OK;
     }
-    if (attempt == 0)
-        return prior_sample(p, j->theta_key, first, 0, b->n, b->w->row_theta);
     int status = NRE_OK;
-    for (size_t k = 0; j->d->on_invalid == POLICY_REDRAW_THETA && k < b->n_pending; k++) {
-        size_t i = b->w->pending[k];
-        status =
-            prior_sample(p, j->theta_key, first + i, attempt, 1, b->w->row_theta + i * d);
-        if (status != NRE_OK)
-            break;
-    }
+    if (attempt == 0 && !j->d->keep)
+        return prior_sample(p, j->theta_key, first, 0, b->n, b->w->row_theta);
+    for (size_t k = 0; redraw && k < b->n_pending && status == NRE_OK; k++)
+        status = draw_theta(b, b->w->pending[k], attempt);
     return status;
 }
 
@@ -348,6 +357,16 @@ static int attempt_pending(block *b, uint64_t attempt)
     return NRE_OK;
 }
 
+static int open_proposer(block *b)
+{
+    const job *j = b->j;
+    if (!j->d->keep || j->d->at)
+        return NRE_OK;
+    b->tried = memory_new(b->n, sizeof *b->tried);
+    return b->tried ? proposer_new(simulator_prior(j->s), j->d->keep, &b->proposer)
+                    : fail(NRE_ENOMEM, "no memory for proposals of theta");
+}
+
 static int draw_block(void *context, size_t i, unsigned worker)
 {
     job *j = context;
@@ -355,6 +374,8 @@ static int draw_block(void *context, size_t i, unsigned worker)
     block b = {.j = j, .result = &j->results[i], .first = i * rows};
     b.n = b.n_pending = j->d->n - b.first < rows ? j->d->n - b.first : rows;
     int status = simulator_workspace(j->s, worker, &b.w);
+    if (status == NRE_OK)
+        status = open_proposer(&b);
     for (size_t k = 0; status == NRE_OK && k < b.n; k++)
         b.w->pending[k] = k;
     for (uint64_t attempt = 0; status == NRE_OK && b.n_pending > 0; attempt++) {
@@ -362,6 +383,8 @@ static int draw_block(void *context, size_t i, unsigned worker)
         if (status == NRE_OK && b.n_pending > 0)
             status = stop_check();
     }
+    proposer_release(&b.proposer);
+    free(b.tried);
     if (status != NRE_OK)
         return status;
     b.result->tally.rows = b.n;

@@ -54,7 +54,8 @@ int target_of(const simulator *s, arena *a, bool all, size_t n, const char *cons
         text = arena_print(a, "%s,%s", text, named[i]);
     if (!text)
         return fail(NRE_ENOMEM, "no memory for a target");
-    *out = (target){text, (uint32_t)count, which, simulator_prior(s)};
+    *out = (target){
+        .name = text, .n = (uint32_t)count, .which = which, .prior = simulator_prior(s)};
     return NRE_OK;
 }
 
@@ -69,8 +70,22 @@ void target_standardise(const target *t, size_t n, const double *theta, float *z
                         double *derivative)
 {
     for (size_t i = 0; i < n * t->n; i++) {
-        const marginal *m = &t->prior->of[t->which[i % t->n]];
-        z[i] =
-            (float)marginal_standardise(m, theta[i], derivative ? &derivative[i] : NULL);
+        size_t k = i % t->n;
+        const marginal *m = &t->prior->of[t->which[k]];
+        double one =
+            marginal_standardise(m, theta[i], derivative ? &derivative[i] : NULL);
+        z[i] = (float)(t->centre ? (one - t->centre[k]) / t->deviation[k] : one);
+        if (derivative && t->centre)
+            derivative[i] /= t->deviation[k];
     }
+}
+
+bool target_natural(const target *t, size_t k, double *centre, double *deviation)
+{
+    bool by_log = marginal_natural(&t->prior->of[t->which[k]], centre, deviation);
+    if (t->centre) {
+        *centre += t->centre[k] * *deviation;
+        *deviation *= t->deviation[k];
+    }
+    return by_log;
 }

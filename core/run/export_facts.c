@@ -53,10 +53,11 @@ static json_t *plugin_json(const instance *i, arena *a)
                      i->plugin->table->version, "options", options_json(i, a));
 }
 
-static json_t *parameter_json(const marginal *m, arena *a)
+static json_t *parameter_json(const target *t, uint32_t i, arena *a)
 {
+    const marginal *m = &t->prior->of[t->which[i]];
     double centre, deviation;
-    bool by_log = marginal_natural(m, &centre, &deviation);
+    bool by_log = target_natural(t, i, &centre, &deviation);
     return json_pack("{s:s, s:s, s:s, s:f, s:f}", "name", m->name, "prior",
                      marginal_text(m, a), "scale", by_log ? "log" : "affine", "centre",
                      centre, "deviation", deviation);
@@ -66,7 +67,7 @@ static json_t *target_json(const target *t, arena *a)
 {
     json_t *parameters = json_array();
     for (uint32_t i = 0; i < t->n; i++)
-        json_array_append_new(parameters, parameter_json(&t->prior->of[t->which[i]], a));
+        json_array_append_new(parameters, parameter_json(t, i, a));
     return json_pack("{s:s, s:o}", "name", t->name, "parameters", parameters);
 }
 

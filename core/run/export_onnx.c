@@ -54,7 +54,7 @@ static const char *side_by_side(onnx *m, size_t n, const char *const *parts)
 static bool by_log(const target *t, uint32_t i)
 {
     double centre, deviation;
-    return marginal_natural(&t->prior->of[t->which[i]], &centre, &deviation);
+    return target_natural(t, i, &centre, &deviation);
 }
 
 /* Logarithms where the prior's scale is one. */
@@ -78,7 +78,7 @@ static const char *theta_standard(onnx *m, const target *t, const char *theta, a
     if (!centre || !deviation)
         return NULL;
     for (uint32_t i = 0; i < t->n; i++)
-        marginal_natural(&t->prior->of[t->which[i]], &centre[i], &deviation[i]);
+        target_natural(t, i, &centre[i], &deviation[i]);
     const char *s = natural(m, t, theta, a);
     s = op_2(m, "Sub", s, onnx_tensor(m, "theta.centre", ONNX_F64, 1, &t->n, centre));
     s = op_2(m, "Div", s,

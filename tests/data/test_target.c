@@ -51,6 +51,25 @@ Test(target, standardises)
     target_standardise(&t, 1, (double[]){3, 0.75}, z, NULL);
 }
 
+/* Where a part of the prior is left, a network sees mean 0 and deviation 1 of that part. */
+Test(target, standardises_a_part)
+{
+    target t;
+    double derivative[2], centre[2] = {1, 0.5}, deviation[2] = {0.1, 2}, c, d;
+    float z[2];
+    cr_assert_eq(target_of(s, a, false, 2, (const char *[]){"b", "a"}, &t), 0);
+    t.centre = centre, t.deviation = deviation;
+    target_standardise(&t, 1, (double[]){3, 0.75}, z, derivative);
+    cr_assert_float_eq(z[0], 5.0f, 1e-5f);
+    cr_assert_float_eq(z[1], (0.25f * sqrtf(12) - 0.5f) / 2, 1e-6f);
+    cr_assert_float_eq(derivative[0], 5, 1e-14);
+    cr_assert_float_eq(derivative[1], sqrt(12) / 2, 1e-14);
+    for (size_t k = 0; k < 2; k++) {
+        cr_assert_not(target_natural(&t, k, &c, &d));
+        cr_assert_float_eq(z[k], (float)(((double[]){3, 0.75}[k] - c) / d), 1e-6f);
+    }
+}
+
 Test(target, refuses)
 {
     target t;

@@ -117,7 +117,10 @@ void gauss_open(gauss *g, gauss_ratio kind, uint64_t n, uint64_t seed, unsigned 
     lay_plugin(g);
     cr_assert_eq(simulator_open(&g->instance, 0, NULL, &g->simulator), 0, "%s",
                  error_message());
-    g->target = (target){"all", g->dim, g->which, simulator_prior(g->simulator)};
+    g->target = (target){.name = "all",
+                         .n = g->dim,
+                         .which = g->which,
+                         .prior = simulator_prior(g->simulator)};
     cr_assert_eq(kind == GAUSS_EXACT ? ratio_exact(g->simulator, &g->target, &g->ratio)
                                      : ratio_prior(&g->target, g->dim, &g->ratio),
                  0, "%s", error_message());
