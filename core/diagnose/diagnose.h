@@ -95,11 +95,31 @@ int predictive_of(const subject *s, const loader *train, const scaling *scales,
                   predictive_result *out);
 void predictive_release(predictive_result *p);
 
+/* c2st.c */
+
+/* Classifier two-sample test (Lopez-Paz & Oquab 2017) as the benchmark of Lueckmann et al. (2021)
+ * defines it: both samples [n][dim] standardised by the mean and deviation of the reference; a
+ * network of two hidden layers of 10 dim ReLU units, by Adam, until the training loss stands
+ * still; the mean accuracy on 5 shuffled folds that it was not trained on.  0.5: nothing tells
+ * them apart; 1: everything does.  Draws are independent and equally weighted: thin chains,
+ * resample weighted ones.  Folds in parallel; same bits for any number of threads.  [main] */
+enum { C2ST_FOLDS = 5 };
+typedef struct c2st_result {
+    double accuracy, fold[C2ST_FOLDS];
+    /* Of the accuracy when both are draws of one law, sqrt((1 + 2 / pi) / (8 n)): c2st.c. */
+    double null_error;
+    uint64_t n, epochs[C2ST_FOLDS];
+    double seconds;
+} c2st_result;
+int c2st_of(size_t n, uint32_t dim, const double *reference, const double *sample,
+            uint64_t seed, pool *p, c2st_result *out);
+
 /* results as JSON: diagnostics/NAME.json */
 
 json_t *coverage_json(const coverage_result *c);
 json_t *area_json(const area_result *a);
 json_t *predictive_json(const predictive_result *p);
+json_t *c2st_json(const c2st_result *c);
 
 /* inside the folder */
 
