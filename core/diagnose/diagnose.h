@@ -23,16 +23,50 @@ typedef enum verdict { VERDICT_OK = 0, VERDICT_UNDER = 1, VERDICT_OVER = 2 } ver
 verdict verdict_of(double nominal, const double interval[2]);
 const char *verdict_word(verdict v);
 
+/* standing.c: where the truth of each pair stands, given its x */
+
+typedef struct standing_request {
+    uint64_t n; /* pairs, from the first on */
+    bool ranks, deviances, snap;
+    const char *purpose; /* "coverage": of the streams, and for progress */
+    const char *rows;    /* "test pairs" */
+} standing_request;
+typedef struct pair_standing {
+    standing at;
+    double log_ratio; /* at the truth */
+    double gain;      /* log p(theta | x) - log p(theta) */
+    bool missing;     /* its posterior stayed too coarse */
+} pair_standing;
+/* Of s->test: out [n]; the truths theta [n][dim], or NULL.  [main] */
+int pair_standings(const subject *s, const standing_request *q, pair_standing *out,
+                   double *theta);
+/* Critical values by the calibration pairs that stand in s->test, those whose posterior stayed too
+ * coarse left out.  [main] */
+int neyman_of_pairs(const subject *s, size_t n_levels, const double *levels,
+                    neyman **out);
+
 /* coverage.c */
 
-enum { COVERAGE_CREDIBLE = 1u, COVERAGE_CONFIDENCE = 2u }; /* config's REGION_... */
+/* config's REGION_... */
+enum {
+    COVERAGE_CREDIBLE = 1u,
+    COVERAGE_CONFIDENCE = 2u,
+    COVERAGE_NEYMAN = 4u,
+    COVERAGE_BIASED = 8u
+};
 typedef struct coverage_request {
     size_t n_levels;
     const double *levels;
     unsigned regions;
     uint64_t observables, repeats; /* disjoint blocks of the test pairs */
     bool snap;
+    size_t n_bias;        /* 1 or n_levels */
+    const double *bias;   /* added to the levels of biased regions */
+    const neyman *neyman; /* critical values of Neyman sets, at all levels */
 } coverage_request;
+typedef struct coverage_bin {
+    uint64_t covered, n;
+} coverage_bin;
 typedef struct coverage_cell {
     unsigned region; /* one of COVERAGE_... */
     double level, coverage;
@@ -40,7 +74,9 @@ typedef struct coverage_cell {
     double sd_training;   /* over replicates; NAN for one */
     uint64_t covered, n;
     double interval[2]; /* 99% */
-    verdict verdict;
+    verdict verdict;    /* against the level, without bias */
+    double bias;        /* of biased regions */
+    coverage_bin *bin;  /* [dim][n_bins] by the true value of each parameter */
 } coverage_cell;
 typedef struct coverage_result {
     size_t n_cells;
@@ -50,6 +86,9 @@ typedef struct coverage_result {
     /* Mean of log r(x|theta*): what the gain would be were the ratio normalised; NAN for a ratio
      * that is known up to a function of x. */
     double information;
+    uint32_t dim;
+    size_t n_bins;       /* of each parameter, with equally many pairs */
+    double *edge;        /* [dim][n_bins + 1] */
     uint64_t n, missing; /* pairs; those whose effective size stayed too small */
     double seconds;
 } coverage_result;

@@ -72,6 +72,55 @@ int ratio_evaluate_pairs(const ratio *r, ratio_worker *w, const observed *o, siz
                          const size_t *row, const double *theta, double *log_ratio,
                          double *gradient);
 
+/* calibration.c, ratio_calibrated.c: what a classifier's output says (Cranmer, Pavez & Louppe 2015,
+ * arXiv:1506.02169) */
+
+/* A ratio's output s at joint pairs (theta_i, x_i) and at marginal ones, x_i with the theta of
+ * another row: theta_j, j = (i + classified_shift(c, k)) mod n. */
+typedef struct classified {
+    size_t n, n_marginals, dim;
+    double *theta;    /* [n][dim] */
+    double *joint;    /* [n] */
+    double *marginal; /* [n][n_marginals] */
+} classified;
+/* Of the first N rows of L (at most all; at least 2); MARGINALS 0: as many as are worth their time.
+ * [main] */
+int classified_of(const ratio *r, const loader *l, pool *p, uint64_t n, size_t marginals,
+                  classified *out);
+size_t classified_shift(const classified *c, size_t k);
+void classified_release(classified *c);
+
+typedef enum calibration_kind {
+    CALIBRATION_HISTOGRAM = 0, /* log ratio of the masses of a bin of s, joint against marginal */
+    CALIBRATION_ISOTONIC = 1,  /* never falls with s: pool adjacent violators (Barlow et al. 1972) */
+    CALIBRATION_PLATT = 2      /* intercept + slope s: logistic regression (Platt 1999) */
+} calibration_kind;
+extern const char *const CALIBRATION_NAMES[]; /* "histogram", ... */
+
+/* A map g from s to a log ratio, so that exp g(s) is the density of s among joint pairs over that
+ * among marginal ones: of all pairs; or LOCAL, one for each of some places in theta, of the pairs near
+ * it, g(theta, s) being their mean by weights that fall smoothly with the distance.  Const, any
+ * number of threads. */
+typedef struct calibration calibration;
+/* Fewest joint pairs that a map is made of. */
+enum { CALIBRATION_LEAST = 100, CALIBRATION_LEAST_LOCAL = 500 };
+/* NRE_ECONFIG with fewer pairs than that, NRE_ENUMERIC for an output that is not finite. */
+int calibration_fit(calibration_kind kind, bool local, const target *t,
+                    const classified *pairs, calibration **out);
+void calibration_free(calibration *c);
+/* N outputs at theta [n][dim] become log ratios, and their gradient [n][dim] (or NULL) that of these;
+ * 0 where the map is constant in steps. */
+int calibration_apply(const calibration *c, const target *t, size_t n,
+                      const double *theta, double *log_ratio, double *gradient);
+bool calibration_has_gradient(const calibration *c);
+/* To and from JSON, bit by bit; NRE_EDATA for what calibration_json does not write for T. */
+json_t *calibration_json(const calibration *c);
+int calibration_read(const json_t *j, const target *t, calibration **out);
+/* OF with calibrated rows, whose log ratios are added as ever.  Borrows both.  Of steps it has no
+ * gradient.  NRE_ENOTSUP for a ratio that is known up to a function of x, and for a mixture: outputs for
+ * different x say nothing beside each other there, or rows do not add. */
+int ratio_calibrated(const ratio *of, const calibration *c, ratio **out);
+
 /* posterior.c: log prior + log P(valid) + log ratio */
 
 typedef struct posterior {
@@ -593,5 +642,21 @@ void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double eff
 /* Density at z divided by exp(q->log_unit). */
 double mixture_density(const mixture *q, const double *z);
 void mixture_sample(const mixture *q, rng *r, double *z);
+
+/* calibration_map.c: maps of one variable, of weighted outputs. */
+typedef struct output {
+    double value; /* s */
+    double count; /* what it counts for; a count of one is a pair */
+    bool joint;
+} output;
+typedef struct output_map {
+    size_t n;                /* steps; 0: a line */
+    double *edge, *value;    /* [n - 1] ascending, [n]: value[i] below edge[i] */
+    double intercept, slope; /* of the line */
+} output_map;
+/* Sorts O.  NRE_ENUMERIC for outputs that are not finite, or all of one kind. */
+int output_map_fit(calibration_kind kind, size_t n, output *o, output_map *out);
+double output_map_at(const output_map *m, double s);
+void output_map_release(output_map *m);
 
 #endif
