@@ -63,17 +63,35 @@ static grid_axes axes_in(double *memory, size_t d, size_t m)
     return (grid_axes){memory, memory + d * m, memory + d * (2 * m + 1)};
 }
 
+static bool same_marginal(const marginal *a, const marginal *b)
+{
+    return a->family == b->family && a->a == b->a && a->b == b->b && a->lo == b->lo &&
+           a->hi == b->hi;
+}
+
+/* Whether the worker's axes are those of G: it may serve posteriors of several priors. */
+static bool axes_fit(const ratio_worker *w, const grid *g)
+{
+    bool fit = w->axes.point != NULL;
+    for (uint32_t k = 0; k < g->dim && fit; k++)
+        fit = same_marginal(&w->axes_of[k], target_marginal(g->target, k));
+    return fit;
+}
+
 /* Those of the first grid, over the whole support, are the worker's. */
 static int first_axes(ratio_worker *w, const grid *g, grid_axes *out)
 {
-    if (!w->axes.point) {
-        double *p = memory_new(g->dim * (3 * g->m + 1), sizeof *p);
+    size_t n = g->dim * (3 * g->m + 1);
+    if (!axes_fit(w, g)) {
+        double *p = w->axes.point ? w->axes.point : memory_new(n, sizeof *p);
         if (!p)
             return fail(NRE_ENOMEM, "no memory for the axes of a grid");
         w->axes = axes_in(p, g->dim, g->m);
         axes_make(g, &w->axes);
+        for (uint32_t k = 0; k < g->dim; k++)
+            w->axes_of[k] = *target_marginal(g->target, k);
     }
-    memcpy(out->point, w->axes.point, g->dim * (3 * g->m + 1) * sizeof(double));
+    memcpy(out->point, w->axes.point, n * sizeof *out->point);
     return NRE_OK;
 }
 
@@ -434,6 +452,8 @@ static void finish(grid *g, const filling *f, double log_mean)
     for (uint32_t k = 0; k < g->dim; k++)
         log_box += log(g->box[k][1] - g->box[k][0]);
     g->log_area = log_mean + log_box - log(f->extra);
+    if (!g->target->prior->custom)
+        g->log_area -= posterior_log_volume(f->posterior);
     for (size_t i = 0; i < g->n; i++) {
         g->log_density[i] -= log_mean + log_box;
         for (uint32_t k = 0; k < g->dim; k++)
@@ -445,12 +465,17 @@ static void finish(grid *g, const filling *f, double log_mean)
 static double mean_extra(const filling *f, const grid *g)
 {
     double sum = 0;
+    size_t inside = 0;
     if (!f->posterior->validity && !g->target->prior->custom)
         return 1;
     for (size_t i = 0; i < g->n; i++)
-        if (g->log_ratio[i] > -INFINITY)
+        if (g->log_ratio[i] > -INFINITY) {
             sum += exp(g->log_density[i] - g->log_ratio[i]);
-    return sum / (double)g->n;
+            inside++;
+        }
+    /* Of a truncated prior the mean is over what is left of it, whose mass is known. */
+    bool cut = f->posterior->truncation && !g->target->prior->custom && inside > 0;
+    return sum / (double)(cut ? inside : g->n);
 }
 
 static int first_grid(filling *f, grid *g)

@@ -110,6 +110,15 @@ static void priors(sampling *s, size_t from)
         s->prior_at[i] = exp(fmin(s->log_prior[i] - s->unit, FARTHEST));
 }
 
+/* Of unit mass in what is left of the prior, outside of which the ratio is 0. */
+static void truncate_priors(sampling *s, size_t from)
+{
+    double log_volume = posterior_log_volume(s->posterior);
+    for (size_t i = from; s->posterior->truncation && i < s->n; i++)
+        s->log_prior[i] =
+            s->out->log_ratio[i] > -INFINITY ? s->log_prior[i] - log_volume : -INFINITY;
+}
+
 /* Ratio, prior and P(valid) of N draws more, whose z is there. */
 static int evaluate_draws(sampling *s, size_t n)
 {
@@ -127,6 +136,7 @@ static int evaluate_draws(sampling *s, size_t n)
     if (status != NRE_OK)
         return status;
     s->n += n;
+    truncate_priors(s, from);
     validity_log(s->posterior->validity, n, theta, s->log_valid + from, NULL);
     for (size_t i = from; i < s->n; i++) {
         c->log_density[i] = s->log_prior[i];
@@ -252,7 +262,7 @@ static int draw_from_prior(sampling *s, size_t n)
 {
     const target *t = posterior_target(s->posterior);
     double *theta = s->out->theta + s->n * s->out->dim;
-    int status = target_sample(t, s->rng, n, theta);
+    int status = posterior_sample(s->posterior, s->rng, n, theta);
     if (status == NRE_OK)
         unbounded_of(t, n, theta, s->z + s->n * s->out->dim);
     return status;

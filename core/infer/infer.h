@@ -72,6 +72,67 @@ int ratio_evaluate_pairs(const ratio *r, ratio_worker *w, const observed *o, siz
                          const size_t *row, const double *theta, double *log_ratio,
                          double *gradient);
 
+/* truncation.c: a prior cut to where an observation leaves it (TMNRE: Miller et al. 2021) */
+
+/* A chain of regions, one a round of simulations.  A theta lies in a region when for each of its
+ * targets log r(x | theta) of at least one network exceeds that network's own maximum over what was left of
+ * the prior by more than log epsilon; x is the observation.  Their intersection is what is left.
+ * Targets share no parameter, so that what is left of each one's prior has a mass of its own.
+ * Const for any number of threads while no region is added. */
+typedef struct truncation truncation;
+int truncation_new(const prior *p, truncation **out);
+void truncation_free(truncation *t);
+
+typedef struct cut_part { /* of a target */
+    const target *target;    /* outlives the truncation */
+    size_t n_members;
+    ratio *const *members; /* the ratio of each network; TARGET is theirs */
+} cut_part;
+typedef struct cut_request {
+    size_t n_parts; /* the same targets in each region */
+    const cut_part *parts;
+    size_t n_rows; /* of x; several are one observation */
+    const float *x;
+    double epsilon;
+    bool box; /* the bounding box of the region, a target's parameters each by itself */
+    uint64_t seed;
+    const char *purpose; /* "region/1": of the streams */
+    pool *workers;
+} cut_request;
+/* What was measured when a region was added, on draws of what was left before. */
+typedef struct cut_facts {
+    uint64_t drawn, kept;
+    double fraction, error; /* kept / drawn and its binomial deviation */
+} cut_facts;
+/* Add a region; takes over the ratios, also on failure, borrows the networks behind them.  Draws until 4,000
+ * are kept, at most 2^20.  The same for any number of threads.  [main] */
+int truncation_cut(truncation *t, const cut_request *r);
+/* The last region to a file, and back from it as the next: nothing is drawn, the request's networks and
+ * observation must be those it was made of (NRE_EDATA).  [main] */
+int truncation_save(const truncation *t, const char *path);
+int truncation_load(truncation *t, const cut_request *r, const char *path);
+
+size_t truncation_n(const truncation *t); /* regions */
+const cut_facts *truncation_facts(const truncation *t, size_t region);
+/* Prior mass that is left after the first REGIONS of the chain, with a deviation; of a target alone or
+ * (NULL) of all. */
+double truncation_volume(const truncation *t, size_t regions, const target *of,
+                         double *error);
+bool truncation_is_of(const truncation *t, size_t n_rows, const float *x);
+/* INSIDE [n] of theta [n][n_theta]; of theta [n][of->n], the parameters of a target. */
+int truncation_contains(const truncation *t, size_t n, const double *theta, bool *inside);
+int truncation_contains_target(const truncation *t, const target *of, size_t n,
+                               const double *theta, bool *inside);
+/* For draws: lives as long as T stays as it is. */
+const proposals *truncation_proposals(const truncation *t);
+/* For target.centre and .deviation, [of->n]: borrowed.  NULL without a region. */
+void truncation_moments(const truncation *t, const target *of, const double **centre,
+                        const double **deviation);
+
+/* ratio_truncated.c: INNER, and r = 0 outside what T leaves of the target's prior: with
+ * posterior.truncation all that reads a posterior respects it.  Takes over INNER on success; borrows T. */
+int ratio_truncated(ratio *inner, const truncation *t, ratio **out);
+
 /* calibration.c, ratio_calibrated.c: what a classifier's output says (Cranmer, Pavez & Louppe 2015,
  * arXiv:1506.02169) */
 
@@ -128,9 +189,16 @@ typedef struct posterior {
     const validity_model *validity; /* or NULL */
     const target
         *target; /* of the prior that is meant; NULL: the ratio's own, as in training */
+    /* What is left of the prior; NULL: all.  The ratio must be ratio_truncated of the same. */
+    const truncation *truncation;
 } posterior;
 const target *posterior_target(const posterior *p);
-/* log prior (with log P(valid | theta)) of n points; -INFINITY outside; gradient or NULL. */
+/* N points of the prior that is meant, or of what is left of it, from one stream. */
+int posterior_sample(const posterior *p, rng *r, size_t n, double *theta);
+/* log of the prior's mass that is left, 0 where all is. */
+double posterior_log_volume(const posterior *p);
+/* log prior (with log P(valid | theta), and of unit mass in what is left of the prior) of n points;
+ * -INFINITY outside; gradient or NULL. */
 int posterior_log_prior(const posterior *p, size_t n, const double *theta,
                         double *log_prior, double *gradient);
 
@@ -233,6 +301,25 @@ int maximum_of(const posterior *p, ratio_worker *w, const observed *o, size_t ro
 int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t first,
               size_t n, maximum_kind kind, size_t n_start, const double *start,
               double *theta, double *value);
+
+/* curvature.c: errors of maxima */
+
+/* Covariance of the Gaussian that has the curvature of a maximum: the inverse of minus the Hessian
+ * of log r (then r as a likelihood) or of log prior + log r, as secants of the gradient at half a
+ * posterior deviation to either side along each parameter (nearer to an end of the prior: half the
+ * way there), symmetrised.  At the scale of the error itself, not at that of a network's ripples. */
+typedef struct curvature_request {
+    const posterior *posterior;
+    ratio_worker *worker;
+    const observed *observed;
+    size_t row, n_rows, n; /* N posteriors, rows ROW on; or one, of the sum over N_ROWS rows */
+    maximum_kind kind;
+    const double *theta;     /* [n][dim] the maxima */
+    const double *deviation; /* [n][dim] of the posterior */
+} curvature_request;
+/* covariance [n][dim][dim]; reason [n]: NULL, or why there is none, as a sentence, and the matrix is
+ * NAN. */
+int curvature_of(const curvature_request *r, double *covariance, const char **reason);
 
 /* Of one parameter, from weighted points. */
 typedef struct summary {
@@ -575,6 +662,7 @@ struct ratio_worker {
     void *own;
     room scratch[SCRATCH_USES];
     grid_axes axes;
+    marginal axes_of[3]; /* of the prior that AXES are laid over */
 };
 
 /* Log ratio at theta [n][dim] summed over rows ROW .. ROW + N_ROWS - 1; gradient [n][dim] or NULL. */
@@ -609,6 +697,20 @@ typedef struct profile_request {
 } profile_request;
 int profile_of(const profile_request *r, size_t n, const double *value, double *theta,
                double *log_ratio);
+
+/* estimate.c: what is maximised, of MANY rows at once or of the sum over N_ROWS rows. */
+typedef struct objective {
+    const posterior *posterior;
+    ratio_worker *worker;
+    const observed *observed;
+    size_t row, n_rows, many;
+    maximum_kind kind;
+    double *prior, *prior_gradient; /* scratch of all points: [n], [n][dim] */
+} objective;
+/* At EACH natural points a row, theta [many][each][dim], and its gradient by them unless GRADIENT is
+ * NULL. */
+int objective_at(const objective *f, size_t each, const double *theta, double *value,
+                 double *gradient);
 
 /* posterior.c: the target's parameters in the unbounded space of their prior's bijections. */
 const marginal *target_marginal(const target *t, uint32_t k);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /* A slice is what one thread computes: points worth so many operations, the number of
- * them within limits.  It follows from sizes alone, so that the number of threads changes
- * no bit. */
-enum { FEWEST = 32, MOST = 512 };
+ * them within limits, no more slices than this while they are below the upper one.  It follows
+ * from sizes alone, so that the number of threads changes no bit. */
+enum { FEWEST = 48, MOST = 512, SLICES = 8 };
 static const double SLICE_FLOPS = 4e6;
 static const double UNKNOWN_FLOPS = 2e4; /* of a ratio that does not tell */
 
@@ -154,15 +154,20 @@ static int evaluate_slice(void *context, size_t k, unsigned thread)
     return status;
 }
 
-/* Whole groups where they are small, so that their points stay a rectangle. */
-static size_t slice_of(const sampled *s, bool gradient)
+/* Equal slices, of whole groups where those are small, so that their points stay a
+ * rectangle. */
+static size_t slice_of(const sampled *s, size_t n, bool gradient)
 {
     double flops = s->posterior->ratio->flops;
     double one = (flops > 0 ? flops : UNKNOWN_FLOPS) * (double)s->n_rows;
-    double points = ceil(SLICE_FLOPS / (gradient ? 3 * one : one));
-    size_t n = points < MOST ? (size_t)points : MOST;
-    n = n > FEWEST ? n : FEWEST;
-    return s->per_group < n ? n - n % s->per_group : n;
+    double worth = ceil(SLICE_FLOPS / (gradient ? 3 * one : one));
+    size_t least = worth < MOST ? (size_t)worth : MOST, share = n / SLICES;
+    least = least > FEWEST ? least : FEWEST;
+    least = least > share ? least : share < MOST ? share : MOST;
+    size_t slices = n / least;
+    size_t slice = slices > 1 ? (n + slices - 1) / slices : n;
+    size_t group = s->per_group < slice ? s->per_group : 1;
+    return (slice + group - 1) / group * group;
 }
 
 /* Points in the order of their groups, those of a group as they came; *ORDER NULL where they are. */
@@ -203,7 +208,7 @@ static int evaluate_call(call *c)
     int status = put_in_order(s, c->n, c->chain, &c->order);
     if (status != NRE_OK)
         return status;
-    c->slice = slice_of(s, c->by_prior || c->by_ratio);
+    c->slice = slice_of(s, c->n, c->by_prior || c->by_ratio);
     /* Within a job of the plugin's own the threads have other work. */
     pool *p = pool_is_busy(s->pool) ? NULL : s->pool;
     return pool_run(p, (c->n + c->slice - 1) / c->slice, evaluate_slice, c);
@@ -246,7 +251,7 @@ static int draw_prior(const nre_target *t, size_t n, nre_rng *const *stream, dou
         key.word[0] = stream[i]->bits(stream[i]);
         key.word[1] = stream[i]->bits(stream[i]);
         rng_start(&one, key, 0, 0);
-        int status = target_sample(of, &one, 1, z + i * of->n);
+        int status = posterior_sample(s->posterior, &one, 1, z + i * of->n);
         if (status != NRE_OK)
             return status;
         unbounded_of(of, 1, z + i * of->n, z + i * of->n);
