@@ -553,6 +553,30 @@ void chains_release(chains *c);
 int chains_save(const chains *c, const simulator *s, const target *t, size_t n_rows,
                 const float *x, const char *path);
 
+/* abc.c: approximate Bayesian computation by rejection: no ratio, the simulations nearest to x */
+
+/* In the order of config's abc_distance. */
+typedef enum abc_measure {
+    ABC_EUCLIDEAN = 0, /* of x as a network sees it */
+    ABC_RATIOS = 1     /* variance over the values of x / observed (Hermans et al. 2020) */
+} abc_measure;
+enum { ABC_LEAST = 20 }; /* draws below which nothing is said */
+typedef struct abc_request {
+    const target *target;
+    const loader *train;
+    const scaling *scaling; /* of ABC_EUCLIDEAN */
+    abc_measure measure;
+    double keep; /* fraction of the rows of TRAIN */
+    pool *workers;
+    progress *watch;
+} abc_request;
+/* The thetas of the closest rows to x [n_x], equally weighted draws of one chain whose log
+ * posterior, R-hat and effective sizes are NAN; the largest distance kept.  Same bits for any number of
+ * threads.  NRE_ECONFIG when fewer than ABC_LEAST would be kept, NRE_EDATA when an observed 0 would be
+ * divided by.  chains_release.  [main] */
+int abc_of(const abc_request *q, const float *x, chains *out, double *tolerance);
+size_t abc_kept(double keep, uint64_t n);
+
 /* convergence.c: rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021) */
 
 /* value [n_chains][n_draws]; NAN when constant or not finite. */
