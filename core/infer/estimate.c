@@ -22,45 +22,39 @@ typedef struct climber {
     bool active, scaled;
 } climber;
 
-/* Of MANY rows at once, EACH climbers a row, so that the network sees them together; or
- * of the sum over N_ROWS rows. */
+/* EACH climbers a row of F. */
 typedef struct ascent {
-    const posterior *posterior;
-    ratio_worker *worker;
-    const observed *observed;
-    size_t row, n_rows, many, each;
-    size_t n, dim; /* climbers: many * each */
-    maximum_kind kind;
-    climber *climber;                                           /* [n] */
-    double *z, *theta, *gradient, *derivative, *prior_gradient; /* [n][dim] */
-    double *value, *prior;                                      /* [n] */
+    objective f;
+    size_t each;
+    size_t n, dim;                             /* climbers: f.many * each */
+    climber *climber;                          /* [n] */
+    double *z, *theta, *gradient, *derivative; /* [n][dim] */
+    double *value;                             /* [n] */
 } ascent;
 
-static int log_ratio_at(const ascent *a, size_t each, const double *theta, double *value,
-                        double *gradient)
+static int log_ratio_at(const objective *f, size_t each, const double *theta,
+                        double *value, double *gradient)
 {
-    if (a->n_rows == 1)
-        return ratio_evaluate(a->posterior->ratio, a->worker, a->observed, a->row,
-                              a->many, each, theta, value, gradient);
-    return ratio_joint(a->posterior->ratio, a->worker, a->observed, a->row, a->n_rows,
+    if (f->n_rows == 1)
+        return ratio_evaluate(f->posterior->ratio, f->worker, f->observed, f->row,
+                              f->many, each, theta, value, gradient);
+    return ratio_joint(f->posterior->ratio, f->worker, f->observed, f->row, f->n_rows,
                        each, theta, value, gradient);
 }
 
-/* f at EACH natural points a row, theta [many][each][dim], and its gradient by them
- * unless GRADIENT is NULL. */
-static int objective(const ascent *a, size_t each, const double *theta, double *value,
-                     double *gradient)
+int objective_at(const objective *f, size_t each, const double *theta, double *value,
+                 double *gradient)
 {
-    size_t n = a->many * each;
-    int status = log_ratio_at(a, each, theta, value, gradient);
-    if (status != NRE_OK || a->kind == MAXIMUM_RATIO)
+    size_t n = f->many * each, d = posterior_target(f->posterior)->n;
+    int status = log_ratio_at(f, each, theta, value, gradient);
+    if (status != NRE_OK || f->kind == MAXIMUM_RATIO)
         return status;
-    status = posterior_log_prior(a->posterior, n, theta, a->prior,
-                                 gradient ? a->prior_gradient : NULL);
+    status = posterior_log_prior(f->posterior, n, theta, f->prior,
+                                 gradient ? f->prior_gradient : NULL);
     for (size_t i = 0; status == NRE_OK && i < n; i++)
-        value[i] += a->prior[i];
-    for (size_t i = 0; status == NRE_OK && gradient && i < n * a->dim; i++)
-        gradient[i] += a->prior_gradient[i];
+        value[i] += f->prior[i];
+    for (size_t i = 0; status == NRE_OK && gradient && i < n * d; i++)
+        gradient[i] += f->prior_gradient[i];
     return status;
 }
 
@@ -71,9 +65,9 @@ static int evaluate_trials(ascent *a)
     size_t d = a->dim;
     for (size_t i = 0; i < a->n; i++)
         memcpy(a->z + i * d, a->climber[i].trial, d * sizeof *a->z);
-    unbounded_back(posterior_target(a->posterior), a->n, a->z, a->theta, NULL,
+    unbounded_back(posterior_target(a->f.posterior), a->n, a->z, a->theta, NULL,
                    a->derivative, NULL);
-    int status = objective(a, a->each, a->theta, a->value, a->gradient);
+    int status = objective_at(&a->f, a->each, a->theta, a->value, a->gradient);
     for (size_t i = 0; status == NRE_OK && i < a->n; i++) {
         a->climber[i].trial_value = a->value[i];
         for (size_t k = 0; k < d; k++) {
@@ -207,19 +201,19 @@ static double end_near(const marginal *m, double old)
  * [many][dim], value [many]. */
 static int try_ends(ascent *a, double *theta, double *value)
 {
-    const target *t = posterior_target(a->posterior);
+    const target *t = posterior_target(a->f.posterior);
     for (uint32_t k = 0; k < a->dim; k++) {
         bool any = false;
-        memcpy(a->theta, theta, a->many * a->dim * sizeof *theta);
-        for (size_t i = 0; i < a->many; i++) {
+        memcpy(a->theta, theta, a->f.many * a->dim * sizeof *theta);
+        for (size_t i = 0; i < a->f.many; i++) {
             double *at = &a->theta[i * a->dim + k], old = *at;
             *at = end_near(target_marginal(t, k), old);
             any = any || *at != old;
         }
-        int status = any ? objective(a, 1, a->theta, a->value, NULL) : NRE_OK;
+        int status = any ? objective_at(&a->f, 1, a->theta, a->value, NULL) : NRE_OK;
         if (status != NRE_OK)
             return status == NRE_ENUMERIC ? NRE_OK : status;
-        for (size_t i = 0; any && i < a->many; i++)
+        for (size_t i = 0; any && i < a->f.many; i++)
             if (a->value[i] > value[i]) {
                 value[i] = a->value[i];
                 theta[i * a->dim + k] = a->theta[i * a->dim + k];
@@ -247,11 +241,11 @@ static int lay_ascent(ascent *a, const double *start, double **memory)
     a->theta = a->z + n * d;
     a->gradient = a->theta + n * d;
     a->derivative = a->gradient + n * d;
-    a->prior_gradient = a->derivative + n * d;
-    a->value = a->prior_gradient + n * d;
-    a->prior = a->value + n;
+    a->f.prior_gradient = a->derivative + n * d;
+    a->value = a->f.prior_gradient + n * d;
+    a->f.prior = a->value + n;
     for (size_t i = 0; i < n; i++)
-        unbounded_of(posterior_target(a->posterior), 1, start + i * d,
+        unbounded_of(posterior_target(a->f.posterior), 1, start + i * d,
                      a->climber[i].trial);
     return NRE_OK;
 }
@@ -272,7 +266,7 @@ static void pick_row(const ascent *a, size_t row, const double *start, double *t
     for (size_t i = first; i < first + a->each; i++)
         if (a->climber[i].value > *value) {
             *value = a->climber[i].value;
-            unbounded_back(posterior_target(a->posterior), 1, a->climber[i].z, theta,
+            unbounded_back(posterior_target(a->f.posterior), 1, a->climber[i].z, theta,
                            NULL, NULL, NULL);
         }
 }
@@ -280,17 +274,17 @@ static void pick_row(const ascent *a, size_t row, const double *start, double *t
 static int maximise(ascent *a, const double *start, double *theta, double *value)
 {
     double *memory = NULL;
-    a->n = a->many * a->each;
-    a->dim = posterior_target(a->posterior)->n;
+    a->n = a->f.many * a->each;
+    a->dim = posterior_target(a->f.posterior)->n;
     int status = lay_ascent(a, start, &memory);
-    if (status == NRE_OK && a->posterior->ratio->has_gradient)
-        status = climb(a, a->prior + a->n);
+    if (status == NRE_OK && a->f.posterior->ratio->has_gradient)
+        status = climb(a, a->f.prior + a->n);
     else
         for (size_t i = 0; a->climber && i < a->n; i++)
             a->climber[i].value = -INFINITY;
     if (status == NRE_OK)
-        status = objective(a, a->each, start, a->value, NULL);
-    for (size_t i = 0; status == NRE_OK && i < a->many; i++)
+        status = objective_at(&a->f, a->each, start, a->value, NULL);
+    for (size_t i = 0; status == NRE_OK && i < a->f.many; i++)
         pick_row(a, i, start, theta + i * a->dim, &value[i]);
     if (status == NRE_OK)
         status = try_ends(a, theta, value);
@@ -303,14 +297,14 @@ int maximum_of(const posterior *p, ratio_worker *w, const observed *o, size_t ro
                size_t n_rows, maximum_kind kind, size_t n_start, const double *start,
                double *theta, double *value)
 {
-    ascent a = {.posterior = p,
-                .worker = w,
-                .observed = o,
-                .row = row,
-                .n_rows = n_rows,
-                .many = 1,
-                .each = n_start,
-                .kind = kind};
+    ascent a = {.f = {.posterior = p,
+                      .worker = w,
+                      .observed = o,
+                      .row = row,
+                      .n_rows = n_rows,
+                      .many = 1,
+                      .kind = kind},
+                .each = n_start};
     if (n_start == 0)
         return fail(NRE_EINVAL, "a maximum needs a point to start from");
     return maximise(&a, start, theta, value);
@@ -320,14 +314,14 @@ int maxima_of(const posterior *p, ratio_worker *w, const observed *o, size_t fir
               size_t n, maximum_kind kind, size_t n_start, const double *start,
               double *theta, double *value)
 {
-    ascent a = {.posterior = p,
-                .worker = w,
-                .observed = o,
-                .row = first,
-                .n_rows = 1,
-                .many = n,
-                .each = n_start,
-                .kind = kind};
+    ascent a = {.f = {.posterior = p,
+                      .worker = w,
+                      .observed = o,
+                      .row = first,
+                      .n_rows = 1,
+                      .many = n,
+                      .kind = kind},
+                .each = n_start};
     if (n_start == 0)
         return fail(NRE_EINVAL, "a maximum needs a point to start from");
     return n > 0 ? maximise(&a, start, theta, value) : NRE_OK;

@@ -1,11 +1,23 @@
-/* Point estimates of observed rows, for the summary: maxima of posterior and ratio. */
+/* Point estimates of observed rows, for the summary: maxima of posterior and ratio, and their
+ * errors. */
 #include "run/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Best draws that maxima start from. */
 enum { N_STARTS = 8 };
+
+/* One kind of maximum, of all observations. */
+typedef struct maxima {
+    maximum_kind kind;
+    const char *name, *name_sd; /* of a parameter's entries */
+    double *theta;              /* [n][dim] */
+    double *value;              /* [n] */
+    double *covariance;         /* [n][dim][dim] */
+    const char **reason;        /* [n] */
+} maxima;
 
 /* The draw with the highest log posterior in each of N_STARTS equal parts of all draws:
  * where maxima start, START [N_STARTS][dim].  Parts of fewer draws than that overlap. */
@@ -21,43 +33,114 @@ static void starts_of(const chains *c, double *start)
     }
 }
 
-static int maxima(const estimates_request *r, maximum_kind kind, const double *start,
-                  double *theta, double *value)
+/* Of the draws of each parameter, DEVIATION [dim]. */
+static void deviations_of(const chains *c, double *deviation)
 {
-    if (r->n == 1)
-        return maximum_of(r->posterior, r->worker, r->observed, r->row, r->n_rows, kind,
-                          N_STARTS, start, theta, value);
-    return maxima_of(r->posterior, r->worker, r->observed, r->row, r->n, kind, N_STARTS,
-                     start, theta, value);
+    size_t n = c->n_chains * c->n_draws;
+    for (uint32_t k = 0; k < c->dim; k++) {
+        double total = 0, mean = 0, squares = 0;
+        for (size_t i = 0; i < n; i++) {
+            double w = c->weight ? c->weight[i] : 1, old = mean;
+            if (!(w > 0))
+                continue;
+            total += w;
+            mean += (c->theta[i * c->dim + k] - old) * w / total;
+            squares +=
+                w * (c->theta[i * c->dim + k] - old) * (c->theta[i * c->dim + k] - mean);
+        }
+        deviation[k] = sqrt(squares / total);
+    }
 }
 
-/* "map" and "mle" of every parameter of the target; MAP and MLE are [dim]. */
-static void tell(uint32_t dim, const double *map, const double *mle, json_t *observation)
+static int find(const estimates_request *r, const double *start, const double *deviation,
+                maxima *m)
 {
-    json_t *list = json_object_get(observation, "parameters");
+    int rc = r->n == 1
+                 ? maximum_of(r->posterior, r->worker, r->observed, r->row, r->n_rows,
+                              m->kind, N_STARTS, start, m->theta, m->value)
+                 : maxima_of(r->posterior, r->worker, r->observed, r->row, r->n, m->kind,
+                             N_STARTS, start, m->theta, m->value);
+    const curvature_request wanted = {r->posterior, r->worker, r->observed,
+                                      r->row,       r->n_rows, r->n,
+                                      m->kind,      m->theta,  deviation};
+    return rc ? rc : curvature_of(&wanted, m->covariance, m->reason);
+}
+
+static json_t *matrix_json(size_t dim, const double *matrix, bool correlation)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < dim; i++) {
+        json_t *row = json_array();
+        for (size_t j = 0; j < dim; j++) {
+            double scale = sqrt(matrix[i * dim + i] * matrix[j * dim + j]);
+            json_array_append_new(
+                row, json_number(matrix[i * dim + j] / (correlation ? scale : 1)));
+        }
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+/* Of observation I: NAME and NAME_SD of every parameter, and the whole of it as NAME. */
+static void tell(const maxima *m, uint32_t dim, size_t i, json_t *observation)
+{
+    const double *covariance = m->covariance + i * dim * dim;
+    json_t *list = json_object_get(observation, "parameters"), *sds = json_array(),
+           *theta = json_array();
     for (uint32_t k = 0; k < dim; k++) {
         json_t *parameter = json_array_get(list, k);
-        json_object_set_new(parameter, "map", json_number(map[k]));
-        json_object_set_new(parameter, "mle", json_number(mle[k]));
+        double sd = sqrt(covariance[k * dim + k]);
+        json_object_set_new(parameter, m->name, json_number(m->theta[i * dim + k]));
+        json_object_set_new(parameter, m->name_sd, json_number(sd));
+        json_array_append_new(theta, json_number(m->theta[i * dim + k]));
+        json_array_append_new(sds, json_number(sd));
     }
+    json_t *j = json_pack("{s:o, s:o, s:o}", "value", json_number(m->value[i]), "theta",
+                          theta, "sd", sds);
+    const char *reason = m->reason[i];
+    json_object_set_new(j, "covariance",
+                        reason ? json_null() : matrix_json(dim, covariance, false));
+    json_object_set_new(j, "correlation",
+                        reason ? json_null() : matrix_json(dim, covariance, true));
+    if (reason)
+        json_object_set_new(j, "reason", json_string(reason));
+    json_object_set_new(observation, m->name, j);
+}
+
+/* Takes P on; the reasons are apart. */
+static double *lay(maxima *m, size_t n, size_t dim, double *p, const char **reason)
+{
+    m->theta = p;
+    m->value = m->theta + n * dim;
+    m->covariance = m->value + n;
+    m->reason = reason;
+    return m->covariance + n * dim * dim;
 }
 
 int estimates_add(const estimates_request *r, json_t *const *observation)
 {
     uint32_t dim = posterior_target(r->posterior)->n;
-    size_t one = (size_t)dim * (N_STARTS + 2) + 1;
-    double *start = memory_new(r->n * one, sizeof *start);
-    if (!start)
-        return fail(NRE_ENOMEM, "no memory for maxima");
-    double *map = start + r->n * N_STARTS * dim, *mle = map + r->n * dim,
-           *value = mle + r->n * dim;
-    for (size_t i = 0; i < r->n; i++)
-        starts_of(r->chains[i], start + i * N_STARTS * dim);
-    int rc = maxima(r, MAXIMUM_POSTERIOR, start, map, value);
-    if (!rc)
-        rc = maxima(r, MAXIMUM_RATIO, start, mle, value);
-    for (size_t i = 0; i < r->n && !rc; i++)
-        tell(dim, map + i * dim, mle + i * dim, observation[i]);
+    size_t n = r->n, one = (size_t)dim * (N_STARTS + 1) + 2 * (dim + 1 + dim * dim);
+    maxima kinds[] = {{.kind = MAXIMUM_POSTERIOR, .name = "map", .name_sd = "map_sd"},
+                      {.kind = MAXIMUM_RATIO, .name = "mle", .name_sd = "mle_sd"}};
+    double *start = memory_new(n * one, sizeof *start);
+    const char **reason = memory_new(2 * n, sizeof *reason);
+    int rc = start && reason ? NRE_OK : fail(NRE_ENOMEM, "no memory for maxima");
+    if (!rc) {
+        double *deviation = start + n * N_STARTS * dim, *p = deviation + n * dim;
+        for (size_t i = 0; i < n; i++) {
+            starts_of(r->chains[i], start + i * N_STARTS * dim);
+            deviations_of(r->chains[i], deviation + i * dim);
+        }
+        for (size_t k = 0; k < 2 && !rc; k++) {
+            p = lay(&kinds[k], n, dim, p, reason + k * n);
+            rc = find(r, start, deviation, &kinds[k]);
+        }
+    }
+    for (size_t i = 0; i < n && !rc; i++)
+        for (size_t k = 0; k < 2; k++)
+            tell(&kinds[k], dim, i, observation[i]);
     free(start);
+    free(reason);
     return rc;
 }

@@ -347,8 +347,10 @@ int figures_write(const run *r, const coverage_table *coverage, arena *a, size_t
         .run = r, .arena = arena_new(), .folder = folder_path(r->folder, "figures")};
     int rc = g.arena && g.folder ? folder_make(g.folder)
                                  : fail(NRE_ENOMEM, "no memory for figures");
-    for (size_t i = 0; i < r->session->n_targets && !rc; i++)
-        rc = target_figures(&g, &r->session->targets[i]);
+    for (size_t i = 0; i < r->session->n_targets && !rc; i++) {
+        const target meant = session_meant(r->session, i);
+        rc = target_figures(&g, &meant);
+    }
     if (!rc && coverage && !(rc = coverage_figure_write(coverage, g.folder, "coverage")))
         rc = gallery_add(&g, "coverage");
     if (!rc)

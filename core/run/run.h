@@ -55,8 +55,11 @@ typedef struct session {
     instance *simulator_plugin, *architecture, *sampler;
     simulator *simulator;
     size_t n_targets;
-    target *targets; /* [n_targets] */
-    net **nets;      /* [n_targets]; NULL where no network is asked for */
+    size_t n_estimators; /* n_targets, or more where a verb was asked for one of them */
+    target *targets;     /* [n_estimators] */
+    const prior *meant; /* at inference (infer.prior); NULL: that of the simulations */
+    net **nets;      /* [n_estimators]; NULL where no network is asked for */
+    struct rounds *rounds; /* NULL: one round, with the whole prior */
 } session;
 
 typedef struct session_request {
@@ -68,6 +71,15 @@ typedef struct session_request {
 } session_request;
 /* Read the config, make the instances, resolve targets, build the networks.  Simulates nothing. */
 int session_open(const session_request *r, session **out);
+/* priors.c: the prior that is meant at inference, once parameters and targets are known; exit 3 where
+ * it cannot be had. */
+int session_prior(session *s);
+/* Target WHICH as inference means it: with that prior. */
+target session_meant(const session *s, size_t which);
+/* {PARAMETER: "uniform(0, 1)"} of the priors that differ from training; NULL: none does. */
+json_t *session_prior_json(const session *s);
+/* "FILE:LINE:COLUMN", or the option that said it, in the session's arena. */
+const char *session_place(const session *s, place p);
 /* Only a simulator, at its defaults; config is its name. */
 int session_of_simulator(const session_request *r, session **out);
 void session_close(session *s);
@@ -132,6 +144,8 @@ bool stage_is_done(const stages *s, const char *name, const char *inputs, arena 
 int stage_done(stages *s, const char *name, const char *inputs, double seconds);
 /* Before its outputs are touched, or when they turn out damaged: it will run again. */
 int stage_forget(stages *s, const char *name);
+/* The same, in memory alone. */
+void stage_ignore(stages *s, const char *name);
 double stage_seconds(const stages *s, const char *name); /* NAN when unknown */
 /* What the first line of the inputs B says that A does not have as it is, in MEMORY; NULL: nothing. */
 const char *inputs_difference(const char *a, const char *b, arena *memory);
@@ -158,6 +172,8 @@ typedef struct run {
     json_t *result;    /* of --json, or NULL: stages, notes, tables */
     size_t n_timings;
     timing_row *timings; /* grows; in the folder's arena */
+    const char *label;   /* before the names of its units: "round 2: "; NULL: nothing */
+    const folder *whole; /* of a round: the run's folder; else NULL */
 } run;
 
 /* One unit of work: how to name, key, do and find it again. */
@@ -173,6 +189,49 @@ typedef struct unit {
     bool (*shared)(run *r, const struct unit *u);
     int (*perform)(run *r, const struct unit *u, double *rate, const char **rate_unit);
 } unit;
+/* rounds.c: a run with `rounds:`.  Round K has its own folder RUN/rounds/K with data, model, stages
+ * and region.h5; RUN/data and RUN/model lead to those of the last round, whose test set, posterior and
+ * diagnostics are the run's. */
+
+typedef struct rounds rounds;
+typedef struct round_facts {
+    cut_facts cut;             /* what the region of this round's networks keeps of its prior */
+    double prior, prior_error; /* volume of the prior that it was trained on */
+    double left, left_error;   /* of that region */
+} round_facts;
+/* Where the config asks for rounds: S stands before the first. */
+int rounds_new(session *s);
+void rounds_free(rounds *r);
+/* All rounds, and links to the last; S then stands at it.  LAST as in run_request: simulate ends after
+ * the simulations of the first. */
+int rounds_run(run *r, size_t last);
+/* Units of each round in turn; *GO_ON: what they make is there, and the next round can follow. */
+typedef int round_visit(run *one, size_t n, const unit *u, void *context, bool *go_on);
+int rounds_walk(run *r, round_visit *visit, void *context);
+/* S stands at the last round of the run in F, as far as it has come. */
+int rounds_restore(session *s, folder *f);
+/* Without rounds, or standing at the last one. */
+bool rounds_settled(const session *s);
+/* Of the session's round: its number, from 1 (0: no rounds); the prior that is left for it (NULL: all);
+ * what that was made of, as lines of inputs; the streams' name of a purpose; simulations to train on. */
+size_t rounds_now(const session *s);
+const truncation *rounds_truncation(const session *s);
+const char *rounds_inputs(const session *s);
+const char *rounds_purpose(const session *s, arena *a, const char *purpose);
+uint64_t rounds_size(const experiment *e);
+/* Rounds whose region is known. */
+size_t rounds_known(const session *s, const round_facts **facts);
+json_t *rounds_json(const session *s);
+/* "valid for this observation only: ..."; NULL where nothing was truncated. */
+const char *rounds_scope(const session *s, arena *a);
+/* Refuses any other observation than that of the rounds: exit 5. */
+int rounds_check_observation(const session *s, size_t n, const float *x);
+/* With the simulations of earlier rounds that lie in what is left of the prior, which are draws of it too:
+ * *L of *D becomes that of all, and *D NULL. */
+int rounds_join(const run *r, size_t purpose, dataset **d, loader **l);
+/* Whether a round has such a unit; the others are the run's. */
+bool unit_is_of_rounds(const unit *u);
+
 /* run_one.c: the stages of one experiment, in a folder */
 
 typedef struct run_request {
@@ -186,7 +245,7 @@ typedef struct run_request {
     double started;         /* seconds_now() at the beginning */
     FILE *out;              /* summary; NULL: none */
 } run_request;
-enum { STAGE_REPORT = 4 };
+enum { STAGE_TRAIN = 1, STAGE_REPORT = 4 };
 double seconds_now(void);
 /* Number of the stage that --until names; the last one without it. */
 int last_stage(const command *c, size_t *out);
@@ -221,6 +280,10 @@ int compare_folders(size_t n, const char *const *paths, const char *tables,
 
 /* Units of each stage in order, in the folder's arena. */
 int units_of_run(run *r, size_t *n, const unit **out);
+/* Reuse or run them, in order, up to stage LAST. */
+int units_perform(run *r, size_t n, const unit *u, size_t last);
+/* Whether a unit is done and its outputs are there; else why not. */
+bool unit_is_reusable(const run *r, const unit *u, const char **reason);
 int units_simulate(run *r, arena *a, size_t *n, unit **out);
 int units_train(run *r, arena *a, size_t *n, unit **out);
 int units_infer(run *r, arena *a, size_t *n, unit **out);
@@ -306,7 +369,8 @@ typedef struct estimates_request {
     const chains *const *chains;
 } estimates_request;
 /* Adds to each observation [n], an object of the summary with the target's "parameters" first: of
- * each of these "map" and "mle". */
+ * each of these "map", "mle" and their errors "map_sd", "mle_sd"; of the observation "map" and "mle"
+ * with covariance and correlation, or the reason why there is none. */
 int estimates_add(const estimates_request *r, json_t *const *observation);
 
 /* A finished run opened for use: its resolved config, nothing trained anew. */

@@ -97,24 +97,14 @@ static int find_targets(session *s)
             target_of(s->simulator, s->arena, t->all, t->n, t->names, &s->targets[i]);
         if (rc)
             return rc;
-        s->n_targets++;
+        s->n_targets = ++s->n_estimators;
     }
     return NRE_OK;
 }
 
-/* "FILE:LINE:COLUMN", or the option that said it. */
-static const char *place_text(const session *s, place p)
-{
-    const char *text =
-        p.line == 0 || strncmp(p.origin, "--", 2) == 0
-            ? p.origin
-            : arena_print(s->arena, "%s:%zu:%zu", p.origin, p.line, p.column);
-    return text ? text : "the config";
-}
-
 static int check_limit(const session *s, const limit_request *l)
 {
-    const prior *p = simulator_prior(s->simulator);
+    const prior *p = s->meant ? s->meant : simulator_prior(s->simulator);
     double lo, hi;
     size_t k = 0;
     while (k + 1 < p->n && strcmp(p->of[k].name, l->parameter) != 0)
@@ -126,7 +116,7 @@ static int check_limit(const session *s, const limit_request *l)
             return fail(
                 NRE_ECONFIG,
                 "%s: error: infer.limits: '%s' cannot be given the prior '%s': %s",
-                place_text(s, l->priors_where), l->parameter, LIMIT_PRIOR_NAMES[kind],
+                session_place(s, l->priors_where), l->parameter, LIMIT_PRIOR_NAMES[kind],
                 why);
     }
     marginal_support(&p->of[k], &lo, &hi);
@@ -134,7 +124,7 @@ static int check_limit(const session *s, const limit_request *l)
         return fail(NRE_ECONFIG,
                     "%s: error: infer.limits: against = %g lies outside the prior of "
                     "'%s', %g to %g",
-                    place_text(s, l->against_where), l->against, l->parameter, lo, hi);
+                    session_place(s, l->against_where), l->against, l->parameter, lo, hi);
     return NRE_OK;
 }
 
@@ -225,6 +215,10 @@ static int session_load(session *s, const session_request *r)
     if (!rc)
         rc = find_targets(s);
     if (!rc)
+        rc = session_prior(s);
+    if (!rc)
+        rc = rounds_new(s);
+    if (!rc)
         rc = check_limits(s);
     if (!rc && s->experiment->estimator == ESTIMATOR_EXACT)
         rc = check_exact(s);
@@ -276,8 +270,9 @@ void session_close(session *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->n_targets; i++)
+    for (size_t i = 0; i < s->n_estimators; i++)
         net_free(s->nets[i]);
+    rounds_free(s->rounds);
     simulator_close(s->simulator);
     instance_free(s->sampler);
     instance_free(s->architecture);

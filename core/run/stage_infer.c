@@ -1,6 +1,30 @@
 /* The infer stage: the posterior of the observed rows, one unit a target. */
 #include "run/run.h"
 
+/* Whether the rows have the parameters that the target leaves out in common: then only the log
+ * ratios of all parameters add, and the others are integrated out of their sum. */
+static bool shares_nuisance(const run *r, const target *t)
+{
+    return r->joint && r->n_rows > 1 && t->n < simulator_n_theta(r->session->simulator) &&
+           r->session->experiment->infer.nuisance == NUISANCE_SHARED;
+}
+
+/* The estimator of all parameters; n_estimators where there is none. */
+static size_t whole_estimator(const session *s)
+{
+    size_t i = 0;
+    while (i < s->n_estimators && s->targets[i].n < simulator_n_theta(s->simulator))
+        i++;
+    return i;
+}
+
+/* That which the posterior of a target is made of. */
+static size_t estimator_of(const run *r, size_t which)
+{
+    return shares_nuisance(r, &r->session->targets[which]) ? whole_estimator(r->session)
+                                                           : which;
+}
+
 /* What a target's estimator was made of: the units before it, in one line. */
 int estimator_inputs(run *r, arena *a, size_t which, const char **out)
 {
@@ -36,13 +60,14 @@ int observation_inputs(run *r, arena *a, const char **text)
 static int unit_inputs(run *r, arena *a, size_t which, const char **out)
 {
     static const char *const PREFIXES[] = {"infer.sampler", "infer.nuisance",
-                                           "infer.limits"};
+                                           "infer.limits", "infer.prior"};
     const plugin *p = r->session->sampler->plugin;
-    int rc = estimator_inputs(r, a, which, out);
+    int rc = estimator_inputs(r, a, estimator_of(r, which), out);
     if (!rc)
-        *out = arena_print(a, "%s%splugin.sampler = %s %s %s\n", *out,
-                           experiment_inputs(r->session->experiment, a, 3, PREFIXES),
-                           p->table->name, p->table->version, hash_hex(p->file_hash).hex);
+        *out = arena_print(a, "%s%sposterior = %s\nplugin.sampler = %s %s %s\n", *out,
+                           experiment_inputs(r->session->experiment, a, 4, PREFIXES),
+                           r->session->targets[which].name, p->table->name,
+                           p->table->version, hash_hex(p->file_hash).hex);
     return rc ? rc : observation_inputs(r, a, out);
 }
 
@@ -50,7 +75,8 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
 {
     session *s = r->session;
     estimator *e = NULL;
-    json_t *result = NULL;
+    json_t *result = NULL, *other = session_prior_json(s);
+    target meant;
     size_t n = 0;
     const float *x = NULL;
     const char *path = folder_path(r->folder, "posterior/%s", s->targets[u->index].name);
@@ -58,31 +84,61 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
     (void)rate_unit;
     int rc = observations_of(r, &n, &x);
     if (!rc)
-        rc = estimator_open(r, u->index, &e);
+        rc = estimator_open(r, estimator_of(r, u->index), &e);
     if (!rc) {
+        meant = session_meant(s, estimator_of(r, u->index));
+        e->posterior.target = &meant;
         posterior_request request = {s, e, u->index, s->sampler, n, x, r->joint, path};
         rc = posterior_summarise(&request, &result);
     }
+    if (!rc && other)
+        json_object_set(result, "prior", other);
     if (!rc)
         rc = json_save(path_join(r->folder->arena, path, "summary.json"), result);
+    json_decref(other);
     json_decref(result);
     estimator_close(e);
     return rc;
 }
 
+/* "[theta_1], [theta_2, theta_3]": the targets, as infer.target has them. */
+static const char *targets_text(const session *s, arena *a)
+{
+    const char *text = "";
+    for (size_t i = 0; i < s->n_targets && text; i++) {
+        text = arena_print(a, "%s[", text);
+        for (uint32_t k = 0; k < s->targets[i].n && text; k++)
+            text = arena_print(a, "%s%s%s", text, k ? ", " : "",
+                               simulator_names(s->simulator)[s->targets[i].which[k]]);
+        text = text ? arena_print(a, "%s], ", text) : NULL;
+    }
+    return text ? text : "";
+}
+
 /* Several rows of a subset target: their log ratios may be added only when the other
  * parameters are drawn anew for each. */
-static int check_joint(const run *r, const target *t)
+static int check_joint(const run *r, const target *t, arena *a)
 {
     const session *s = r->session;
     if (!r->joint || r->n_rows < 2 || t->n == simulator_n_theta(s->simulator) ||
         s->experiment->infer.nuisance == NUISANCE_PER_OBSERVATION)
         return NRE_OK;
+    bool shared = shares_nuisance(r, t);
+    if (shared && whole_estimator(s) < s->n_estimators)
+        return NRE_OK;
+    if (shared)
+        return fail(NRE_ECONFIG,
+                    "target '%s' leaves parameters out that all rows share "
+                    "(infer.nuisance: shared): they are integrated out of the posterior "
+                    "of all parameters, so its estimator is needed too:  infer: {target: "
+                    "[%sall]}",
+                    t->name, targets_text(s, a));
     return fail(
         NRE_ECONFIG,
         "target '%s' leaves parameters out: log ratios of several rows may be added only "
         "when those are drawn anew for each row; say infer.nuisance: per_observation if "
-        "that is so, else use the target 'all'",
+        "that is so, infer.nuisance: shared if all rows have the same, or use the target "
+        "'all'",
         t->name);
 }
 
@@ -105,7 +161,7 @@ int units_infer(run *r, arena *a, size_t *n, unit **out)
     if (rc || !n_rows)
         return rc;
     for (size_t i = 0; i < s->n_targets; i++) {
-        if ((rc = check_joint(r, &s->targets[i])))
+        if ((rc = check_joint(r, &s->targets[i], a)))
             return rc;
         (*out)[i] = (unit){.name = arena_print(a, "infer/%s", s->targets[i].name),
                            .stage = "infer",

@@ -235,12 +235,12 @@ int units_train(run *r, arena *a, size_t *n, unit **out)
 {
     session *s = r->session;
     *n = 0;
-    *out = arena_alloc(a, s->n_targets, sizeof **out);
+    *out = arena_alloc(a, s->n_estimators, sizeof **out);
     if (!*out)
         return fail(NRE_ENOMEM, "no memory for the stages");
     if (s->experiment->estimator != ESTIMATOR_NETWORK)
         return NRE_OK;
-    for (size_t i = 0; i < s->n_targets; i++) {
+    for (size_t i = 0; i < s->n_estimators; i++) {
         (*out)[i] = (unit){.name = arena_print(a, "train/%s", s->targets[i].name),
                            .stage = "train",
                            .index = i,
@@ -349,6 +349,7 @@ static int open_ratio(const run *r, size_t which, estimator *e)
 
 int estimator_open(const run *r, size_t which, estimator **out)
 {
+    const truncation *left = rounds_truncation(r->session);
     estimator *e = calloc(1, sizeof *e);
     *out = NULL;
     if (!e)
@@ -356,11 +357,15 @@ int estimator_open(const run *r, size_t which, estimator **out)
     int rc = open_validity(r, which, e); /* which a mixture of posteriors needs to know */
     if (!rc)
         rc = open_ratio(r, which, e);
+    if (!rc && left)
+        rc = ratio_truncated(e->ratio, left, &e->ratio);
     if (rc) {
         estimator_close(e);
         return rc;
     }
-    e->posterior = (posterior){.ratio = e->ratio, .validity = e->validity};
+    e->posterior = (posterior){.ratio = e->ratio,
+                               .validity = e->validity,
+                               .truncation = left};
     *out = e;
     return NRE_OK;
 }

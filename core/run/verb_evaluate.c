@@ -145,8 +145,11 @@ static int evaluate_run(run *r, const command *c)
                     "--target %s: the run has no such target; its first is '%s'",
                     c->target, s->targets[0].name);
     p.target = &s->targets[i];
+    const target meant = session_meant(s, i);
     int rc = estimator_open(r, i, &e);
     p.estimator = e;
+    if (!rc)
+        e->posterior.target = &meant;
     if (!rc)
         rc = read_theta(c->theta, &p);
     if (!rc)

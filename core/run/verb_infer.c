@@ -28,7 +28,9 @@ int run_open(const char *path, const command *c, progress *w, session **s, folde
     else if (!file_exists(request.config))
         rc =
             fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);
-    return rc ? rc : session_open(&request, s);
+    if (!rc)
+        rc = session_open(&request, s);
+    return rc ? rc : rounds_restore(*s, *f);
 }
 
 /* "inferences/day-9" below the run for "some/day-9.csv". */
@@ -39,7 +41,7 @@ static const char *default_folder(arena *a, const char *made, const char *file)
     return arena_print(a, "%s/inferences/%.*s", made, (int)strcspn(name, "."), name);
 }
 
-/* Keep the one target that was asked for. */
+/* The one target that was asked for; estimators of the others stay at hand. */
 static int choose_target(session *s, const char *name)
 {
     if (!name)
@@ -53,8 +55,6 @@ static int choose_target(session *s, const char *name)
         s->nets[i] = s->nets[0];
         s->targets[0] = chosen;
         s->nets[0] = network;
-        for (size_t k = 1; k < s->n_targets; k++)
-            net_free(s->nets[k]);
         s->n_targets = 1;
         return NRE_OK;
     }
@@ -97,6 +97,8 @@ static int infer_into(run *r, const command *c)
     int rc = choose_target(s, c->target);
     if (!rc)
         rc = observation_read(s->simulator, c->observation, &r->n_rows, &x);
+    if (!rc)
+        rc = rounds_check_observation(s, r->n_rows, x);
     r->rows = x;
     r->observed = true;
     if (c->json && !(r->result = json_object()))
