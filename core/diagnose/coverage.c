@@ -3,193 +3,82 @@
 #include "diagnose/diagnose.h"
 
 #include <math.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { STARTS = 3 }; /* points of the posterior to climb from, beside the truth */
+enum { MOST_BINS = 10, PAIRS_A_BIN = 100 };
 static const double INTERVAL = 0.99;
-/* Few draws do, since the rank counts the truth as one of them; many rounds, so that
- * hardly a pair stays without an answer. */
-static const cloud_plan PLAN = {
-    .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 110};
-
-/* What became of one test pair. */
-typedef struct outcome {
-    double rank;      /* credible: inside level L when below L */
-    double deviance;  /* -2 (log r(theta*) - max log r) */
-    double log_ratio; /* at the truth */
-    double gain;
-    bool missing;
-} outcome;
 
 typedef struct coverage_job {
     const subject *subject;
     const coverage_request *request;
     uint64_t n;
-    rng_key key;
-    station *stations;
-    outcome *outcome; /* [n] */
-    atomic_ullong done;
+    uint32_t dim;
+    pair_standing *pair; /* [n] */
+    double *theta;       /* [n][dim] */
+    standing *at;        /* [n] of the pairs */
+    uint8_t *inside;     /* [n] */
+    uint8_t *bin;        /* [dim][n] */
 } coverage_job;
 
-/* one pair */
+/* bins of each parameter that hold equally many pairs */
 
-/* Keep POINT in the first STARTS slots, ordered by VALUE, when it is among the best so
- * far. */
-static void keep_best(size_t *n, size_t *point, double *value, size_t candidate, double v)
+static size_t bins_of(uint64_t n)
 {
-    size_t at = *n < STARTS ? (*n)++ : STARTS;
+    uint64_t bins = n / PAIRS_A_BIN;
 
-    if (at == STARTS && !(v > value[STARTS - 1]))
-        return;
-    at = at == STARTS ? STARTS - 1 : at;
-    for (; at > 0 && v > value[at - 1]; at--) {
-        point[at] = point[at - 1];
-        value[at] = value[at - 1];
+    return bins > MOST_BINS ? MOST_BINS : bins < 1 ? 1 : (size_t)bins;
+}
+
+/* edge [bins + 1] of the N values in SORTED; a value on an edge belongs to the bin above it. */
+static void lay_edges(size_t n, const double *sorted, size_t bins, double *edge)
+{
+    edge[0] = sorted[0];
+    edge[bins] = sorted[n - 1];
+    for (size_t b = 1; b < bins; b++)
+        edge[b] = sorted[b * n / bins];
+}
+
+static uint8_t bin_of(const double *edge, size_t bins, double value)
+{
+    size_t b = 0;
+
+    while (b + 1 < bins && value >= edge[b + 1])
+        b++;
+    return (uint8_t)b;
+}
+
+static int lay_bins(const coverage_job *j, coverage_result *out)
+{
+    size_t n = (size_t)j->n, bins = bins_of(j->n);
+    double *value = memory_new(n, sizeof *value);
+
+    out->dim = j->dim;
+    out->n_bins = bins;
+    out->edge = memory_new(j->dim * (bins + 1), sizeof *out->edge);
+    out->parameter = memory_new(j->dim, sizeof *out->parameter);
+    if (!value || !out->edge || !out->parameter) {
+        free(value);
+        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
     }
-    point[at] = candidate;
-    value[at] = v;
-}
-
-/* No neighbour along an axis is higher: neighbours would climb to the same place. */
-static bool is_peak(const grid *g, size_t cell)
-{
-    size_t stride = 1;
-
-    for (uint32_t k = g->dim; k-- > 0; stride *= g->m) {
-        size_t at = cell / stride % g->m;
-        if (at > 0 && g->log_ratio[cell - stride] > g->log_ratio[cell])
-            return false;
-        if (at + 1 < g->m && g->log_ratio[cell + stride] > g->log_ratio[cell])
-            return false;
+    for (uint32_t k = 0; k < j->dim; k++) {
+        double *edge = out->edge + k * (bins + 1);
+        snprintf(out->parameter[k], sizeof out->parameter[k], "%s",
+                 target_marginal(ratio_target(j->subject->posterior->ratio), k)->name);
+        for (size_t i = 0; i < n; i++)
+            value[i] = j->theta[i * j->dim + k];
+        qsort(value, n, sizeof *value, compare_reals);
+        lay_edges(n, value, bins, edge);
+        for (size_t i = 0; i < n; i++)
+            j->bin[k * n + i] = bin_of(edge, bins, j->theta[i * j->dim + k]);
     }
-    return true;
-}
-
-static size_t grid_starts(const grid *g, double *start)
-{
-    size_t n = 0, cell[STARTS];
-    double value[STARTS];
-
-    for (size_t i = 0; i < g->n; i++)
-        if ((n < STARTS || g->log_ratio[i] > value[STARTS - 1]) && is_peak(g, i))
-            keep_best(&n, cell, value, i, g->log_ratio[i]);
-    for (size_t j = 0; j < n; j++) {
-        size_t rest = cell[j];
-        for (uint32_t k = g->dim; k-- > 0; rest /= g->m)
-            start[j * g->dim + k] = g->axis[k * g->m + rest % g->m];
-    }
-    return n;
-}
-
-static size_t cloud_starts(const cloud *c, double *start)
-{
-    size_t n = 0, best[STARTS];
-    double value[STARTS];
-
-    for (size_t i = 0; i < c->n; i++)
-        keep_best(&n, best, value, i, c->log_ratio[i]);
-    for (size_t j = 0; j < n; j++)
-        memcpy(start + j * c->dim, c->theta + best[j] * c->dim, c->dim * sizeof *start);
-    return n;
-}
-
-/* Where the maximum of one row is sought: its best points, and the truth in the slots
- * that are left, so that the maximum is never below it.  start [STARTS + 1][dim]. */
-static void row_starts(const station *t, size_t dim, const double *truth, double *start)
-{
-    size_t n = t->on_grid ? grid_starts(&t->grid, start) : cloud_starts(&t->cloud, start);
-
-    for (; n <= STARTS; n++)
-        memcpy(start + n * dim, truth, dim * sizeof *start);
-}
-
-static int judge(const coverage_job *j, station *t, size_t row, uint64_t item,
-                 double *start, outcome *out)
-{
-    const coverage_request *q = j->request;
-    size_t d = ratio_target(j->subject->posterior->ratio)->n;
-    const double *truth = t->theta + row * d;
-    rng r;
-
-    rng_start(&r, j->key, item, 0);
-    double v = rng_uniform(&r);
-    int status = station_posterior(j->subject, t, t->observed, row, &r);
-    if (status)
-        return status;
-    *out = (outcome){.missing = t->missing,
-                     .log_ratio = t->log_ratio[row],
-                     .gain = t->log_ratio[row] - t->log_area};
-    row_starts(t, d, truth, start);
-    if (!t->missing && q->regions & COVERAGE_CREDIBLE)
-        out->rank = t->on_grid ? grid_rank(&t->grid, truth, v, q->snap)
-                               : cloud_rank(&t->cloud, t->log_density[row]);
+    free(value);
     return NRE_OK;
 }
 
-/* Deviances of N rows at once.  start [n][STARTS + 1][dim]. */
-static int judge_maxima(const coverage_job *j, station *t, size_t n, const double *start,
-                        outcome *out)
-{
-    size_t d = ratio_target(j->subject->posterior->ratio)->n;
-    double *theta = memory_new(n * (d + 1), sizeof *theta);
-
-    if (!theta)
-        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
-    double *highest = theta + n * d;
-    int status = maxima_of(j->subject->posterior, t->worker, t->observed, 0, n,
-                           MAXIMUM_RATIO, STARTS + 1, start, theta, highest);
-    for (size_t i = 0; i < n && !status; i++)
-        out[i].deviance = t->log_ratio[i] > -INFINITY
-                              ? 2 * fmax(highest[i] - t->log_ratio[i], 0)
-                              : INFINITY;
-    free(theta);
-    return status;
-}
-
-static int judge_rows(const coverage_job *j, station *t, uint64_t first, size_t n)
-{
-    size_t d = ratio_target(j->subject->posterior->ratio)->n, each = (STARTS + 1) * d;
-    double *start = memory_new(n * each, sizeof *start);
-    int status = start ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a diagnostic");
-
-    for (size_t row = 0; row < n && !status; row++) {
-        status =
-            judge(j, t, row, first + row, start + row * each, &j->outcome[first + row]);
-        if (status)
-            fail_within(status, "test row %llu", (unsigned long long)(first + row));
-    }
-    if (!status && j->request->regions & COVERAGE_CONFIDENCE)
-        status = judge_maxima(j, t, n, start, &j->outcome[first]);
-    free(start);
-    return status;
-}
-
-static int judge_block(void *context, size_t i, unsigned worker)
-{
-    coverage_job *j = context;
-    station *t = &j->stations[worker];
-    uint64_t first = (uint64_t)i * STATION_ROWS;
-    size_t n = j->n - first < STATION_ROWS ? (size_t)(j->n - first) : STATION_ROWS;
-    t->plan = PLAN;
-    int status = station_load(j->subject, t, worker, first, n);
-
-    if (!status)
-        status = judge_rows(j, t, first, n);
-    if (status)
-        return status;
-    uint64_t done = atomic_fetch_add(&j->done, n) + n;
-    return progress_report(j->subject->watch, "coverage", done, j->n, "test pairs", NULL);
-}
-
-/* all pairs */
-
-static bool inside(const outcome *o, const coverage_cell *c, double threshold)
-{
-    return c->region == COVERAGE_CREDIBLE ? o->rank < c->level : o->deviance <= threshold;
-}
+/* cells */
 
 /* Deviation of the blocks' own coverages; NAN with fewer than two that have any pair. */
 static double spread_of(size_t n, const double *value)
@@ -208,53 +97,92 @@ static double spread_of(size_t n, const double *value)
     return used > 1 ? sqrt(squares / (double)(used - 1)) : NAN;
 }
 
-/* SHARE [repeats] is scratch. */
-static void fill_cell(const coverage_job *j, uint32_t dim, double *share,
-                      coverage_cell *c)
+/* SHARE [repeats] is scratch; j->inside is that of the cell. */
+static void count_blocks(const coverage_job *j, double *share, coverage_cell *c)
 {
     const coverage_request *q = j->request;
-    double threshold =
-        c->region == COVERAGE_CONFIDENCE ? wilks_threshold(c->level, dim) : 0;
 
     for (uint64_t b = 0; b < q->repeats; b++) {
-        const outcome *o = j->outcome + b * q->observables;
-        uint64_t covered = 0, n = 0;
-        for (uint64_t i = 0; i < q->observables; i++)
-            if (!o[i].missing) {
+        uint64_t covered = 0, n = 0, first = b * q->observables;
+        for (uint64_t i = first; i < first + q->observables; i++)
+            if (!j->pair[i].missing) {
                 n++;
-                covered += inside(&o[i], c, threshold);
+                covered += j->inside[i];
             }
         share[b] = n > 0 ? (double)covered / (double)n : NAN;
         c->covered += covered;
         c->n += n;
     }
+}
+
+static void count_bins(const coverage_job *j, size_t bins, coverage_cell *c)
+{
+    size_t n = (size_t)j->n;
+
+    for (uint32_t k = 0; k < j->dim; k++)
+        for (size_t i = 0; i < n; i++)
+            if (!j->pair[i].missing) {
+                size_t at = k * bins + j->bin[k * n + i];
+                c->bin[at].n++;
+                c->bin[at].covered += j->inside[i];
+            }
+}
+
+static region_rule rule_of(const coverage_request *q, const coverage_cell *c)
+{
+    static const region_kind KINDS[] = {[COVERAGE_CREDIBLE] = REGION_HPD,
+                                        [COVERAGE_CONFIDENCE] = REGION_WILKS,
+                                        [COVERAGE_NEYMAN] = REGION_BY_NEYMAN,
+                                        [COVERAGE_BIASED] = REGION_HPD};
+
+    return (region_rule){.kind = KINDS[c->region],
+                         .level = c->level,
+                         .bias = c->bias,
+                         .neyman = q->neyman};
+}
+
+static int fill_cell(const coverage_job *j, size_t bins, double *share, coverage_cell *c)
+{
+    region_rule rule = rule_of(j->request, c);
+    int status = region_decides(&rule, j->dim, (size_t)j->n, j->theta, j->at, j->inside);
+
+    c->bin = memory_new(j->dim * bins, sizeof *c->bin);
+    if (!status && !c->bin)
+        status = fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    if (status)
+        return status;
+    count_blocks(j, share, c);
+    count_bins(j, bins, c);
     c->coverage = c->n > 0 ? (double)c->covered / (double)c->n : NAN;
-    c->sd_evaluation = spread_of(q->repeats, share);
+    c->sd_evaluation = spread_of(j->request->repeats, share);
     c->sd_training = NAN;
     binomial_interval(c->covered, c->n, INTERVAL, c->interval);
     c->verdict = verdict_of(c->level, c->interval);
+    return NRE_OK;
 }
 
 static int fill_cells(const coverage_job *j, coverage_result *out)
 {
+    static const unsigned KINDS[] = {COVERAGE_CREDIBLE, COVERAGE_CONFIDENCE,
+                                     COVERAGE_NEYMAN, COVERAGE_BIASED};
+    enum { N_KINDS = sizeof KINDS / sizeof KINDS[0] };
     const coverage_request *q = j->request;
-    uint32_t dim = ratio_target(j->subject->posterior->ratio)->n;
-    unsigned both[] = {COVERAGE_CREDIBLE, COVERAGE_CONFIDENCE};
     double *share = memory_new(q->repeats, sizeof *share);
+    int status = NRE_OK;
 
-    out->cells = memory_new(2 * q->n_levels, sizeof *out->cells);
-    if (!share || !out->cells) {
-        free(share);
-        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
-    }
-    for (size_t k = 0; k < 2; k++)
-        for (size_t i = 0; i < q->n_levels && (q->regions & both[k]); i++) {
+    out->cells = memory_new(N_KINDS * q->n_levels, sizeof *out->cells);
+    if (!share || !out->cells)
+        status = fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    for (size_t k = 0; k < N_KINDS; k++)
+        for (size_t i = 0; i < q->n_levels && (q->regions & KINDS[k]) && !status; i++) {
             coverage_cell *c = &out->cells[out->n_cells++];
-            *c = (coverage_cell){.region = both[k], .level = q->levels[i]};
-            fill_cell(j, dim, share, c);
+            *c = (coverage_cell){.region = KINDS[k], .level = q->levels[i]};
+            if (c->region == COVERAGE_BIASED)
+                c->bias = q->bias[q->n_bias == 1 ? 0 : i];
+            status = fill_cell(j, out->n_bins, share, c);
         }
     free(share);
-    return NRE_OK;
+    return status;
 }
 
 static void fill_gain(const coverage_job *j, coverage_result *out)
@@ -262,7 +190,7 @@ static void fill_gain(const coverage_job *j, coverage_result *out)
     double gain = 0, information = 0, squares = 0;
 
     for (uint64_t i = 0; i < j->n; i++) {
-        const outcome *o = &j->outcome[i];
+        const pair_standing *o = &j->pair[i];
         out->missing += o->missing;
         gain += o->missing ? 0 : o->gain;
         information += o->missing ? 0 : o->log_ratio;
@@ -273,20 +201,39 @@ static void fill_gain(const coverage_job *j, coverage_result *out)
     bool normalised = ratio_is_normalised(j->subject->posterior->ratio);
     out->information = out->n > 0 && normalised ? information / n : NAN;
     for (uint64_t i = 0; i < j->n; i++)
-        if (!j->outcome[i].missing)
-            squares +=
-                (j->outcome[i].gain - out->gain) * (j->outcome[i].gain - out->gain);
+        if (!j->pair[i].missing)
+            squares += (j->pair[i].gain - out->gain) * (j->pair[i].gain - out->gain);
     out->gain_error = out->n > 1 ? sqrt(squares / (n - 1) / n) : NAN;
+}
+
+static int check_bias(const coverage_request *q)
+{
+    if (q->n_bias != 1 && q->n_bias != q->n_levels)
+        return fail(NRE_EINVAL, "%zu biases for %zu levels: give one, or one for each",
+                    q->n_bias, q->n_levels);
+    for (size_t i = 0; i < q->n_levels; i++) {
+        double bias = q->bias[q->n_bias == 1 ? 0 : i];
+        if (!(bias >= 0 && q->levels[i] + bias < 1))
+            return fail(NRE_EINVAL,
+                        "bias %g of level %g: it is at least 0 and their sum below 1",
+                        bias, q->levels[i]);
+    }
+    return NRE_OK;
 }
 
 static int check(const subject *s, const coverage_request *q, uint64_t *n)
 {
-    if (q->n_levels == 0 || !(q->regions & (COVERAGE_CREDIBLE | COVERAGE_CONFIDENCE)))
+    enum {
+        ALL = COVERAGE_CREDIBLE | COVERAGE_CONFIDENCE | COVERAGE_NEYMAN | COVERAGE_BIASED
+    };
+    if (q->n_levels == 0 || !(q->regions & ALL))
         return fail(NRE_EINVAL, "coverage needs a level and a region");
     for (size_t i = 0; i < q->n_levels; i++)
         if (!(q->levels[i] > 0 && q->levels[i] < 1))
             return fail(NRE_EINVAL, "coverage of level %g: a level lies in (0, 1)",
                         q->levels[i]);
+    if (q->regions & COVERAGE_NEYMAN && !q->neyman)
+        return fail(NRE_EINVAL, "coverage of Neyman sets needs critical values");
     if (q->observables == 0 || q->repeats == 0 ||
         __builtin_mul_overflow(q->observables, q->repeats, n) || *n > s->test->n)
         return fail(
@@ -295,7 +242,7 @@ static int check(const subject *s, const coverage_request *q, uint64_t *n)
             "raise datasets.test.n or lower diagnose.coverage.observables",
             (unsigned long long)q->repeats, (unsigned long long)q->observables,
             (unsigned long long)s->test->n);
-    return NRE_OK;
+    return q->regions & COVERAGE_BIASED ? check_bias(q) : NRE_OK;
 }
 
 static double seconds_now(void)
@@ -306,59 +253,149 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int job_new(const subject *s, const coverage_request *r, coverage_job *j)
+{
+    size_t n = (size_t)j->n, d = ratio_target(s->posterior->ratio)->n;
+
+    j->subject = s;
+    j->request = r;
+    j->dim = (uint32_t)d;
+    j->pair = memory_new(n, sizeof *j->pair);
+    j->theta = memory_new(n, d * sizeof *j->theta);
+    j->at = memory_new(n, sizeof *j->at);
+    j->inside = memory_new(n, 1 + d);
+    j->bin = j->inside ? j->inside + n : NULL;
+    return j->pair && j->theta && j->at && j->inside
+               ? NRE_OK
+               : fail(NRE_ENOMEM, "out of memory for %zu test pairs", n);
+}
+
+static int perform(coverage_job *j, coverage_result *out)
+{
+    const coverage_request *r = j->request;
+    standing_request q = {.n = j->n,
+                          .ranks = r->regions & (COVERAGE_CREDIBLE | COVERAGE_BIASED),
+                          .deviances =
+                              r->regions & (COVERAGE_CONFIDENCE | COVERAGE_NEYMAN),
+                          .snap = r->snap,
+                          .purpose = "coverage",
+                          .rows = "test pairs"};
+    int status = pair_standings(j->subject, &q, j->pair, j->theta);
+
+    for (uint64_t i = 0; i < j->n && !status; i++)
+        j->at[i] = j->pair[i].at;
+    if (!status)
+        status = lay_bins(j, out);
+    if (!status)
+        status = fill_cells(j, out);
+    if (!status)
+        fill_gain(j, out);
+    return status;
+}
+
 int coverage_of(const subject *s, const coverage_request *r, coverage_result *out)
 {
-    coverage_job j = {.subject = s, .request = r};
+    coverage_job j = {0};
     double start = seconds_now();
 
     *out = (coverage_result){0};
     int status = check(s, r, &j.n);
     if (status)
         return status;
-    j.key = rng_purpose(s->seed, "coverage/%s", ratio_target(s->posterior->ratio)->name);
-    j.outcome = memory_new(j.n, sizeof *j.outcome);
-    status = j.outcome ? stations_new(s, &j.stations)
-                       : fail(NRE_ENOMEM, "out of memory for %llu test pairs",
-                              (unsigned long long)j.n);
+    status = job_new(s, r, &j);
     if (!status)
-        status = pool_run(s->pool, (size_t)((j.n + STATION_ROWS - 1) / STATION_ROWS),
-                          judge_block, &j);
-    if (!status)
-        status = fill_cells(&j, out);
-    if (!status)
-        fill_gain(&j, out);
+        status = perform(&j, out);
     out->seconds = seconds_now() - start;
-    stations_free(s, j.stations);
-    free(j.outcome);
+    free(j.inside);
+    free(j.at);
+    free(j.theta);
+    free(j.pair);
+    if (status)
+        coverage_release(out);
     return status;
 }
 
 void coverage_release(coverage_result *c)
 {
+    for (size_t i = 0; c->cells && i < c->n_cells; i++)
+        free(c->cells[i].bin);
     free(c->cells);
+    free(c->edge);
+    free(c->parameter);
     *c = (coverage_result){0};
 }
 
 /* JSON */
 
-static json_t *cell_json(const coverage_cell *c)
+static const char *region_name(unsigned kind)
+{
+    static const char *const NAMES[] = {[COVERAGE_CREDIBLE] = "credible",
+                                        [COVERAGE_CONFIDENCE] = "confidence",
+                                        [COVERAGE_NEYMAN] = "neyman",
+                                        [COVERAGE_BIASED] = "biased"};
+
+    return NAMES[kind];
+}
+
+/* Bins of parameter K: {"n": [..], "coverage": [..], "interval": [[lo, hi], ..]}. */
+static json_t *bins_json(const coverage_result *r, const coverage_cell *c, uint32_t k,
+                         const char *name)
+{
+    json_t *n = json_array(), *coverage = json_array(), *interval = json_array();
+
+    for (size_t b = 0; b < r->n_bins; b++) {
+        const coverage_bin *at = &c->bin[k * r->n_bins + b];
+        double ends[2] = {NAN, NAN}, share = NAN;
+        if (at->n > 0) {
+            share = (double)at->covered / (double)at->n;
+            binomial_interval(at->covered, at->n, INTERVAL, ends);
+        }
+        json_array_append_new(n, json_integer((json_int_t)at->n));
+        json_array_append_new(coverage, json_number(share));
+        json_array_append_new(
+            interval, json_pack("[oo]", json_number(ends[0]), json_number(ends[1])));
+    }
+    return json_pack("{s:s s:o s:o s:o}", "parameter", name, "n", n, "coverage", coverage,
+                     "interval", interval);
+}
+
+static json_t *cell_json(const coverage_result *r, const coverage_cell *c)
 {
     bool known = c->n > 0;
-    json_t *o =
-        json_pack("{s:s s:f s:o s:o s:o s:I s:I s:[oo] s:o}", "region",
-                  c->region == COVERAGE_CREDIBLE ? "credible" : "confidence", "level",
-                  c->level, "coverage", json_number(c->coverage), "sd_evaluation",
-                  json_number(c->sd_evaluation), "sd_training",
-                  json_number(c->sd_training), "covered", (json_int_t)c->covered, "n",
-                  (json_int_t)c->n, "interval", json_number(known ? c->interval[0] : NAN),
-                  json_number(known ? c->interval[1] : NAN), "verdict",
-                  known ? json_string(verdict_word(c->verdict)) : json_null());
+    json_t *o = json_pack(
+        "{s:s s:f s:o s:o s:o s:I s:I s:[oo] s:o}", "region", region_name(c->region),
+        "level", c->level, "coverage", json_number(c->coverage), "sd_evaluation",
+        json_number(c->sd_evaluation), "sd_training", json_number(c->sd_training),
+        "covered", (json_int_t)c->covered, "n", (json_int_t)c->n, "interval",
+        json_number(known ? c->interval[0] : NAN),
+        json_number(known ? c->interval[1] : NAN), "verdict",
+        known ? json_string(verdict_word(c->verdict)) : json_null());
 
+    if (c->region == COVERAGE_BIASED)
+        json_object_set_new(o, "bias", json_real(c->bias));
     if (o && !known)
         json_object_set_new(
             o, "reason",
             json_string("no test pair had a posterior of enough effective size"));
+    json_t *against = json_array();
+    for (uint32_t k = 0; k < r->dim; k++)
+        json_array_append_new(against, bins_json(r, c, k, r->parameter[k]));
+    json_object_set_new(o, "by_parameter", against);
     return o;
+}
+
+/* {NAME: [edges of its bins]}. */
+static json_t *edges_json(const coverage_result *c)
+{
+    json_t *all = json_object();
+
+    for (uint32_t k = 0; k < c->dim; k++) {
+        json_t *edge = json_array();
+        for (size_t b = 0; b <= c->n_bins; b++)
+            json_array_append_new(edge, json_number(c->edge[k * (c->n_bins + 1) + b]));
+        json_object_set_new(all, c->parameter[k], edge);
+    }
+    return all;
 }
 
 json_t *coverage_json(const coverage_result *c)
@@ -366,11 +403,12 @@ json_t *coverage_json(const coverage_result *c)
     json_t *cells = json_array();
 
     for (size_t i = 0; i < c->n_cells; i++)
-        json_array_append_new(cells, cell_json(&c->cells[i]));
-    json_t *o = json_pack("{s:I s:I s:o s:o s:o s:o}", "n", (json_int_t)c->n, "missing",
-                          (json_int_t)c->missing, "gain", json_number(c->gain),
-                          "gain_error", json_number(c->gain_error), "information",
-                          json_number(c->information), "cells", cells);
+        json_array_append_new(cells, cell_json(c, &c->cells[i]));
+    json_t *o =
+        json_pack("{s:I s:I s:o s:o s:o s:o s:o}", "n", (json_int_t)c->n, "missing",
+                  (json_int_t)c->missing, "gain", json_number(c->gain), "gain_error",
+                  json_number(c->gain_error), "information", json_number(c->information),
+                  "cells", cells, "bins", edges_json(c));
 
     if (o && c->n > 0 && isnan(c->information))
         json_object_set_new(o, "reason",

@@ -87,9 +87,10 @@ typedef struct coverage_result {
      * that is known up to a function of x. */
     double information;
     uint32_t dim;
-    size_t n_bins;       /* of each parameter, with equally many pairs */
-    double *edge;        /* [dim][n_bins + 1] */
-    uint64_t n, missing; /* pairs; those whose effective size stayed too small */
+    char (*parameter)[64]; /* [dim] names */
+    size_t n_bins;         /* of each parameter, with equally many pairs */
+    double *edge;          /* [dim][n_bins + 1] */
+    uint64_t n, missing;   /* pairs; those whose effective size stayed too small */
     double seconds;
 } coverage_result;
 /* Amortised: blocks of observations in parallel, each on a grid (dim <= 3) or a cloud.  A pair
@@ -153,11 +154,30 @@ typedef struct c2st_result {
 int c2st_of(size_t n, uint32_t dim, const double *reference, const double *sample,
             uint64_t seed, pool *p, c2st_result *out);
 
+/* reliability.c */
+
+/* A ratio as a classifier, sigmoid(log r), of joint against marginal pairs, each kind half of all.
+ * Standard errors are over rows, a row's pairs together. */
+enum { RELIABILITY_BINS = 20 };
+typedef struct reliability {
+    uint64_t n, n_marginals; /* rows; marginal pairs of each */
+    double log_loss, log_loss_error; /* mean cross-entropy, nats */
+    /* Expected calibration error (Naeini, Cooper & Hauskrecht 2015): mean over pairs of
+     * |fraction of joint pairs - mean probability| of the bin, in bins of equal weight by
+     * probability; its standard error; and what a perfect classifier's would be by chance. */
+    double calibration_error, calibration_deviation, by_chance;
+} reliability;
+int reliability_of(const classified *c, reliability *out);
+/* Mean change of the log loss over the same rows, and its error. */
+int reliability_change(const classified *before, const classified *after, double *mean,
+                       double *error);
+
 /* results as JSON: diagnostics/NAME.json */
 
 json_t *coverage_json(const coverage_result *c);
 json_t *area_json(const area_result *a);
 json_t *predictive_json(const predictive_result *p);
+json_t *reliability_json(const reliability *r);
 json_t *c2st_json(const c2st_result *c);
 
 /* inside the folder */

@@ -121,6 +121,7 @@ typedef struct filling {
     ratio_worker *worker;
     const observed *observed;
     size_t row, n_rows;
+    double least; /* cells that hold the posterior */
     grid_axes axes;
     double extra;          /* mean over the first grid of exp(log_extra) */
     double *theta;         /* [BLOCK][dim] */
@@ -357,10 +358,9 @@ static double end_roughness(const grid *g)
     return sum;
 }
 
-static bool is_resolved(const grid *g)
+static bool is_resolved(const grid *g, double least)
 {
-    return g->cells > GRID_MIN_CELLS && roughness(g) < ROUGH &&
-           end_roughness(g) < ROUGH_END;
+    return g->cells > least && roughness(g) < ROUGH && end_roughness(g) < ROUGH_END;
 }
 
 /* refinement */
@@ -523,7 +523,7 @@ static int refine(filling *f, grid *g)
     int status = first_grid(f, g);
     while (status == NRE_OK) {
         log_mean = weigh(g);
-        g->resolved = is_resolved(g);
+        g->resolved = is_resolved(g, f->least);
         done = done || g->resolved;
         if (!done)
             status = next_grid(f, g, &done);
@@ -542,6 +542,12 @@ static int refine(filling *f, grid *g)
 int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
             size_t n_rows, grid *out)
 {
+    return grid_of_cells(p, w, o, row, n_rows, GRID_MIN_CELLS, out);
+}
+
+int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+                  size_t n_rows, double least, grid *out)
+{
     const target *t = posterior_target(p);
     int status = check_support(t);
     if (status != NRE_OK)
@@ -556,6 +562,7 @@ int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                  .observed = o,
                  .row = row,
                  .n_rows = n_rows,
+                 .least = least,
                  .theta = s,
                  .value = s + BLOCK * t->n,
                  .prior = s + BLOCK * (t->n + 1),

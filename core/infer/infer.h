@@ -108,9 +108,10 @@ typedef struct cut_facts {
  * are kept, at most 2^20.  The same for any number of threads.  [main] */
 int truncation_cut(truncation *t, const cut_request *r);
 /* The last region to a file, and back from it as the next: nothing is drawn, the request's networks and
- * observation must be those it was made of (NRE_EDATA).  [main] */
+ * observation (X NULL: the file's) must be those it was made of (NRE_EDATA).  [main] */
 int truncation_save(const truncation *t, const char *path);
 int truncation_load(truncation *t, const cut_request *r, const char *path);
+void truncation_pop(truncation *t); /* the last region leaves the chain */
 
 size_t truncation_n(const truncation *t); /* regions */
 const cut_facts *truncation_facts(const truncation *t, size_t region);
@@ -238,6 +239,9 @@ typedef struct grid {
 /* Of row ROW of O (or of the sum over rows ROW .. ROW + N_ROWS - 1: i.i.d. observations). */
 int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
             size_t n_rows, grid *out);
+/* The same with more cells: exp(entropy) exceeds LEAST, where n may grow so far. */
+int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+                  size_t n_rows, double least, grid *out);
 void grid_release(grid *g);
 /* HPD rank of a point: the posterior mass of denser cells plus V times the mass of its own (and of
  * cells exactly as dense: a flat posterior has a uniform rank), V uniform in (0, 1); 1 outside the
@@ -383,6 +387,10 @@ typedef struct spans {
     double (*at)[2];
 } spans;
 void spans_release(spans *s);
+
+/* Cells of a grid that shows borders: about an eighth of a deviation wide, in each of 1, 2, 3
+ * parameters. */
+double region_cells(uint32_t dim);
 
 /* One observation: row ROW of OBSERVED (or the sum over rows ROW .. ROW + N_ROWS - 1), with its grid
  * or, where there is none, its cloud; all borrowed.  Zero what is below `snap`.  One thread at a
@@ -576,6 +584,14 @@ typedef struct abc_request {
  * divided by.  chains_release.  [main] */
 int abc_of(const abc_request *q, const float *x, chains *out, double *tolerance);
 size_t abc_kept(double keep, uint64_t n);
+
+/* narrow.c: parameters integrated out of a posterior */
+
+/* Draws of parameters WHICH [n] of those of C, copied. */
+int chains_narrow(const chains *c, uint32_t n, const uint32_t *which, chains *out);
+/* The same of a grid: T are its parameters WHICH [t->n].  log_ratio is that of the marginal.  OUT as in
+ * grid_of. */
+int grid_narrow(const grid *g, const target *t, const uint32_t *which, grid *out);
 
 /* convergence.c: rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021) */
 

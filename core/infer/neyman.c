@@ -8,7 +8,7 @@
 
 enum {
     FOLDS = 5,
-    MOST_DEGREE = 10,
+    MOST_DEGREE = 8,
     MOST_TERMS = 70,
     PAIRS_A_TERM = 30, /* at least, in the smaller of the two sides of the quantile */
     STAGES = 4,        /* of smoothing */
@@ -19,7 +19,9 @@ enum {
 static const double SMOOTH[STAGES] = {1, 0.3, 0.1,
                                       0.05}; /* deviations of the deviance's root */
 static const double RIDGE = 1e-9;
-static const double FLAT = 1e-10; /* gain of a Newton step at which it ends */
+/* Where the ratio excludes the truth more often than the level allows the set is everything. */
+static const double ENDLESS = 1e300;
+static const double FLAT = 1e-8; /* gain of a Newton step at which it ends */
 
 /* What a level's quantile is. */
 typedef struct quantile {
@@ -269,8 +271,8 @@ static bool improve(newton *w, double *loss)
     return false;
 }
 
-/* Coefficients of P terms into OUT, from a start at a constant. */
-static int regress(const sample *s, double level, size_t p, double start, double *out)
+/* Coefficients of P terms into OUT, from the start that is there, through the stages from FIRST. */
+static int regress(const sample *s, double level, size_t p, int first, double *out)
 {
     double *memory = memory_new(p * (p + 3), sizeof *memory);
     if (!memory)
@@ -283,9 +285,7 @@ static int regress(const sample *s, double level, size_t p, double start, double
                 .gradient = memory + p,
                 .step = memory + 2 * p,
                 .hessian = memory + 3 * p};
-    memset(out, 0, p * sizeof *out);
-    out[0] = start;
-    for (int stage = 0; stage < STAGES; stage++) {
+    for (int stage = first; stage < STAGES; stage++) {
         w.width = SMOOTH[stage] * s->scale;
         double loss = loss_at(&w, out);
         for (int i = 0; i < STEPS && improve(&w, &loss); i++)
@@ -300,11 +300,11 @@ static int regress(const sample *s, double level, size_t p, double start, double
 typedef struct fitting {
     const neyman_plan *plan;
     neyman *m;
-    int highest; /* degree */
-    double *x;   /* [n][n_terms] */
-    double *y;   /* [n] */
-    double scale;
-    double *sorted;   /* [n] y ascending */
+    int highest;           /* degree */
+    double *x;             /* [n][n_terms] */
+    double *y;             /* [n] */
+    double scale, endless; /* of y; how many deviances are infinite */
+    double *sorted;        /* [n] y ascending */
     double *left_out; /* [n_levels][highest + 1][n] predictions of fits without the row */
     double *whole;    /* [n_levels][highest + 1][n_terms] of the fits to all rows */
 } fitting;
@@ -328,29 +328,31 @@ static double start_of(const fitting *f, double level)
     return f->sorted[(size_t)(level * (double)(f->plan->n - 1))];
 }
 
-/* Task: a level, a degree, and a fold to leave out or, the last, none. */
+/* Task: a level, and a fold to leave out or, the last, none.  Each degree starts from the one
+ * before. */
 static int fit_one(void *context, size_t task, unsigned worker)
 {
     const fitting *f = context;
-    size_t fold = task % (FOLDS + 1), n = f->plan->n, terms = f->m->n_terms;
-    size_t degree = task / (FOLDS + 1) % ((size_t)f->highest + 1);
-    size_t level = task / (FOLDS + 1) / ((size_t)f->highest + 1);
-    size_t at = level * ((size_t)f->highest + 1) + degree;
+    size_t fold = task % (FOLDS + 1), level = task / (FOLDS + 1);
+    size_t n = f->plan->n, terms = f->m->n_terms;
     double wanted = f->m->quantile[level].level;
-    size_t p = terms_of(f->m->target->n, (int)degree);
     sample s = {n, terms, f->x, f->y, f->scale, fold < FOLDS ? (int)fold : -1};
+    int status = NRE_OK, highest = highest_of(f, wanted);
     (void)worker;
-    if ((int)degree > highest_of(f, wanted))
-        return NRE_OK;
-    if (fold == FOLDS)
-        return regress(&s, wanted, p, start_of(f, wanted), f->whole + at * terms);
-    double *coefficient = memory_new(p, sizeof *coefficient);
-    if (!coefficient)
+    double *at = memory_new(terms, sizeof *at);
+    if (!at)
         return fail(NRE_ENOMEM, "no memory for critical values");
-    int status = regress(&s, wanted, p, start_of(f, wanted), coefficient);
-    for (size_t i = fold; status == NRE_OK && i < n; i += FOLDS)
-        f->left_out[at * n + i] = dot(p, f->x + i * terms, coefficient);
-    free(coefficient);
+    at[0] = start_of(f, wanted);
+    for (int d = 0; d <= highest && status == NRE_OK; d++) {
+        size_t p = terms_of(f->m->target->n, d);
+        size_t place = level * ((size_t)f->highest + 1) + (size_t)d;
+        status = regress(&s, wanted, p, d == 0 ? 0 : STAGES - 1, at);
+        if (fold == FOLDS)
+            memcpy(f->whole + place * terms, at, p * sizeof *at);
+        for (size_t i = fold; status == NRE_OK && fold < FOLDS && i < n; i += FOLDS)
+            f->left_out[place * n + i] = dot(p, f->x + i * terms, at);
+    }
+    free(at);
     return status;
 }
 
@@ -396,6 +398,8 @@ static int choose(fitting *f, size_t level)
     memcpy(q->coefficient, f->whole + (level * degrees + best) * terms,
            p * sizeof *q->coefficient);
     q->offset = offset_of(q->level, n, f->y, predicted + best * n, f->sorted);
+    if ((1 - q->level) * ((double)n + 1) < f->endless + 1)
+        q->offset = ENDLESS;
     return NRE_OK;
 }
 
@@ -408,6 +412,7 @@ static void take_roots(fitting *f)
         most = isfinite(f->y[i]) ? fmax(most, f->y[i]) : most;
     }
     for (size_t i = 0; i < f->plan->n; i++) {
+        f->endless += !isfinite(f->y[i]);
         f->y[i] = isfinite(f->y[i]) ? f->y[i] : 2 * most + 1;
         sum += f->y[i] / n;
     }
@@ -421,8 +426,8 @@ static void take_roots(fitting *f)
 static int run_fits(fitting *f)
 {
     const neyman_plan *p = f->plan;
-    size_t degrees = (size_t)f->highest + 1, terms = f->m->n_terms;
-    size_t tasks = p->n_levels * degrees * (FOLDS + 1);
+    size_t terms = f->m->n_terms;
+    size_t tasks = p->n_levels * (FOLDS + 1);
     int status = NRE_OK;
     for (size_t i = 0; i < p->n; i++)
         lay_terms(f->m, p->theta + i * p->target->n, terms, f->x + i * terms);

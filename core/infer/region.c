@@ -168,6 +168,12 @@ size_t region_starts(const grid *g, const cloud *c, double *start)
 
 /* views */
 
+double region_cells(uint32_t dim)
+{
+    static const double CELLS[] = {0, 200, 1500, 10000};
+    return CELLS[dim <= 3 ? dim : 0];
+}
+
 static uint32_t dim_of(const region_view *v)
 {
     return posterior_target(v->posterior)->n;
@@ -322,16 +328,21 @@ static bool dense_enough(const region *g, double density)
 
 /* marginals */
 
+/* Of values at the middles of M cells, AT in cells from the first one's edge: the cubic through the
+ * four points around, which is continuous. */
 static double interpolated(const double *value, size_t m, double at)
 {
-    size_t i = at <= 0 ? 0 : (size_t)at;
-    i = i >= m ? m - 1 : i;
-    size_t first = i == 0 ? 0 : i + 1 == m ? m - 3 : i - 1;
+    double place = fmax(at - 0.5, 0);
+    size_t i = (size_t)place;
+    i = i + 1 >= m ? m - 2 : i;
+    size_t first = i == 0 ? 0 : i + 3 > m ? m - 4 : i - 1;
     const double *y = value + first;
-    double s = at - 0.5 - (double)(first + 1);
-    if (!isfinite(y[0]) || !isfinite(y[1]) || !isfinite(y[2]))
-        return value[i];
-    return y[1] + s * (0.5 * (y[2] - y[0]) + s * (0.5 * (y[2] + y[0]) - y[1]));
+    double s = at - 0.5 - (double)first;
+    if (!isfinite(y[0]) || !isfinite(y[1]) || !isfinite(y[2]) || !isfinite(y[3]))
+        return value[place - (double)i < 0.5 ? i : i + 1];
+    double one = y[1] - y[0], two = y[2] - 2 * y[1] + y[0];
+    double three = y[3] - 3 * y[2] + 3 * y[1] - y[0];
+    return y[0] + s * (one + (s - 1) / 2 * (two + (s - 2) / 3 * three));
 }
 
 /* log of the marginal's density by the parameter, in equal pieces of the box's prior mass; MASS

@@ -1,0 +1,171 @@
+/* diagnose/standing.c - where the true theta of each test pair stands among all, given its x. */
+#include "diagnose/diagnose.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STARTS = REGION_STARTS + 1
+}; /* points to climb from: of the posterior, and the truth */
+/* Few draws do, since the rank counts the truth as one of them; many rounds, so that
+ * hardly a pair stays without an answer. */
+static const cloud_plan PLAN = {
+    .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 110};
+
+typedef struct standing_job {
+    const subject *subject;
+    const standing_request *request;
+    size_t dim;
+    rng_key key;
+    station *stations;
+    pair_standing *out; /* [n] */
+    double *theta;      /* [n][dim] or NULL */
+    atomic_ullong done;
+} standing_job;
+
+/* Where the maximum of one row is sought: its best points, and the truth in the slots
+ * that are left, so that the maximum is never below it.  start [STARTS][dim]. */
+static void row_starts(const station *t, size_t dim, const double *truth, double *start)
+{
+    size_t n = region_starts(t->on_grid ? &t->grid : NULL, &t->cloud, start);
+
+    for (; n < STARTS; n++)
+        memcpy(start + n * dim, truth, dim * sizeof *start);
+}
+
+static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
+                 double *start, pair_standing *out)
+{
+    const standing_request *q = j->request;
+    const double *truth = t->theta + row * j->dim;
+    rng r;
+
+    rng_start(&r, j->key, item, 0);
+    double v = rng_uniform(&r);
+    int status = station_posterior(j->subject, t, t->observed, row, &r);
+    if (status)
+        return status;
+    *out = (pair_standing){.missing = t->missing,
+                           .log_ratio = t->log_ratio[row],
+                           .gain = t->log_ratio[row] - t->log_area};
+    row_starts(t, j->dim, truth, start);
+    if (!t->missing && q->ranks)
+        out->at.rank = t->on_grid ? grid_rank(&t->grid, truth, v, q->snap)
+                                  : cloud_rank(&t->cloud, t->log_density[row]);
+    return NRE_OK;
+}
+
+/* Deviances of N rows at once.  start [n][STARTS][dim]. */
+static int judge_maxima(const standing_job *j, station *t, size_t n, const double *start,
+                        pair_standing *out)
+{
+    double *theta = memory_new(n * (j->dim + 1), sizeof *theta);
+
+    if (!theta)
+        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    double *highest = theta + n * j->dim;
+    int status = maxima_of(j->subject->posterior, t->worker, t->observed, 0, n,
+                           MAXIMUM_RATIO, STARTS, start, theta, highest);
+    for (size_t i = 0; i < n && !status; i++)
+        out[i].at.deviance = t->log_ratio[i] > -INFINITY
+                                 ? 2 * fmax(highest[i] - t->log_ratio[i], 0)
+                                 : INFINITY;
+    free(theta);
+    return status;
+}
+
+static int judge_rows(const standing_job *j, station *t, uint64_t first, size_t n)
+{
+    size_t each = STARTS * j->dim;
+    double *start = memory_new(n * each, sizeof *start);
+    int status = start ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a diagnostic");
+
+    for (size_t row = 0; row < n && !status; row++) {
+        status = judge(j, t, row, first + row, start + row * each, &j->out[first + row]);
+        if (status)
+            fail_within(status, "%s row %llu", j->request->rows,
+                        (unsigned long long)(first + row));
+    }
+    if (!status && j->request->deviances)
+        status = judge_maxima(j, t, n, start, &j->out[first]);
+    if (!status && j->theta)
+        memcpy(j->theta + first * j->dim, t->theta, n * j->dim * sizeof *t->theta);
+    free(start);
+    return status;
+}
+
+static int judge_block(void *context, size_t i, unsigned worker)
+{
+    standing_job *j = context;
+    station *t = &j->stations[worker];
+    uint64_t first = (uint64_t)i * STATION_ROWS, left = j->request->n - first;
+    size_t n = left < STATION_ROWS ? (size_t)left : STATION_ROWS;
+    t->plan = PLAN;
+    int status = station_load(j->subject, t, worker, first, n);
+
+    if (!status)
+        status = judge_rows(j, t, first, n);
+    if (status)
+        return status;
+    uint64_t done = atomic_fetch_add(&j->done, n) + n;
+    return progress_report(j->subject->watch, j->request->purpose, done, j->request->n,
+                           j->request->rows, NULL);
+}
+
+int pair_standings(const subject *s, const standing_request *q, pair_standing *out,
+                   double *theta)
+{
+    const target *t = ratio_target(s->posterior->ratio);
+    standing_job j = {
+        .subject = s, .request = q, .dim = t->n, .out = out, .theta = theta};
+
+    j.key = rng_purpose(s->seed, "%s/%s", q->purpose, t->name);
+    int status = stations_new(s, &j.stations);
+    if (!status)
+        status = pool_run(s->pool, (size_t)((q->n + STATION_ROWS - 1) / STATION_ROWS),
+                          judge_block, &j);
+    stations_free(s, j.stations);
+    return status;
+}
+
+/* Pairs whose posterior was too coarse are left out. */
+static int fit_known(const subject *s, size_t n_levels, const double *levels, size_t n,
+                     const pair_standing *pair, double *theta, neyman **out)
+{
+    const target *t = ratio_target(s->posterior->ratio);
+    size_t known = 0;
+    double *deviance = memory_new(n, sizeof *deviance);
+
+    if (!deviance)
+        return fail(NRE_ENOMEM, "out of memory for critical values");
+    for (size_t i = 0; i < n; i++)
+        if (!pair[i].missing) {
+            memmove(theta + known * t->n, theta + i * t->n, t->n * sizeof *theta);
+            deviance[known++] = pair[i].at.deviance;
+        }
+    neyman_plan fit = {t, known, theta, deviance, n_levels, levels, s->pool};
+    int status = neyman_fit(&fit, out);
+    free(deviance);
+    return status;
+}
+
+int neyman_of_pairs(const subject *s, size_t n_levels, const double *levels, neyman **out)
+{
+    size_t n = (size_t)s->test->n;
+    standing_request q = {
+        .n = n, .deviances = true, .purpose = "neyman", .rows = "calibration pairs"};
+    pair_standing *pair = memory_new(n > 0 ? n : 1, sizeof *pair);
+    double *theta =
+        memory_new(n > 0 ? n : 1, ratio_target(s->posterior->ratio)->n * sizeof *theta);
+    int status = pair && theta ? pair_standings(s, &q, pair, theta)
+                               : fail(NRE_ENOMEM, "out of memory for %zu pairs", n);
+
+    *out = NULL;
+    if (!status)
+        status = fit_known(s, n_levels, levels, n, pair, theta, out);
+    free(theta);
+    free(pair);
+    return status;
+}
