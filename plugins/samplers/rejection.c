@@ -1,0 +1,466 @@
+/* rejection: exact, independent draws from the posterior: a draw from the prior is kept with the
+ * probability ratio / largest ratio.
+ *
+ * The largest log ratio of an observation is searched for before the first draw, among prior draws,
+ * the chains' starting points, and by differential evolution of the best of them (Storn & Price
+ * 1997): no gradient is needed, modes compete, and a supremum at a bound is approached.  Where a
+ * draw exceeds it the maximum is raised; after warm-up that is told, for what was drawn before is not
+ * quite exact then, and counts as a divergence.  All observations share log-density calls. */
+#include <nereid/plugin.h>
+
+#include <math.h>
+#include <string.h>
+
+static const nre_option OPTIONS[] = {
+    {.name = "most",
+     .type = NRE_INT,
+     .fallback = "10000",
+     .lo = 1,
+     .hi = 1e9,
+     .help =
+         "Give up where a draw from the posterior costs more prior draws than this, on "
+         "average."},
+};
+
+enum {
+    PILOT = 1000,         /* prior draws of a group that begin the search */
+    POPULATION = 40,      /* of differential evolution */
+    GENERATIONS = 500,    /* at most */
+    PATIENCE = 20,        /* draws that are waited for before giving up */
+    MOST_POINTS = 1 << 16 /* of a log-density call, more for many observations */
+};
+static const double TOLERANCE = 1e-4; /* of the largest log ratio */
+
+typedef struct settings {
+    double most;
+} settings;
+
+/* What the chains of one observation share. */
+typedef struct group {
+    double top;                /* largest log ratio */
+    double proposed, accepted; /* since the pilot, its draws included */
+    /* of the search */
+    double *z;     /* [POPULATION][d] */
+    double *value; /* [POPULATION] log ratios */
+    int searching;
+} group;
+
+typedef struct run {
+    const nre_host *host;
+    const nre_target *target;
+    nre_rng *const *rng;
+    settings conf;
+    size_t n, per_group, dim, n_groups;
+    group *group; /* [n_groups] */
+    double *z;    /* [n][d], of warm-up */
+    double *logp; /* [n] */
+    int told;     /* that a maximum was raised */
+    size_t *done; /* [n] steps of this block */
+} run;
+
+/* A log-density call: points in the call's own memory. */
+typedef struct batch {
+    uint32_t *chain;                   /* [n] */
+    nre_rng **rng;                     /* [n] */
+    double *z, *log_prior, *log_ratio; /* [n][d], [n] */
+} batch;
+
+static int create(const nre_host *host, const nre_values *values, void **self)
+{
+    settings *s = host->alloc(host, 1, sizeof *s);
+    if (!s)
+        return host->fail(host, NRE_ENOMEM, "no memory for the sampler");
+    s->most = (double)host->get_int(values, "most");
+    *self = s;
+    return NRE_OK;
+}
+
+/* Lives until the plugin's call returns. */
+static int take_batch(const run *r, size_t n, batch *b)
+{
+    b->chain = r->host->scratch(r->host, n, sizeof *b->chain);
+    b->rng = r->host->scratch(r->host, n, sizeof(nre_rng *));
+    b->z = r->host->scratch(r->host, n * (r->dim + 2), sizeof *b->z);
+    if (!b->chain || !b->rng || !b->z)
+        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+    b->log_prior = b->z + n * r->dim;
+    b->log_ratio = b->log_prior + n;
+    return NRE_OK;
+}
+
+static int evaluate(const run *r, const batch *b, size_t n)
+{
+    return r->target->logp(r->target, n, b->chain, b->z, b->log_prior, b->log_ratio, NULL,
+                           NULL);
+}
+
+/* Draws from the prior for the chains that are noted. */
+static int evaluate_prior(const run *r, const batch *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        b->rng[i] = r->rng[b->chain[i]];
+    int status = r->target->draw_prior(r->target, n, b->rng, b->z);
+    return status == NRE_OK ? evaluate(r, b, n) : status;
+}
+
+/* the search for the largest ratio */
+
+static size_t worst_of(const group *g)
+{
+    size_t worst = 0;
+    for (size_t i = 1; i < POPULATION; i++)
+        worst = g->value[i] < g->value[worst] ? i : worst;
+    return worst;
+}
+
+static void enter(const run *r, group *g, const double *z, double value)
+{
+    size_t i = worst_of(g);
+    if (!(value > g->value[i]))
+        return;
+    memcpy(g->z + i * r->dim, z, r->dim * sizeof *z);
+    g->value[i] = value;
+    g->top = value > g->top ? value : g->top;
+}
+
+/* M prior draws, which stay in B, and the chains' starting points. */
+static int pilot(run *r, const double *z0, size_t m, batch *b)
+{
+    size_t d = r->dim;
+    int status = take_batch(r, m + r->n, b);
+    for (size_t i = 0; status == NRE_OK && i < m; i++)
+        b->chain[i] = (uint32_t)(i % r->n);
+    if (status == NRE_OK)
+        status = evaluate_prior(r, b, m);
+    if (status != NRE_OK)
+        return status;
+    batch own = {b->chain, NULL, b->z + m * d, b->log_prior + m, b->log_ratio + m};
+    memcpy(own.z, z0, r->n * d * sizeof *z0);
+    status = evaluate(r, &own, r->n);
+    if (status != NRE_OK)
+        return status;
+    for (size_t i = 0; i < r->n; i++)
+        r->logp[i] = own.log_prior[i] + own.log_ratio[i];
+    for (size_t i = 0; i < m + r->n; i++)
+        enter(r, &r->group[i % r->n / r->per_group], b->z + i * d, b->log_ratio[i]);
+    return NRE_OK;
+}
+
+static size_t below(nre_rng *rng, size_t n)
+{
+    size_t i = (size_t)(rng->uniform(rng) * (double)n);
+    return i < n ? i : n - 1;
+}
+
+/* Member I moved towards a better one and along the difference of two: half of the moves are as
+ * long as the difference, others shorter. */
+static void mutate(const run *r, const group *g, size_t i, nre_rng *rng, double *to)
+{
+    size_t d = r->dim, a = below(rng, POPULATION), b = below(rng, POPULATION), c = i;
+    double pull = rng->uniform(rng), along = 0.4 + 0.6 * rng->uniform(rng);
+    for (int tries = 0; tries < 3; tries++) {
+        size_t other = below(rng, POPULATION);
+        c = g->value[other] > g->value[c] ? other : c;
+    }
+    for (size_t k = 0; k < d; k++)
+        to[k] = g->z[i * d + k] + pull * (g->z[c * d + k] - g->z[i * d + k]) +
+                along * (g->z[a * d + k] - g->z[b * d + k]);
+}
+
+static int all_finite(size_t d, const double *z)
+{
+    for (size_t k = 0; k < d; k++)
+        if (!isfinite(z[k]))
+            return 0;
+    return 1;
+}
+
+/* A generation of every group that still searches; how many points it took. */
+static size_t lay_generation(const run *r, const batch *b)
+{
+    size_t m = 0;
+    for (size_t j = 0; j < r->n_groups; j++) {
+        const group *g = &r->group[j];
+        size_t chain = j * r->per_group;
+        for (size_t i = 0; g->searching && i < POPULATION; i++, m++) {
+            double *to = b->z + m * r->dim;
+            mutate(r, g, i, r->rng[chain], to);
+            if (!all_finite(r->dim, to))
+                memcpy(to, g->z + i * r->dim, r->dim * sizeof *to);
+            b->chain[m] = (uint32_t)chain;
+        }
+    }
+    return m;
+}
+
+/* A child replaces its parent where it is better; a population that is level has arrived. */
+static void select_best(const run *r, group *g, const double *z, const double *log_prior,
+                        const double *log_ratio)
+{
+    double top = -INFINITY, least = INFINITY;
+    for (size_t i = 0; i < POPULATION; i++) {
+        if (log_prior[i] > -INFINITY && log_ratio[i] > g->value[i]) {
+            memcpy(g->z + i * r->dim, z + i * r->dim, r->dim * sizeof *z);
+            g->value[i] = log_ratio[i];
+        }
+        top = g->value[i] > top ? g->value[i] : top;
+        least = g->value[i] < least ? g->value[i] : least;
+    }
+    g->top = top;
+    g->searching = top - least > TOLERANCE;
+}
+
+static int search(run *r)
+{
+    batch b;
+    int status = take_batch(r, r->n_groups * POPULATION, &b);
+    for (int i = 0; status == NRE_OK && i < GENERATIONS; i++) {
+        size_t m = lay_generation(r, &b), at = 0;
+        if (m == 0)
+            break;
+        status = evaluate(r, &b, m);
+        for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+            if (r->group[j].searching) {
+                select_best(r, &r->group[j], b.z + at * r->dim, b.log_prior + at,
+                            b.log_ratio + at);
+                at += POPULATION;
+            }
+    }
+    return status;
+}
+
+/* start */
+
+static int check_rate(const run *r, const group *g)
+{
+    if (g->proposed <= r->conf.most * (g->accepted + PATIENCE))
+        return NRE_OK;
+    return r->host->fail(
+        r->host, NRE_ENOTSUP,
+        "of %.3g draws from the prior about %.2g were accepted, fewer than one in %.0f: "
+        "the "
+        "posterior is too narrow for rejection; take 'importance' or 'metropolis', or "
+        "raise 'most'",
+        g->proposed, g->accepted, r->conf.most);
+}
+
+static int take_maximum(const run *r, group *g)
+{
+    if (g->searching)
+        return r->host->fail(r->host, NRE_ENOTSUP,
+                             "the largest log ratio was not found in %d generations, %g "
+                             "is exceeded: it may "
+                             "have none; take 'importance' or 'metropolis'",
+                             GENERATIONS, g->top);
+    g->top += TOLERANCE;
+    return NRE_OK;
+}
+
+static int find_maxima(run *r, const double *z0)
+{
+    for (size_t j = 0; j < r->n_groups; j++) {
+        group *g = &r->group[j];
+        g->top = -INFINITY;
+        g->searching = 1;
+        for (size_t i = 0; i < POPULATION; i++)
+            g->value[i] = -INFINITY;
+    }
+    size_t m = (PILOT + r->per_group - 1) / r->per_group * r->n;
+    batch b;
+    int status = pilot(r, z0, m, &b);
+    for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+        if (!(r->group[j].top > -INFINITY))
+            return r->host->fail(r->host, NRE_ENUMERIC,
+                                 "the ratio is zero at all %d draws from the prior",
+                                 PILOT);
+    if (status == NRE_OK)
+        status = search(r);
+    for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+        status = take_maximum(r, &r->group[j]);
+    for (size_t i = 0; status == NRE_OK && i < m; i++) {
+        group *g = &r->group[i % r->n / r->per_group];
+        g->proposed += 1;
+        g->accepted += exp(b.log_ratio[i] - g->top);
+    }
+    return status;
+}
+
+static int lay_run(run *r)
+{
+    size_t d = r->dim, each = POPULATION * (d + 1);
+    r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
+    double *p = r->host->alloc(r->host, r->n_groups * each + r->n * (d + 1), sizeof *p);
+    r->done = r->host->alloc(r->host, r->n, sizeof *r->done);
+    if (!r->group || !p || !r->done)
+        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains", r->n);
+    for (size_t j = 0; j < r->n_groups; j++, p += each)
+        r->group[j] = (group){.z = p, .value = p + POPULATION * d};
+    r->z = p;
+    r->logp = p + r->n * d;
+    return NRE_OK;
+}
+
+static int start(const void *self, const nre_host *host, const nre_target *target,
+                 size_t n, const double *z0, nre_rng *const *rng, void **out)
+{
+    size_t groups = target->n_groups > 0 ? target->n_groups : 1;
+    if (n % groups != 0)
+        return host->fail(host, NRE_EINVAL, "%zu chains cannot be shared by %zu groups",
+                          n, groups);
+    run *r = host->alloc(host, 1, sizeof *r);
+    if (!r)
+        return host->fail(host, NRE_ENOMEM, "no memory for a run");
+    *r = (run){.host = host,
+               .target = target,
+               .rng = rng,
+               .conf = *(const settings *)self,
+               .n = n,
+               .per_group = n / groups,
+               .dim = target->dim,
+               .n_groups = groups};
+    int status = lay_run(r);
+    if (status == NRE_OK)
+        memcpy(r->z, z0, n * r->dim * sizeof *z0);
+    if (status == NRE_OK)
+        status = find_maxima(r, z0);
+    *out = r;
+    return status;
+}
+
+/* draws */
+
+static void raise_maximum(run *r, group *g, double log_ratio)
+{
+    if (!r->told)
+        r->host->log(
+            r->host, NRE_WARN,
+            "the log ratio reaches %g, above %g that was its maximum so far: draws "
+            "until now are not quite exact",
+            log_ratio, g->top);
+    r->told = 1;
+    g->top = log_ratio;
+}
+
+/* True: kept. */
+static int decide(run *r, size_t chain, double log_ratio, uint32_t warmup, nre_draws *out)
+{
+    group *g = &r->group[chain / r->per_group];
+    double log_u = log(r->rng[chain]->uniform(r->rng[chain]));
+    g->proposed += 1;
+    if (log_ratio > g->top && warmup)
+        g->top = log_ratio;
+    if (log_ratio > g->top) {
+        raise_maximum(r, g, log_ratio);
+        out->n_divergent++;
+    }
+    int kept = log_u < log_ratio - g->top;
+    g->accepted += kept;
+    out->n_accept += (uint64_t)kept;
+    return kept;
+}
+
+/* One prior draw a chain and step; a chain stays where it was when its draw is rejected, so that the
+ * cost of warm-up is known. */
+static int warm_up(run *r, nre_draws *out)
+{
+    size_t n = r->n, d = r->dim, m = out->n_steps * n;
+    batch b;
+    int status = take_batch(r, m, &b);
+    for (size_t i = 0; status == NRE_OK && i < m; i++)
+        b.chain[i] = (uint32_t)(i % n);
+    if (status == NRE_OK)
+        status = evaluate_prior(r, &b, m);
+    for (size_t i = 0; status == NRE_OK && i < m; i++) {
+        size_t c = i % n;
+        if (decide(r, c, b.log_ratio[i], 1, out)) {
+            memcpy(r->z + c * d, b.z + i * d, d * sizeof *b.z);
+            r->logp[c] = b.log_prior[i] + b.log_ratio[i];
+        }
+        memcpy(out->z + i * d, r->z + c * d, d * sizeof *b.z);
+        out->logp[i] = r->logp[c];
+    }
+    out->n_propose += m;
+    out->n_evaluate += m;
+    return status;
+}
+
+/* Prior draws for each chain of group J that wants more: enough by its acceptance so far, which no
+ * other group knows of. */
+static size_t lay_group(const run *r, size_t j, size_t steps, uint32_t *chain)
+{
+    const group *g = &r->group[j];
+    size_t first = j * r->per_group, want = 0, m = 0;
+    double limit = MOST_POINTS / (double)r->per_group;
+    for (size_t c = first; c < first + r->per_group; c++)
+        want = steps - r->done[c] > want ? steps - r->done[c] : want;
+    double rate = (g->accepted + 1) / (g->proposed + 1);
+    double each = ceil(fmin(1.1 * (double)want / rate, limit < 1 ? 1 : limit));
+    for (size_t c = first; c < first + r->per_group; c++)
+        for (size_t i = 0; r->done[c] < steps && i < (size_t)each; i++)
+            chain[m++] = (uint32_t)c;
+    return m;
+}
+
+/* Whole groups from FROM on, as many as a call should hold; room for one more. */
+static size_t lay_points(const run *r, size_t *from, size_t steps, uint32_t *chain)
+{
+    size_t m = 0;
+    for (; *from < r->n_groups && m < MOST_POINTS; ++*from)
+        m += lay_group(r, *from, steps, chain + m);
+    return m;
+}
+
+static void keep(run *r, const batch *b, size_t i, size_t steps, nre_draws *out)
+{
+    size_t c = b->chain[i], d = r->dim;
+    if (r->done[c] == steps)
+        return;
+    out->n_propose++;
+    if (!decide(r, c, b->log_ratio[i], 0, out))
+        return;
+    size_t at = r->done[c]++ * r->n + c;
+    memcpy(out->z + at * d, b->z + i * d, d * sizeof *b->z);
+    out->logp[at] = b->log_prior[i] + b->log_ratio[i];
+}
+
+static int draw(run *r, nre_draws *out)
+{
+    size_t steps = out->n_steps, from = 0, m = 1;
+    batch b;
+    int status = take_batch(r, 2 * MOST_POINTS + r->per_group, &b);
+    memset(r->done, 0, r->n * sizeof *r->done);
+    while (status == NRE_OK && m > 0) {
+        m = lay_points(r, &from, steps, b.chain);
+        if (m == 0 && from > 0) {
+            from = 0;
+            m = lay_points(r, &from, steps, b.chain);
+        }
+        if (m > 0)
+            status = evaluate_prior(r, &b, m);
+        for (size_t i = 0; status == NRE_OK && i < m; i++)
+            keep(r, &b, i, steps, out);
+        out->n_evaluate += m;
+        for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+            status = check_rate(r, &r->group[j]);
+    }
+    return status;
+}
+
+static int step(void *self, uint32_t warmup, nre_draws *out)
+{
+    return warmup ? warm_up(self, out) : draw(self, out);
+}
+
+static const nre_sampler_ops OPS = {
+    .struct_size = sizeof OPS, .start = start, .step = step};
+
+const nre_plugin nre_plugin_v1 = {
+    NRE_PLUGIN_HEAD(NRE_SAMPLER),
+    .name = "rejection",
+    .version = "1.0.0",
+    .summary = "Exact independent draws: from the prior, kept by their ratio.",
+    .reference = "von Neumann 1951",
+    NRE_PLUGIN_OPTIONS(OPTIONS),
+    .create = create,
+    .ops.sampler = &OPS,
+};
