@@ -116,7 +116,8 @@ typedef struct run_summary {
     const char *name, *folder;
     const coverage_table *coverage;   /* or NULL */
     const posterior_table *posterior; /* or NULL */
-    size_t n_notes;                   /* missed gates first */
+    size_t n_gates;                   /* of the notes: gates that were missed, first */
+    size_t n_notes;
     const char *const *notes;
     double seconds;
     size_t n_figures;

@@ -280,12 +280,14 @@ int summary_print(const run_summary *s, FILE *out)
                 isfinite(s->seconds) ? arena_print(a, "%s: done in %s.", s->name,
                                                    duration_text(a, s->seconds))
                                      : arena_print(a, "%s: done.", s->name));
+    for (size_t i = 0; i < s->n_gates; i++)
+        put_wrapped(out, a, arena_print(a, "Note: %s", s->notes[i]));
     fputc('\n', out);
     if (s->posterior)
         status = print_posterior(s->posterior, a, out);
     if (s->coverage)
         print_coverage(s->coverage, a, out);
-    for (size_t i = 0; i < s->n_notes; i++)
+    for (size_t i = s->n_gates; i < s->n_notes; i++)
         put_wrapped(out, a, arena_print(a, "Note: %s", s->notes[i]));
     put_wrapped(out, a, place_of_results(a, s->folder));
     arena_free(a);

@@ -18,8 +18,7 @@ typedef struct report_data {
     coverage_table coverage_table;
     posterior_table posterior_table;
     const char *notes[MAX_NOTES];
-    size_t n_notes;
-    const char *gate; /* why a gate was missed, or NULL */
+    size_t n_notes, n_gates; /* the gates that were missed come first */
 } report_data;
 
 static double real_of(const json_t *object, const char *key)
@@ -64,16 +63,24 @@ static void note(report_data *d, const char *text)
         d->notes[d->n_notes++] = text;
 }
 
+/* Before all other notes. */
 static void miss_gate(report_data *d, const char *why)
 {
-    if (!d->gate)
-        d->gate = why ? why : "a gate was missed";
+    if (d->n_gates == MAX_NOTES)
+        return;
+    d->n_notes -= d->n_notes == MAX_NOTES;
+    memmove(d->notes + d->n_gates + 1, d->notes + d->n_gates,
+            (d->n_notes - d->n_gates) * sizeof *d->notes);
+    d->notes[d->n_gates++] = why ? why : "a gate was missed";
+    d->n_notes++;
 }
 
 /* Name of the row: the architecture, or what stands in its place. */
 static const char *estimator_name(const experiment *e)
 {
     static const char *const NAMES[] = {NULL, "exact", "prior"};
+    if (uses_abc(e))
+        return "abc";
     return e->estimator == ESTIMATOR_NETWORK ? e->architecture.name : NAMES[e->estimator];
 }
 
@@ -108,9 +115,10 @@ static void gate_coverage(report_data *d, const char *name, const table_cell *c)
                                    gated ? "gate missed: " : "", 100 * c->level,
                                    c->region, name, c->coverage, (unsigned long long)c->n,
                                    c->interval[0], c->interval[1]);
-    note(d, what);
     if (gated)
         miss_gate(d, what);
+    else
+        note(d, what);
 }
 
 static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
@@ -222,16 +230,30 @@ static const char *sentence_and(arena *a, const char *old, const char *more)
     return old ? arena_print(a, "%s; %s", old, more) : more;
 }
 
-/* "yes", or the sentences that say why not; *GATED when one of them is a gate's. */
+/* What the draws of an observation missed of infer.sampler.gate; NULL: nothing. */
+static const char *missed_of(arena *a, const json_t *observation)
+{
+    size_t i;
+    json_t *one;
+    const char *all = NULL;
+    json_array_foreach(json_object_get(json_object_get(observation, "gate"), "missed"), i,
+                       one) all = sentence_and(a, all, json_string_value(one));
+    return all;
+}
+
+/* Draws without R-hat are weighted ones. */
+static const char *advice_of(const posterior_block *b)
+{
+    return isfinite(b->r_hat_max)
+               ? "raise infer.sampler.warmup and draws, or try another sampler"
+               : "raise the number of draws, or try a sampler of chains";
+}
+
+/* "yes", or the sentences that say why not, but for the draws; *GATED when one of them is a gate's. */
 static const char *believe(report_data *d, const posterior_block *b, bool *gated)
 {
     const experiment *e = d->run->session->experiment;
     const char *why = NULL;
-    if (b->r_hat_max > 1.01)
-        why = arena_print(d->arena,
-                          "its chains have not mixed (R-hat %.3f; raise "
-                          "infer.sampler.warmup and draws)",
-                          b->r_hat_max);
     if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
         why = sentence_and(d->arena, why,
                            arena_print(d->arena,
@@ -251,24 +273,30 @@ static const char *believe(report_data *d, const posterior_block *b, bool *gated
     return why ? why : "yes";
 }
 
-static int judge_block(report_data *d, posterior_block *b)
+/* MISSED: what the draws missed, whose note is another; or NULL. */
+static int judge_block(report_data *d, posterior_block *b, const char *missed)
 {
     bool gated = false;
-    if (isnan(b->area_rank) && isnan(b->predictive_rank))
+    if (isnan(b->area_rank) && isnan(b->predictive_rank) && !missed)
         return NRE_OK; /* nothing was checked, so nothing is said */
-    b->believe = believe(d, b, &gated);
+    const char *why = b->believe = believe(d, b, &gated);
+    bool others = why && strcmp(why, "yes") != 0;
+    if (missed)
+        b->believe = arena_print(d->arena, "%s; %s%s%s", missed, advice_of(b),
+                                 others ? "; " : "", others ? why : "");
     if (!b->believe)
         return fail(NRE_ENOMEM, "no memory for a table");
-    if (!strcmp(b->believe, "yes"))
+    if (!others)
         return NRE_OK;
     const char *what =
         arena_print(d->arena,
                     "%sdo not believe the posterior of target %s, "
                     "observation %s: %s",
-                    gated ? "gate missed: " : "", b->target, b->observation, b->believe);
-    note(d, what);
+                    gated ? "gate missed: " : "", b->target, b->observation, why);
     if (gated)
         miss_gate(d, what);
+    else
+        note(d, what);
     return NRE_OK;
 }
 
@@ -309,7 +337,37 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .ess_min = real_of(j, "ess_min"),
                            .n_limits = n_limits,
                            .limits = limited};
-    return judge_block(d, b);
+    return judge_block(d, b, missed_of(d->arena, j));
+}
+
+/* The first observation of a target whose draws missed infer.sampler.gate, and how many did. */
+static void gate_draws(report_data *d, const json_t *result, const posterior_block *b)
+{
+    const json_t *list = json_object_get(result, "observations");
+    size_t n = json_array_size(list), n_missed = 0, first = 0;
+    for (size_t i = n; i-- > 0;)
+        if (missed_of(d->arena, json_array_get(list, i))) {
+            n_missed++;
+            first = i;
+        }
+    if (!n_missed)
+        return;
+    bool gated = d->run->session->experiment->infer.sampler.gate.error;
+    const char *many =
+        n_missed > 1 ? arena_print(d->arena, "%zu of %zu observations, first of them ",
+                                   n_missed, n)
+                     : "";
+    const char *what = arena_print(d->arena,
+                                   "%sthe draws of '%s' for target %s are not to be "
+                                   "trusted (%sobservation %s): %s; %s",
+                                   gated ? "gate missed: " : "", b[first].method,
+                                   b[first].target, many, b[first].observation,
+                                   missed_of(d->arena, json_array_get(list, first)),
+                                   advice_of(&b[first]));
+    if (gated)
+        miss_gate(d, what);
+    else
+        note(d, what);
 }
 
 static int read_posteriors(report_data *d)
@@ -322,7 +380,10 @@ static int read_posteriors(report_data *d)
     for (size_t i = 0; i < d->run->session->n_targets; i++) {
         size_t rows = json_array_size(json_object_get(d->posterior[i], "observations"));
         for (size_t k = 0; k < rows && !rc; k++)
-            rc = block_of(d, i, d->posterior[i], k, &b[n++]);
+            rc = block_of(d, i, d->posterior[i], k, &b[n + k]);
+        if (!rc)
+            gate_draws(d, d->posterior[i], b + n);
+        n += rows;
     }
     d->posterior_table = (posterior_table){d->run->session->experiment->name, n, b};
     return rc;
@@ -387,6 +448,7 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
                        .coverage = d->coverage_table.n_rows ? &d->coverage_table : NULL,
                        .posterior =
                            d->posterior_table.n_blocks ? &d->posterior_table : NULL,
+                       .n_gates = d->n_gates,
                        .n_notes = d->n_notes,
                        .notes = d->notes,
                        .seconds = seconds};
@@ -446,8 +508,8 @@ int report_run(run *r, double seconds, FILE *out)
         rc = write_tables(&d, seconds, r->result ? NULL : out);
     if (!rc && r->result)
         rc = fill_result(&d);
-    if (!rc && d.gate)
-        rc = fail(NRE_EGATE, "%s", d.gate);
+    if (!rc && d.n_gates)
+        rc = fail(NRE_EGATE, "%s", d.notes[0]);
     for (size_t i = 0; d.posterior && i < r->session->n_targets; i++)
         json_decref(d.posterior[i]);
     json_decref(d.coverage);
