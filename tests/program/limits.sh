@@ -12,7 +12,7 @@ estimator: exact
 datasets: {train: {n: 2000}, test: {n: 500}}
 infer:
   observation: {file: x.csv}
-  sampler: {plugin: metropolis, chains: 4, warmup: 200, draws: 250}
+  sampler: {plugin: metropolis, chains: 4, warmup: 200, draws: 250, gate: {missed: none}}
   limits:
     - {parameter: theta_1, side: lower, priors: [own, inverse, log], against: 3}
     - {parameter: theta_2, side: upper, level: 0.9, priors: [uniform]}

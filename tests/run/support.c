@@ -10,7 +10,7 @@ static const char CONFIG[] =
     "train: {epochs: 2, batch_size: 50}\n"
     "infer:\n"
     "  target: [[theta_2], all]\n"
-    "  sampler: {plugin: metropolis, chains: 4, warmup: 20, draws: 50}\n"
+    "  sampler: {plugin: metropolis, chains: 4, warmup: 20, draws: 50, gate: {missed: none}}\n"
     "diagnose:\n"
     "  coverage: {observables: 30, repeats: 2}\n"
     "  area: {observables: 20}\n"
