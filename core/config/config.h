@@ -134,6 +134,13 @@ enum {
     REGION_BIASED = 8u
 };
 
+enum { /* of infer.regions */
+       SET_CREDIBLE = 1u,
+       SET_CONFIDENCE = 2u,
+       SET_NEYMAN = 4u,
+       SET_PROFILE = 8u
+};
+
 typedef enum method_kind { METHOD_RATIO = 0, METHOD_ABC = 1 } method_kind;
 typedef enum abc_distance {
     ABC_STANDARDISED = 0,  /* Euclidean, of x as a network sees it */
@@ -231,6 +238,12 @@ typedef struct experiment {
         } nuisance;
         size_t n_limits;
         const limit_request *limits;
+        struct {
+            bool wanted;
+            size_t n_levels;
+            const double *levels; /* in (0, 1) */
+            unsigned kinds;       /* SET_... */
+        } regions;
         struct {
             component component;
             uint64_t chains, warmup, draws;
@@ -379,7 +392,8 @@ enum {
     KEY_OPTIONAL = 2u, /* a map that is absent unless said */
     KEY_QUIET = 4u,    /* changes no result */
     KEY_OPEN_LO = 8u,
-    KEY_OPEN_HI = 16u
+    KEY_OPEN_HI = 16u,
+    KEY_REPEATS = 32u /* a list that may say a number twice */
 };
 
 typedef struct schema_key {

@@ -333,9 +333,12 @@ static int fill_levels(experiment *e, arena *a)
 {
     int status = fill_reals(e, "diagnose.coverage.levels", a,
                             &e->diagnose.coverage.n_levels, &e->diagnose.coverage.levels);
+    if (!status)
+        status = fill_reals(e, "diagnose.coverage.bias", a, &e->diagnose.coverage.n_bias,
+                            &e->diagnose.coverage.bias);
     return status ? status
-                  : fill_reals(e, "diagnose.coverage.bias", a,
-                               &e->diagnose.coverage.n_bias, &e->diagnose.coverage.bias);
+                  : fill_reals(e, "infer.regions.levels", a, &e->infer.regions.n_levels,
+                               &e->infer.regions.levels);
 }
 
 static int fill_at(experiment *e, arena *a)
@@ -473,9 +476,163 @@ static void check_area_gate(const experiment *e, mistakes *m)
                 mixed ? "infer.ensemble = mixture" : "train.loss.name = nre_b");
 }
 
+/* What the closest simulations have no use for. */
+static void check_abc(const experiment *e, mistakes *m)
+{
+    const struct {
+        bool wanted;
+        const char *path, *why;
+    } others[] = {
+        {e->estimator != ESTIMATOR_NETWORK, "estimator", "has no estimator"},
+        {e->infer.n_priors > 0, "infer.prior", "has no ratio to reweight"},
+        {e->infer.calibrate.wanted, "infer.calibrate", "has no ratio to calibrate"},
+        {e->train.online.wanted, "train.online", "needs stored simulations"},
+        {e->rounds.wanted, "rounds", "has no networks to cut the prior by"}};
+    for (size_t i = 0;
+         e->infer.method == METHOD_ABC && i < sizeof others / sizeof others[0]; i++) {
+        const node *at = find(e->tree, others[i].path);
+        if (others[i].wanted && at)
+            mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                        "%s: infer.method: abc %s; leave it out", others[i].path,
+                        others[i].why);
+    }
+}
+
+/* Why infer.calibrate cannot be had, naming the other key; NULL: it can. */
+static const char *calibrate_problem(const experiment *e, arena *a)
+{
+    uint64_t n = e->datasets.calibration.n;
+    unsigned least = e->infer.calibrate.per == CALIBRATE_THETA ? 500 : 100;
+    if (!e->datasets.calibration.wanted)
+        return "is fitted on simulations of its own: give datasets.calibration";
+    if (!e->datasets.calibration.file && !e->datasets.calibration.theta && n < least)
+        return arena_print(a, "needs datasets.calibration.n of at least %u", least);
+    if (strcmp(e->train.loss.name, "nre_b") == 0)
+        return "compares outputs for different x, which train.loss.name = nre_b leaves "
+               "open: take another loss";
+    if (e->train.ensemble > 1 && e->infer.ensemble == ENSEMBLE_MIXTURE)
+        return "maps a log ratio, and infer.ensemble = mixture has posteriors that are "
+               "normalised each by itself: take infer.ensemble = mean";
+    if (e->rounds.wanted)
+        return "is not to be had with rounds: the map would be that of the whole prior";
+    if (e->infer.method == METHOD_ABC)
+        return "has no ratio to calibrate where infer.method = abc";
+    return NULL;
+}
+
+static void check_calibrate(const experiment *e, mistakes *m, arena *a)
+{
+    const node *at = find(e->tree, "infer.calibrate");
+    if (!e->infer.calibrate.wanted || !node_usable(at) || !e->train.loss.name ||
+        e->estimator != ESTIMATOR_NETWORK)
+        return;
+    const char *why = calibrate_problem(e, a);
+    if (why)
+        mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                    "infer.calibrate %s", why);
+}
+
+/* A map in steps has a gradient nowhere but 0. */
+static void check_calibrated_sampler(const experiment *e, mistakes *m)
+{
+    static const char *const NAMES[] = {"histogram", "isotonic", "platt"};
+    const plugin *p = e->infer.sampler.component.plugin;
+    const nre_sampler_ops *ops = p ? p->table->ops.sampler : NULL;
+    const node *at = find(e->tree, "infer.calibrate");
+    if (!e->infer.calibrate.wanted || !node_usable(at) || !ops ||
+        e->infer.calibrate.map == CALIBRATE_PLATT || !(ops->flags & NRE_NEEDS_GRADIENT) ||
+        e->estimator != ESTIMATOR_NETWORK)
+        return;
+    mistake_add(m, at->origin, at->line, at->column, at->width,
+                "infer.calibrate.map: platt has a gradient, and other samplers need none",
+                "infer.calibrate.map = %s is constant in steps, and infer.sampler.plugin "
+                "= %s needs the gradient of the log ratio",
+                NAMES[e->infer.calibrate.map], p->table->name);
+}
+
+/* Biases of levels: one, or one for each, and no level reaches 1. */
+static void check_bias(const experiment *e, mistakes *m)
+{
+    const node *at = find(e->tree, "diagnose.coverage.bias");
+    const node *regions = find(e->tree, "diagnose.coverage.regions");
+    size_t n = e->diagnose.coverage.n_bias, levels = e->diagnose.coverage.n_levels;
+    if (!node_usable(at) || !node_usable(find(e->tree, "diagnose.coverage.levels")) ||
+        !node_usable(regions) || !(e->diagnose.coverage.regions & REGION_BIASED))
+        return;
+    if (strcmp(at->origin, "default") == 0)
+        at = regions;
+    if (n != 1 && n != levels) {
+        mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                    "diagnose.coverage.bias has %zu numbers for %zu levels: give one for "
+                    "all, or one for each",
+                    n, levels);
+        return;
+    }
+    for (size_t i = 0; i < levels; i++) {
+        double level = e->diagnose.coverage.levels[i],
+               bias = e->diagnose.coverage.bias[n == 1 ? 0 : i];
+        if (level + bias < 1)
+            continue;
+        mistake_add(m, at->origin, at->line, at->column, at->width,
+                    "one bias for each level, as diagnose.coverage.bias: [0.02, 0.02, "
+                    "0.002] for levels 0.68, 0.95, 0.997",
+                    "diagnose.coverage.bias: level %g + bias %g is not below 1", level,
+                    bias);
+        return;
+    }
+}
+
+/* A critical value at LEVELS needs simulations of its own, ten of them on each side of it. */
+static void check_neyman(const experiment *e, mistakes *m, const char *path, bool wanted,
+                         size_t n_levels, const double *levels)
+{
+    const node *at = find(e->tree, path);
+    const dataset_request *d = &e->datasets.calibration;
+    if (!wanted || !node_usable(at))
+        return;
+    if (!d->wanted) {
+        mistake_add(m, at->origin, at->line, at->column, at->width,
+                    "datasets: {calibration: {n: 10000}}",
+                    "%s: neyman needs simulations of its own: give datasets.calibration",
+                    path);
+        return;
+    }
+    for (size_t i = 0; i < n_levels && !d->file && !d->theta; i++) {
+        double side = levels[i] < 0.5 ? levels[i] : 1 - levels[i];
+        double least = ceil(10 / side - 1e-9);
+        if ((double)d->n < least) {
+            mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                        "%s: neyman at level %g needs datasets.calibration.n of at least "
+                        "%.0f, it is %llu",
+                        path, levels[i], least, (unsigned long long)d->n);
+            return;
+        }
+    }
+}
+
+static void check_regions(const experiment *e, mistakes *m)
+{
+    const node *at = find(e->tree, "infer.regions");
+    check_bias(e, m);
+    check_neyman(e, m, "diagnose.coverage.regions",
+                 e->diagnose.coverage.wanted &&
+                     e->diagnose.coverage.regions & REGION_NEYMAN,
+                 e->diagnose.coverage.n_levels, e->diagnose.coverage.levels);
+    check_neyman(e, m, "infer.regions.kinds",
+                 e->infer.regions.wanted && e->infer.regions.kinds & SET_NEYMAN,
+                 e->infer.regions.n_levels, e->infer.regions.levels);
+    if (e->infer.regions.wanted && e->infer.method == METHOD_ABC && at)
+        mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
+                    "infer.regions: infer.method: abc has no ratio to make regions of; "
+                    "leave it out");
+}
+
 static void check_across(const experiment *e, mistakes *m, arena *a)
 {
+    check_regions(e, m);
+    check_abc(e, m);
     check_area_gate(e, m);
+    check_calibrate(e, m, a);
     check_test_size(e, m, a);
     check_at_most(e, m, "diagnose.area.observables", "datasets.test.n");
     check_at_most(e, m, "diagnose.predictive.observables", "datasets.test.n");
@@ -545,6 +702,7 @@ static int finish(config_reader *l, node *root, experiment *e)
                         &e->architecture) != NRE_OK;
     n += component_load(l->a, l->m, p, NRE_SAMPLER, sampler,
                         &e->infer.sampler.component) != NRE_OK;
+    check_calibrated_sampler(e, l->m);
     status = outcome(l->m, n);
     return status == NRE_OK ? fill_name(e, tree, l->a) : status;
 }

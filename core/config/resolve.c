@@ -189,7 +189,8 @@ static node *refuse_twins(resolver *r, const node *said, node *list)
 
 static node *resolve_reals(resolver *r, const schema_key *k, const node *said)
 {
-    return refuse_twins(r, said, resolve_items(r, k, said, resolve_real));
+    node *list = resolve_items(r, k, said, resolve_real);
+    return k->flags & KEY_REPEATS ? list : refuse_twins(r, said, list);
 }
 
 static node *resolve_words(resolver *r, const schema_key *k, const node *said)

@@ -240,6 +240,16 @@ static const schema_key KEYS[] = {
              "its own, flat in the parameter, in its reciprocal, in its logarithm."},
     {"infer.limits.against", KEY_REAL, .example = "1.0",
      .help = "A value of the parameter that the best fit is compared with."},
+    {"infer.regions", KEY_MAP, .flags = KEY_OPTIONAL, AT(infer.regions.wanted),
+     .help = "Sets of parameters that the observation leaves, beside its posterior."},
+    {"infer.regions.levels", KEY_REALS, "[0.68, 0.95]", .lo = 0, .hi = 1,
+     .flags = KEY_OPEN_LO | KEY_OPEN_HI, .help = "Nominal levels."},
+    {"infer.regions.kinds", KEY_WORDS, "[credible, confidence, profile]",
+     .choices = "credible|confidence|neyman|profile", AT(infer.regions.kinds),
+     .help =
+         "credible: highest posterior density; confidence: likelihood ratio by Wilks; "
+         "neyman: by a critical value from datasets.calibration; profile: of each "
+         "parameter, the others of the target at their best."},
     {"infer.sampler", KEY_MAP, .help = "What draws from the posterior."},
     {"infer.sampler.plugin", KEY_PLUGIN, "metropolis", .kind = NRE_SAMPLER,
      .help = "Name of the sampler; `nereid plugins samplers` lists."},
@@ -273,7 +283,10 @@ static const schema_key KEYS[] = {
          "neyman: by a critical value from calibration simulations; biased: credible "
          "at a level raised by `bias`."},
     {"diagnose.coverage.bias", KEY_REALS, "[0.02]", .lo = 0, .hi = 1,
-     .help = "Added to the levels of biased regions: one for all, or one for each."},
+     .flags = KEY_REPEATS,
+     .help =
+         "Added to the levels of biased regions: one for all, or one for each; the sums "
+         "stay below 1."},
     {"diagnose.coverage.observables", KEY_INT, "5000", .lo = 1, .hi = 1e12,
      .help = "Test pairs a block.", AT(diagnose.coverage.observables)},
     {"diagnose.coverage.repeats", KEY_INT, "4", .lo = 1, .hi = 1e6,
