@@ -8,7 +8,7 @@
 
 enum {
     DIM = 2,
-    CHAINS = 8,
+    CHAINS = 12, /* six a group: an ensemble needs them */
     BLOCK = 100,
     WARM_UP = 1000,
     DRAWS = 4000,
