@@ -66,15 +66,18 @@ static int find(const estimates_request *r, const double *start, const double *d
     return rc ? rc : curvature_of(&wanted, m->covariance, m->reason);
 }
 
-static json_t *matrix_json(size_t dim, const double *matrix, bool correlation)
+/* Rows and columns COLUMN [n] of MATRIX [dim][dim]. */
+static json_t *matrix_json(size_t dim, const double *matrix, size_t n,
+                           const uint32_t *column, bool correlation)
 {
     json_t *rows = json_array();
-    for (size_t i = 0; i < dim; i++) {
+    for (size_t i = 0; i < n; i++) {
         json_t *row = json_array();
-        for (size_t j = 0; j < dim; j++) {
-            double scale = sqrt(matrix[i * dim + i] * matrix[j * dim + j]);
+        for (size_t j = 0; j < n; j++) {
+            size_t a = column[i], b = column[j];
+            double scale = sqrt(matrix[a * dim + a] * matrix[b * dim + b]);
             json_array_append_new(
-                row, json_number(matrix[i * dim + j] / (correlation ? scale : 1)));
+                row, json_number(matrix[a * dim + b] / (correlation ? scale : 1)));
         }
         json_array_append_new(rows, row);
     }
@@ -82,26 +85,30 @@ static json_t *matrix_json(size_t dim, const double *matrix, bool correlation)
 }
 
 /* Of observation I: NAME and NAME_SD of every parameter, and the whole of it as NAME. */
-static void tell(const maxima *m, uint32_t dim, size_t i, json_t *observation)
+static void tell(const estimates_request *r, const maxima *m, size_t i,
+                 json_t *observation)
 {
+    size_t dim = posterior_target(r->posterior)->n, n = r->n_columns;
     const double *covariance = m->covariance + i * dim * dim;
     json_t *list = json_object_get(observation, "parameters"), *sds = json_array(),
            *theta = json_array();
-    for (uint32_t k = 0; k < dim; k++) {
+    for (size_t k = 0; k < n; k++) {
         json_t *parameter = json_array_get(list, k);
-        double sd = sqrt(covariance[k * dim + k]);
-        json_object_set_new(parameter, m->name, json_number(m->theta[i * dim + k]));
+        size_t at = r->column[k];
+        double sd = sqrt(covariance[at * dim + at]), best = m->theta[i * dim + at];
+        json_object_set_new(parameter, m->name, json_number(best));
         json_object_set_new(parameter, m->name_sd, json_number(sd));
-        json_array_append_new(theta, json_number(m->theta[i * dim + k]));
+        json_array_append_new(theta, json_number(best));
         json_array_append_new(sds, json_number(sd));
     }
-    json_t *j = json_pack("{s:o, s:o, s:o}", "value", json_number(m->value[i]), "theta",
-                          theta, "sd", sds);
+    json_t *j = json_pack("{s:o, s:o, s:o, s:s}", "value", json_number(m->value[i]),
+                          "theta", theta, "sd", sds, "of",
+                          n < dim ? "all parameters together" : "the target");
     const char *reason = m->reason[i];
-    json_object_set_new(j, "covariance",
-                        reason ? json_null() : matrix_json(dim, covariance, false));
-    json_object_set_new(j, "correlation",
-                        reason ? json_null() : matrix_json(dim, covariance, true));
+    for (int is = 0; is < 2; is++)
+        json_object_set_new(j, is ? "correlation" : "covariance",
+                            reason ? json_null()
+                                   : matrix_json(dim, covariance, n, r->column, is));
     if (reason)
         json_object_set_new(j, "reason", json_string(reason));
     json_object_set_new(observation, m->name, j);
@@ -125,7 +132,10 @@ int estimates_add(const estimates_request *r, json_t *const *observation)
                       {.kind = MAXIMUM_RATIO, .name = "mle", .name_sd = "mle_sd"}};
     double *start = memory_new(n * one, sizeof *start);
     const char **reason = memory_new(2 * n, sizeof *reason);
-    int rc = start && reason ? NRE_OK : fail(NRE_ENOMEM, "no memory for maxima");
+    uint32_t *column = memory_new(dim, sizeof *column);
+    estimates_request all = *r;
+    int rc =
+        start && reason && column ? NRE_OK : fail(NRE_ENOMEM, "no memory for maxima");
     if (!rc) {
         double *deviation = start + n * N_STARTS * dim, *p = deviation + n * dim;
         for (size_t i = 0; i < n; i++) {
@@ -137,10 +147,17 @@ int estimates_add(const estimates_request *r, json_t *const *observation)
             rc = find(r, start, deviation, &kinds[k]);
         }
     }
+    if (!rc && !r->column) {
+        for (uint32_t k = 0; k < dim; k++)
+            column[k] = k;
+        all.column = column;
+        all.n_columns = dim;
+    }
     for (size_t i = 0; i < n && !rc; i++)
         for (size_t k = 0; k < 2; k++)
-            tell(&kinds[k], dim, i, observation[i]);
+            tell(&all, &kinds[k], i, observation[i]);
     free(start);
     free(reason);
+    free(column);
     return rc;
 }

@@ -163,6 +163,7 @@ typedef struct run {
     size_t n_rows;     /* observed rows of x, given by hand or of the config */
     const float *rows; /* NULL: none */
     bool joint;        /* rows belong together */
+    bool plain;        /* leave the calibration out: as the networks say */
     /* of each purpose, once known: files are hashed only once */
     const char *row_inputs[N_PURPOSES];
     stages *stages;
@@ -337,10 +338,27 @@ typedef struct estimator { /* a trained (or exact, or prior) ratio, ready to use
     scaling **scalings;
     ratio *ratio;
     validity_model *validity;
+    calibration *calibration; /* or NULL */
+    ratio *plain;             /* what RATIO calibrates; or NULL */
     posterior posterior;
 } estimator;
 int estimator_open(const run *r, size_t target, estimator **out);
 void estimator_close(estimator *e);
+/* calibrate.c: infer.calibrate.  The map is fitted once, before the posteriors; what it makes of them
+ * stands beside what the networks say (run.plain), which is never left out. */
+bool calibrates(const experiment *e);
+const char *calibration_words(const experiment *e); /* "isotonic", "isotonic per theta" */
+json_t *calibration_said(const run *r);             /* {map, per}, or null */
+/* Its units, added to OUT. */
+int units_calibrate(run *r, arena *a, size_t *n, unit *out);
+/* What an estimator depends on more. */
+int calibration_inputs(run *r, arena *a, size_t which, const char **text);
+/* E's ratio becomes the calibrated one. */
+int calibration_open(const run *r, size_t which, estimator *e);
+/* {"before", "after", "log_loss_change", ..}: both as classifiers of the test set. */
+int calibration_judge(const ratio *before, const ratio *after, const loader *test,
+                      pool *workers, json_t **out);
+
 /* Observed rows of x: those of R, else of the config: read, simulated (mock) or none (*n = 0).
  * They live as long as the session. */
 int observations_of(run *r, size_t *n, const float **x);
@@ -359,6 +377,20 @@ typedef struct posterior_request {
 } posterior_request;
 int posterior_summarise(const posterior_request *r, json_t **summary);
 
+/* DRAWS of row ROW from elsewhere, no estimator's: samples.nc in FOLDER, and the summary of an
+ * observation called NAME, without maxima and gate. */
+int posterior_of_draws(const posterior_request *r, const char *name, size_t row,
+                       const chains *draws, json_t **summary);
+
+/* abc.c: infer.method: abc */
+
+bool uses_abc(const experiment *e);
+/* Makes an infer unit, complete but for inputs and perform, one of this method. */
+int abc_unit(run *r, arena *a, unit *u);
+/* What area and coverage have in their place: null, and why. */
+json_t *abc_no_area(void);
+json_t *abc_no_coverage(const experiment *e);
+
 /* estimates.c: the maxima of N posteriors at once, each of one row, ROW on; of one alone, also of the
  * sum over N_ROWS rows.  They climb from the best draws of CHAINS [n]. */
 typedef struct estimates_request {
@@ -367,6 +399,9 @@ typedef struct estimates_request {
     const observed *observed;
     size_t row, n_rows, n;
     const chains *const *chains;
+    /* [n_columns] Of those parameters alone is told; NULL: of all. */
+    const uint32_t *column;
+    size_t n_columns;
 } estimates_request;
 /* Adds to each observation [n], an object of the summary with the target's "parameters" first: of
  * each of these "map", "mle" and their errors "map_sd", "mle_sd"; of the observation "map" and "mle"
