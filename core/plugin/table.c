@@ -68,7 +68,7 @@ static int architecture_check(const nre_architecture_ops *ops)
 
 static int sampler_check(const nre_sampler_ops *ops)
 {
-    const uint32_t known = NRE_NEEDS_GRADIENT | NRE_WEIGHTED;
+    const uint32_t known = NRE_NEEDS_GRADIENT | NRE_WEIGHTED | NRE_IMPORTANCE;
     if (!NRE_HAS(ops, start))
         return missing("start()");
     if (!NRE_HAS(ops, step))
@@ -77,6 +77,8 @@ static int sampler_check(const nre_sampler_ops *ops)
         return fail(NRE_EPLUGIN,
                     "its ops have flags 0x%x that this program does not know",
                     ops->flags & ~known);
+    if ((ops->flags & NRE_IMPORTANCE) && !(ops->flags & NRE_WEIGHTED))
+        return fail(NRE_EPLUGIN, "its ops are NRE_IMPORTANCE without NRE_WEIGHTED");
     return NRE_OK;
 }
 

@@ -106,6 +106,19 @@ Test(table, required_members)
     refused("no ops");
 }
 
+static int starts(const void *self, const nre_host *host, const nre_target *target,
+                  size_t n, const double *z0, nre_rng *const *stream, void **run)
+{
+    (void)self, (void)host, (void)target, (void)n, (void)z0, (void)stream, (void)run;
+    return NRE_OK;
+}
+
+static int steps(void *run, uint32_t warmup, nre_draws *out)
+{
+    (void)run, (void)warmup, (void)out;
+    return NRE_OK;
+}
+
 Test(table, other_kinds)
 {
     nre_architecture_ops no_build = {.struct_size = sizeof no_build};
@@ -116,6 +129,16 @@ Test(table, other_kinds)
     table.kind = NRE_SAMPLER;
     table.ops.sampler = &sampler;
     refused("lack start()");
+    sampler.start = starts;
+    refused("lack step()");
+    sampler.step = steps;
+    cr_assert_eq(table_check(&table, "mine"), 0);
+    sampler.flags = 1u << 20;
+    refused("flags 0x100000");
+    sampler.flags = NRE_IMPORTANCE;
+    refused("without NRE_WEIGHTED");
+    sampler.flags = NRE_WEIGHTED | NRE_IMPORTANCE;
+    cr_assert_eq(table_check(&table, "mine"), 0);
 }
 
 Test(table, option_arrays)
