@@ -447,11 +447,10 @@ static int make_room(truncation *t, const cut_request *r)
     return NRE_OK;
 }
 
+/* Of a region that has its members. */
 static int lay_region(truncation *t, const cut_request *r)
 {
-    int status = take_members(r, &t->region[t->n]);
-    if (status == NRE_OK)
-        status = remember_x(t, r);
+    int status = remember_x(t, r);
     for (size_t i = 0; i < r->n_parts && status == NRE_OK; i++)
         status = lay_part(t, r, &r->parts[i], &t->region[t->n].part[i]);
     return status;
@@ -460,7 +459,7 @@ static int lay_region(truncation *t, const cut_request *r)
 /* A row's proposals are judged together: about as many as find one that is kept. */
 static int settle(truncation *t)
 {
-    double volume = truncation_volume(t, ++t->n, NULL, NULL), each = ceil(1 / volume);
+    double volume = truncation_volume(t, t->n, NULL, NULL), each = ceil(1 / volume);
     if (!(volume >= LEAST_VOLUME))
         return fail(NRE_ENUMERIC,
                     "%.2g of the prior is left after %zu rounds, which rejection cannot "
@@ -473,12 +472,26 @@ static int settle(truncation *t)
 
 static int added(truncation *t, size_t n_members, int status)
 {
-    if (status == NRE_OK)
+    if (status == NRE_OK) {
+        t->n++;
         return settle(t);
+    }
     seats_free(t);
     cut_release(&t->region[t->n]);
     t->n_members = n_members;
     return status;
+}
+
+void truncation_pop(truncation *t)
+{
+    bug_if(t->n == 0);
+    cut *last = &t->region[--t->n];
+    seats_free(t);
+    for (size_t i = 0; i < last->n_parts; i++)
+        t->n_members -= last->part[i].n_members;
+    cut_release(last);
+    if (t->n > 0)
+        (void)settle(t);
 }
 
 /* measuring */
@@ -678,7 +691,9 @@ int truncation_cut(truncation *t, const cut_request *r)
     int status = make_room(t, r);
     if (status != NRE_OK)
         return status;
-    status = lay_region(t, r);
+    status = take_members(r, &t->region[t->n]);
+    if (status == NRE_OK)
+        status = lay_region(t, r);
     measuring m = {
         .truncation = t, .request = r, .key = rng_purpose(r->seed, "%s", r->purpose)};
     if (status == NRE_OK) {
@@ -815,22 +830,46 @@ static int read_region(truncation *t, store *f)
     return status;
 }
 
-int truncation_load(truncation *t, const cut_request *r, const char *path)
+/* The observation that the request leaves open. */
+static int read_observation(store *f, size_t n_x, cut_request *r, float **x)
+{
+    store_shape shape;
+    int status = r->x ? NRE_OK : store_shape_of(f, "observation", &shape);
+    if (status != NRE_OK || r->x)
+        return status;
+    if (shape.rank != 2 || shape.dim[0] < 1 || shape.dim[1] != n_x)
+        return fail(NRE_EDATA, "its observation has another width");
+    size_t n = (size_t)shape.dim[0] * n_x;
+    *x = memory_new(n, sizeof **x);
+    if (!*x)
+        return fail(NRE_ENOMEM, "no memory for an observation");
+    r->x = *x;
+    r->n_rows = (size_t)shape.dim[0];
+    return store_get(f, "observation", STORE_F32, n, *x);
+}
+
+int truncation_load(truncation *t, const cut_request *asked, const char *path)
 {
     size_t n_members = t->n_members;
+    cut_request r = *asked;
     store *f = NULL;
-    int status = make_room(t, r);
+    float *x = NULL;
+    int status = make_room(t, &r);
     if (status != NRE_OK)
         return status;
-    status = lay_region(t, r);
+    status = take_members(&r, &t->region[t->n]);
     if (status == NRE_OK)
         status = store_open(path, &f);
-    if (status == NRE_OK) {
+    if (status == NRE_OK)
+        status = read_observation(f, ratio_n_x(r.parts[0].members[0]), &r, &x);
+    if (status == NRE_OK)
+        status = lay_region(t, &r);
+    if (status == NRE_OK)
         status = read_region(t, f);
-        if (status != NRE_OK)
-            status = fail_within(status, "%s", path);
-    }
+    if (status != NRE_OK && f)
+        status = fail_within(status, "%s", path);
     if (f)
         store_close(f);
+    free(x);
     return added(t, n_members, status);
 }

@@ -363,6 +363,26 @@ int calibration_judge(const ratio *before, const ratio *after, const loader *tes
  * They live as long as the session. */
 int observations_of(run *r, size_t *n, const float **x);
 
+/* regions.c */
+
+bool wants_neyman(const experiment *e);
+/* Critical values of a target at all levels that the config asks for, kept in
+ * model/TARGET/neyman.json; NULL where it asks for none.  E is the target's estimator. */
+int neyman_open(run *r, size_t which, const estimator *e, neyman **out);
+typedef struct region_request {
+    const session *session;
+    const estimator *estimator;
+    const target *target;
+    const observed *observed;
+    ratio_worker *worker;
+    size_t row, n_rows;
+    const char *name;     /* of the observation */
+    const neyman *neyman; /* or NULL */
+} region_request;
+/* infer.regions of one observation, or of several rows as one: a list, empty where the config has
+ * none. */
+int regions_of(const region_request *q, json_t **out);
+
 /* Posterior of row ROW (sum over N_ROWS) by sampler or grid: files under FOLDER, and the summary
  * as JSON (what the posterior table shows). */
 typedef struct posterior_request {
@@ -374,6 +394,7 @@ typedef struct posterior_request {
     const float *x;
     bool joint;
     const char *folder; /* posterior/TARGET */
+    const neyman *neyman; /* or NULL */
 } posterior_request;
 int posterior_summarise(const posterior_request *r, json_t **summary);
 

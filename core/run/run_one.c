@@ -35,7 +35,8 @@ int units_of_run(run *r, size_t *n, const unit **out)
     *n = 0;
     for (size_t i = 0; i < 4; i++)
         for (size_t k = 0; k < counts[i]; k++)
-            all[(*n)++] = parts[i][k];
+            if (!r->session->rounds || !unit_is_of_rounds(&parts[i][k]))
+                all[(*n)++] = parts[i][k];
     *out = all;
     return NRE_OK;
 }
@@ -65,7 +66,7 @@ static size_t stage_number(const char *stage)
     return N_STAGES;
 }
 
-static bool is_reusable(const run *r, const unit *u, const char **reason)
+bool unit_is_reusable(const run *r, const unit *u, const char **reason)
 {
     bool done = stage_is_done(r->stages, u->name, u->inputs, r->folder->arena, reason);
     const char *gone = done ? u->missing(r, u) : NULL;
@@ -79,7 +80,7 @@ typedef enum action { RUN, REUSE, SHARE } action;
 
 static action action_of(run *r, const unit *u, const char **reason)
 {
-    if (is_reusable(r, u, reason))
+    if (unit_is_reusable(r, u, reason))
         return REUSE;
     if (!u->shared || !u->shared(r, u))
         return RUN;
@@ -87,21 +88,39 @@ static action action_of(run *r, const unit *u, const char **reason)
     return SHARE;
 }
 
+/* The name of a unit, with its round. */
+static const char *full_name(const run *r, const unit *u)
+{
+    const char *name =
+        r->label ? arena_print(r->folder->arena, "%s%s", r->label, u->name) : u->name;
+    return name ? name : u->name;
+}
+
 static void tell_result(const run *r, const unit *u, action what, const char *reason)
 {
-    json_t *stage = json_pack("{s:s, s:s, s:s}", "stage", u->name, "action",
+    json_t *stage = json_pack("{s:s, s:s, s:s}", "stage", full_name(r, u), "action",
                               what == RUN ? "run" : "reuse", "reason", reason);
     if (r->result && stage)
         json_array_append(json_object_get(r->result, "stages"), stage);
     json_decref(stage);
 }
 
-static void add_timing(run *r, const unit *u, double seconds, double rate,
-                       const char *rate_unit, bool reused)
+static int add_timing(run *r, const unit *u, double seconds, double rate,
+                      const char *rate_unit, bool reused)
 {
+    size_t n = r->n_timings;
+    if ((n & (n + 1)) == 0) { /* 0, 1, 3, 7 ..: as many more, and one */
+        timing_row *more = arena_alloc(r->folder->arena, 2 * (n + 1), sizeof *more);
+        if (!more)
+            return fail(NRE_ENOMEM, "no memory for the times of the stages");
+        if (n > 0)
+            memcpy(more, r->timings, n * sizeof *more);
+        r->timings = more;
+    }
     r->timings[r->n_timings++] = (timing_row){
-        u->stage,  u->name, seconds, rate_unit && rate > 0 ? rate / seconds : NAN,
+        u->stage,  full_name(r, u), seconds, rate_unit && rate > 0 ? rate / seconds : NAN,
         rate_unit, reused};
+    return NRE_OK;
 }
 
 static int run_unit(run *r, const unit *u, action what, const char *reason)
@@ -110,22 +129,24 @@ static int run_unit(run *r, const unit *u, action what, const char *reason)
     const char *rate_unit = NULL;
     int rc = stop_check();
     if (!rc)
-        log_say(NRE_INFO, "%s: %s (%s)", u->name, what == SHARE ? "reused" : "runs",
-                reason);
+        log_say(NRE_INFO, "%s: %s (%s)", full_name(r, u),
+                what == SHARE ? "reused" : "runs", reason);
     if (!rc)
         rc = stage_forget(r->stages, u->name);
     if (!rc)
         rc = u->perform(r, u, &rate, &rate_unit);
     if (rc)
-        return fail_within(rc, "%s", u->name);
+        return fail_within(rc, "%s", full_name(r, u));
     double seconds = seconds_now() - start;
-    add_timing(r, u, seconds, rate, rate_unit, what == SHARE);
+    rc = add_timing(r, u, seconds, rate, rate_unit, what == SHARE);
+    if (rc)
+        return rc;
     if (what == RUN)
-        log_say(NRE_INFO, "%s: done in %.1f s", u->name, seconds);
+        log_say(NRE_INFO, "%s: done in %.1f s", full_name(r, u), seconds);
     return stage_done(r->stages, u->name, u->inputs, seconds);
 }
 
-static int run_units(run *r, size_t n, const unit *u, size_t last)
+int units_perform(run *r, size_t n, const unit *u, size_t last)
 {
     for (size_t i = 0; i < n; i++) {
         const char *reason = NULL;
@@ -134,8 +155,11 @@ static int run_units(run *r, size_t n, const unit *u, size_t last)
         action what = action_of(r, &u[i], &reason);
         tell_result(r, &u[i], what, reason);
         if (what == REUSE) {
-            log_say(NRE_INFO, "%s: reused (%s)", u[i].name, reason);
-            add_timing(r, &u[i], stage_seconds(r->stages, u[i].name), 0, NULL, true);
+            log_say(NRE_INFO, "%s: reused (%s)", full_name(r, &u[i]), reason);
+            int rc =
+                add_timing(r, &u[i], stage_seconds(r->stages, u[i].name), 0, NULL, true);
+            if (rc)
+                return rc;
             continue;
         }
         int rc = run_unit(r, &u[i], what, reason);
@@ -157,7 +181,7 @@ static void say_plan(run *r, size_t n, const unit *u, size_t last)
         const char *reason = NULL;
         action what = action_of(r, &u[i], &reason);
         tell_result(r, &u[i], what, reason);
-        say_unit(r, u[i].name, what != RUN, reason);
+        say_unit(r, full_name(r, &u[i]), what != RUN, reason);
     }
     if (last == STAGE_REPORT)
         say_unit(r, "report", false, "always, from the results of the others");
@@ -187,21 +211,22 @@ static int plan_of(run *r, size_t *n, const unit **u)
     int rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
     if (!rc)
         rc = units_of_run(r, n, u);
-    if (rc)
-        return rc;
-    r->timings = arena_alloc(r->folder->arena, *n + 1, sizeof *r->timings);
-    return r->timings ? NRE_OK : fail(NRE_ENOMEM, "no memory for the stages");
+    return rc;
 }
 
 static int walk(run *r, const run_request *q)
 {
     size_t n = 0;
     const unit *u = NULL;
-    int rc = plan_of(r, &n, &u);
+    int rc = write_config(r, q->config);
     if (!rc)
-        rc = write_config(r, q->config);
+        rc = rounds_run(r, q->last);
+    if (!rc && !rounds_settled(r->session))
+        return NRE_OK; /* --until simulate: the other rounds' simulations wait for training */
     if (!rc)
-        rc = run_units(r, n, u, q->last);
+        rc = plan_of(r, &n, &u);
+    if (!rc)
+        rc = units_perform(r, n, u, q->last);
     if (!rc && q->last == STAGE_REPORT)
         rc = report_run(r, seconds_now() - q->started, q->out);
     return rc;
@@ -219,6 +244,20 @@ static void say_start(const session *s, const char *path)
         log_say(NRE_WARN, "%s", advice);
 }
 
+/* Units of a round; the rounds after one that has to run follow from it. */
+static int foresee_round(run *one, size_t n, const unit *u, void *context, bool *go_on)
+{
+    const size_t *last = context;
+    const char *reason = NULL;
+    for (size_t i = 0; i < n && *go_on; i++)
+        *go_on = unit_is_reusable(one, &u[i], &reason);
+    say_plan(one, n, u, *last);
+    if (*go_on)
+        return NRE_OK;
+    say_unit(one, "later rounds", false, "until the region is stable");
+    return NRE_OK;
+}
+
 /* -n: what would be done, in a folder that is not touched. */
 static int plan_in_folder(run *r, const run_request *q)
 {
@@ -226,10 +265,16 @@ static int plan_in_folder(run *r, const run_request *q)
     const unit *u = NULL;
     int rc = folder_peek(q->path, &r->folder);
     r->source = r->folder;
+    size_t last = q->last < STAGE_TRAIN ? q->last : STAGE_TRAIN;
+    if (!rc && r->session->rounds)
+        rc = rounds_walk(r, foresee_round, &last);
     if (!rc)
         rc = plan_of(r, &n, &u);
     if (rc)
         return rc;
+    for (size_t i = 0; i < n && !rounds_settled(r->session); i++)
+        stage_ignore(r->stages,
+                     u[i].name); /* what they will be made of is not known yet */
     if (file_exists(q->path) && !r->store && !q->command->resume && !q->command->force)
         log_say(NRE_WARN,
                 "'%s' exists: without --resume or --force the run would refuse it",
@@ -288,7 +333,7 @@ static run run_of(const run_request *q)
     session *s = q->session;
     return (run){.session = s,
                  .watch = watch_progress(q->watch),
-                 .store = q->store,
+                 .store = s->rounds ? NULL : q->store, /* rounds are of one run */
                  .joint = s->experiment->infer.nuisance != NUISANCE_UNSAID};
 }
 
@@ -335,6 +380,15 @@ static int read_done(const run *r, arena *a, const char **missed)
     return rc || *missed ? rc : fail(NRE_ENOMEM, "no memory to start");
 }
 
+static int reuse_round(run *one, size_t n, const unit *u, void *context, bool *go_on)
+{
+    const char *reason = NULL;
+    (void)context;
+    for (size_t i = 0; i < n && *go_on; i++)
+        *go_on = unit_is_reusable(one, &u[i], &reason);
+    return NRE_OK;
+}
+
 int run_is_finished(const run_request *q, bool *finished, const char **missed)
 {
     size_t n = 0;
@@ -345,10 +399,13 @@ int run_is_finished(const run_request *q, bool *finished, const char **missed)
     r.source = r.folder;
     *finished = false;
     if (!rc && file_exists(folder_path(r.folder, "DONE"))) {
-        rc = plan_of(&r, &n, &u);
-        *finished = !rc;
+        if (r.session->rounds)
+            rc = rounds_walk(&r, reuse_round, NULL);
+        if (!rc)
+            rc = plan_of(&r, &n, &u);
+        *finished = !rc && rounds_settled(r.session);
         for (size_t i = 0; *finished && i < n; i++)
-            *finished = is_reusable(&r, &u[i], &reason);
+            *finished = unit_is_reusable(&r, &u[i], &reason);
         if (*finished)
             rc = read_done(&r, q->session->arena, missed);
     }

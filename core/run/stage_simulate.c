@@ -46,6 +46,9 @@ static int row_inputs(run *r, size_t purpose, const char **out)
     if ((*out = r->row_inputs[purpose]))
         return NRE_OK;
     const char *text = experiment_inputs(e, a, 5, COMMON);
+    if (rounds_now(r->session) > 1)
+        text = arena_print(a, "%sround = %zu\n%s", text, rounds_now(r->session),
+                           rounds_inputs(r->session));
     text = arena_print(a, "%splugin.simulator = %s %s %s\npurpose = %s\n", text,
                        p->table->name, p->table->version, hash_hex(p->file_hash).hex,
                        PURPOSES[purpose]);
@@ -64,13 +67,14 @@ int dataset_inputs(run *r, size_t purpose, const char **out)
 {
     arena *a = r->folder->arena;
     const char *prefixes[] = {arena_print(a, "datasets.%s", PURPOSES[purpose]),
-                              "simulator.max_fraction"};
+                              "simulator.max_fraction", "rounds.n"};
     const char *rows = NULL;
     int rc = row_inputs(r, purpose, &rows);
     if (rc)
         return rc;
-    *out = arena_print(a, "%s%s", rows,
-                       experiment_inputs(r->session->experiment, a, 2, prefixes));
+    *out = arena_print(
+        a, "%s%s", rows,
+        experiment_inputs(r->session->experiment, a, purpose == TRAIN ? 3 : 2, prefixes));
     return *out ? NRE_OK : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
 }
 
@@ -178,13 +182,15 @@ static int make_dataset(run *r, size_t purpose, const char *fingerprint, tally *
 {
     session *s = r->session;
     const dataset_request *d = dataset_request_of(s->experiment, purpose);
+    const truncation *left = rounds_truncation(s);
     dataset_plan wish = {
         .folder = folder_of(r, purpose),
         .draw = {.seed = s->experiment->seed,
-                 .purpose = PURPOSES[purpose],
-                 .n = d->n,
+                 .purpose = rounds_purpose(s, r->folder->arena, PURPOSES[purpose]),
+                 .n = purpose == TRAIN ? rounds_size(s->experiment) : d->n,
                  .on_invalid = (int)s->experiment->simulator.on_invalid,
-                 .clean = purpose == TRAIN && simulator_has_noise(s->simulator)},
+                 .clean = purpose == TRAIN && simulator_has_noise(s->simulator),
+                 .keep = left ? truncation_proposals(left) : NULL},
         .shard_rows = d->shard,
         .fingerprint = fingerprint};
     if (d->file || d->theta) {
@@ -311,7 +317,9 @@ int run_loader(const run *r, size_t purpose, dataset **d, loader **l)
         error_set(why ? why : "a dataset is damaged");
     }
     if (!rc)
-        rc = loader_of_dataset(*d, r->session->simulator, r->session->experiment->seed,
-                               PURPOSES[purpose], purpose == TRAIN, l);
-    return rc;
+        rc = loader_of_dataset(
+            *d, r->session->simulator, r->session->experiment->seed,
+            rounds_purpose(r->session, r->folder->arena, PURPOSES[purpose]),
+            purpose == TRAIN, l);
+    return rc ? rc : rounds_join(r, purpose, d, l);
 }

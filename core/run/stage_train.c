@@ -238,7 +238,7 @@ int units_train(run *r, arena *a, size_t *n, unit **out)
     *out = arena_alloc(a, s->n_estimators, sizeof **out);
     if (!*out)
         return fail(NRE_ENOMEM, "no memory for the stages");
-    if (s->experiment->estimator != ESTIMATOR_NETWORK)
+    if (s->experiment->estimator != ESTIMATOR_NETWORK || uses_abc(s->experiment))
         return NRE_OK;
     for (size_t i = 0; i < s->n_estimators; i++) {
         (*out)[i] = (unit){.name = arena_print(a, "train/%s", s->targets[i].name),
@@ -337,6 +337,8 @@ static int open_validity(const run *r, size_t which, estimator *e)
 static int open_ratio(const run *r, size_t which, estimator *e)
 {
     session *s = r->session;
+    if (uses_abc(s->experiment))
+        return fail(NRE_EUSAGE, "infer.method: abc has no network, and so no log ratios");
     switch (s->experiment->estimator) {
     case ESTIMATOR_EXACT:
         return ratio_exact(s->simulator, &s->targets[which], &e->ratio);
@@ -359,6 +361,8 @@ int estimator_open(const run *r, size_t which, estimator **out)
         rc = open_ratio(r, which, e);
     if (!rc && left)
         rc = ratio_truncated(e->ratio, left, &e->ratio);
+    if (!rc)
+        rc = calibration_open(r, which, e);
     if (rc) {
         estimator_close(e);
         return rc;
@@ -375,6 +379,8 @@ void estimator_close(estimator *e)
     if (!e)
         return;
     ratio_free(e->ratio);
+    ratio_free(e->plain);
+    calibration_free(e->calibration);
     validity_model_free(e->validity);
     for (size_t i = 0; i < e->n_members; i++) {
         model_free(e->models[i]);

@@ -114,6 +114,11 @@ int stage_forget(stages *s, const char *name)
     return json_save(s->path, s->done);
 }
 
+void stage_ignore(stages *s, const char *name)
+{
+    json_object_del(s->done, name);
+}
+
 int stage_done(stages *s, const char *name, const char *inputs, double seconds)
 {
     json_t *entry = json_pack("{s:s, s:f}", "inputs", inputs, "seconds", seconds);
