@@ -8,6 +8,9 @@
 enum { MOST_ANCHORS = 64, LEAST_ANCHORS = 8, ANCHOR_ROWS = 10000, ANCHOR_STEPS = 10 };
 enum { MOST_DIM = 10000, MOST_STEPS = 1 << 26 };
 
+/* Gaussian weights below exp(-FAR) of the largest are 0: lost in rounding anyway. */
+static const double FAR = 37;
+
 /* Places are in theta as networks see it: one unit is about a deviation of the prior. */
 struct calibration {
     calibration_kind kind;
@@ -72,7 +75,8 @@ static void weights_at(const calibration *c, const float *z, double *weight)
         least = fmin(least, weight[a]);
     }
     for (size_t a = 0; a < c->n_maps; a++) {
-        weight[a] = exp((least - weight[a]) / (2 * c->width * c->width));
+        double away = (weight[a] - least) / (2 * c->width * c->width);
+        weight[a] = away < FAR ? exp(-away) : 0;
         sum += weight[a];
     }
     for (size_t a = 0; a < c->n_maps; a++)
@@ -102,7 +106,7 @@ static void apply_local(const calibration *c, const float *z, const double *deri
     double weight[MOST_ANCHORS], value[MOST_ANCHORS], mean = 0;
     weights_at(c, z, weight);
     for (size_t a = 0; a < c->n_maps; a++) {
-        value[a] = output_map_at(&c->map[a], *log_ratio);
+        value[a] = weight[a] > 0 ? output_map_at(&c->map[a], *log_ratio) : 0;
         mean += weight[a] * value[a];
     }
     if (gradient)

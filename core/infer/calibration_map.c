@@ -12,6 +12,9 @@ static const double BIN_SHARE = 0.02;
 /* A kind of pair that a step lacks counts for half a pair, so that its log ratio is finite. */
 static const double HALF_PAIR = 0.5;
 enum { NEWTON_STEPS = 100 };
+/* Below this gain in nats the loss is all rounding: the step is the last, and its own error the square of
+ * it. */
+static const double NEWTON_END = 1e-13;
 
 const char *const CALIBRATION_NAMES[] = {"histogram", "isotonic", "platt", NULL};
 
@@ -185,18 +188,21 @@ static bool newton(line_fit *f, double at[2])
                    -(f->curve[0] * f->slope[1] - f->curve[1] * f->slope[0]) /
                        determinant};
     double fall = -(d[0] * f->slope[0] + d[1] * f->slope[1]);
-    if (!isfinite(fall) || fall <= 1e-20)
+    if (!isfinite(fall))
         return false;
+    if (fall < NEWTON_END) {
+        at[0] += d[0];
+        at[1] += d[1];
+        return false;
+    }
     for (double part = 1; part > 1e-9; part /= 2) {
         double next[2] = {at[0] + part * d[0], at[1] + part * d[1]};
         line_loss(f, next);
         if (f->loss <= loss) {
-            bool moved = next[0] != at[0] || next[1] != at[1];
             memcpy(at, next, sizeof next);
-            return moved;
+            return true;
         }
     }
-    line_loss(f, at);
     return false;
 }
 

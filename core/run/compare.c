@@ -210,10 +210,12 @@ static double deviation_of(size_t n, const double *value)
     return n > 1 ? sqrt(sum / (double)(n - 1)) : NAN;
 }
 
-static const coverage_row *row_of(const coverage_table *t, const char *name)
+/* The row of the same target and estimator. */
+static const coverage_row *row_of(const coverage_table *t, const coverage_row *as)
 {
     for (size_t i = 0; i < t->n_rows; i++)
-        if (strcmp(t->rows[i].target, name) == 0)
+        if (strcmp(t->rows[i].target, as->target) == 0 &&
+            strcmp(t->rows[i].architecture, as->architecture) == 0)
             return &t->rows[i];
     return NULL;
 }
@@ -302,7 +304,7 @@ static int read_coverage(comparer *c, const entry *e)
     for (size_t i = 0; n && i < tables[0].n_rows && !rc; i++) {
         size_t found = 0;
         for (size_t k = 0; k < n; k++)
-            if ((rows[found] = row_of(&tables[k], tables[0].rows[i].target)))
+            if ((rows[found] = row_of(&tables[k], &tables[0].rows[i])))
                 found++;
         rc = pool_rows(c, e, found, rows);
     }

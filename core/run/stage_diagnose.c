@@ -135,12 +135,24 @@ static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **ou
     return rc;
 }
 
+/* The networks as classifiers before and after calibration. */
+static int calibration_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+{
+    (void)which;
+    int rc = calibration_judge(b->estimator->plain, b->estimator->ratio, b->test,
+                               r->session->workers, out);
+    if (!rc)
+        json_object_update_new(*out, calibration_said(r));
+    return rc;
+}
+
 typedef struct diagnostic {
     const char *name;
     const char *prefix; /* of its keys */
     bool (*wanted)(const experiment *e);
     bool observes; /* looks at the observation */
     bool once;     /* the same for every target */
+    bool twice;    /* with a calibration also of what the networks say themselves */
     int (*perform)(run *r, size_t which, bench_of_target *b, json_t **out);
 } diagnostic;
 
@@ -160,9 +172,11 @@ static bool predictive_wanted(const experiment *e)
 }
 
 static const diagnostic DIAGNOSTICS[] = {
-    {"coverage", "diagnose.coverage", coverage_wanted, false, false, coverage_unit},
-    {"area", "diagnose.area", area_wanted, true, false, area_unit},
-    {"predictive", "diagnose.predictive", predictive_wanted, true, true, predictive_unit},
+    {"coverage", "diagnose.coverage", coverage_wanted, false, false, true, coverage_unit},
+    {"area", "diagnose.area", area_wanted, true, false, true, area_unit},
+    {"predictive", "diagnose.predictive", predictive_wanted, true, true, false,
+     predictive_unit},
+    {"calibration", "infer.calibrate", calibrates, false, false, false, calibration_unit},
 };
 enum { N_DIAGNOSTICS = sizeof DIAGNOSTICS / sizeof DIAGNOSTICS[0] };
 
@@ -174,6 +188,8 @@ static int perform_target(run *r, const diagnostic *d, size_t which, json_t *lis
     if (rc)
         return rc;
     rc = d->perform(r, which, &b, &result);
+    if (!rc && d->twice && json_is_object(result))
+        json_object_set_new(result, "calibration", calibration_said(r));
     if (!rc && !json_is_object(result))
         rc = fail(NRE_ENOMEM, "no memory for the result of %s", d->name);
     if (!rc) {
@@ -208,6 +224,11 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
     int rc = folder_make(folder_path(r->folder, "diagnostics"));
     for (size_t i = 0; i < n && !rc; i++)
         rc = perform_target(r, d, i, list);
+    r->plain = true;
+    for (size_t i = 0; i < n && !rc && d->twice && calibrates(r->session->experiment);
+         i++)
+        rc = perform_target(r, d, i, list);
+    r->plain = false;
     json_t *all = json_pack("{s:O}", "rows", list);
     if (!rc)
         rc = json_save(path_of(r, u), all);

@@ -40,6 +40,8 @@ int estimator_inputs(run *r, arena *a, size_t which, const char **out)
     if (!rc && n)
         text = arena_print(a, "%s%s = %s\n", text, u[which].name,
                            hash_hex(hash_string(u[which].inputs)).hex);
+    if (!rc)
+        rc = calibration_inputs(r, a, which, &text);
     *out = text;
     return rc || text ? rc : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
 }
@@ -60,43 +62,61 @@ int observation_inputs(run *r, arena *a, const char **text)
 static int unit_inputs(run *r, arena *a, size_t which, const char **out)
 {
     static const char *const PREFIXES[] = {"infer.sampler", "infer.nuisance",
-                                           "infer.limits", "infer.prior"};
+                                           "infer.limits", "infer.prior",
+                                           "infer.regions"};
     const plugin *p = r->session->sampler->plugin;
     int rc = estimator_inputs(r, a, estimator_of(r, which), out);
     if (!rc)
         *out = arena_print(a, "%s%sposterior = %s\nplugin.sampler = %s %s %s\n", *out,
-                           experiment_inputs(r->session->experiment, a, 4, PREFIXES),
+                           experiment_inputs(r->session->experiment, a, 5, PREFIXES),
                            r->session->targets[which].name, p->table->name,
                            p->table->version, hash_hex(p->file_hash).hex);
+    if (!rc)
+        rc = neyman_inputs(r, a, out);
     return rc ? rc : observation_inputs(r, a, out);
+}
+
+/* Where the posterior of a target goes. */
+static const char *folder_of(const run *r, size_t which)
+{
+    bool beside = r->plain && calibrates(r->session->experiment);
+    return folder_path(r->folder, "posterior/%s%s", r->session->targets[which].name,
+                       beside ? "/uncalibrated" : "");
 }
 
 static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
 {
     session *s = r->session;
     estimator *e = NULL;
+    neyman *critical = NULL;
     json_t *result = NULL, *other = session_prior_json(s);
     target meant;
     size_t n = 0;
     const float *x = NULL;
-    const char *path = folder_path(r->folder, "posterior/%s", s->targets[u->index].name);
+    const char *path = folder_of(r, u->index);
     (void)rate;
     (void)rate_unit;
     int rc = observations_of(r, &n, &x);
     if (!rc)
         rc = estimator_open(r, estimator_of(r, u->index), &e);
+    if (!rc && estimator_of(r, u->index) == u->index && s->experiment->infer.regions.wanted)
+        rc = neyman_open(r, u->index, e, &critical);
     if (!rc) {
         meant = session_meant(s, estimator_of(r, u->index));
         e->posterior.target = &meant;
-        posterior_request request = {s, e, u->index, s->sampler, n, x, r->joint, path};
+        posterior_request request = {s, e,        u->index, s->sampler, n,
+                                     x, r->joint, path,     critical};
         rc = posterior_summarise(&request, &result);
     }
     if (!rc && other)
         json_object_set(result, "prior", other);
     if (!rc)
+        json_object_set_new(result, "calibration", calibration_said(r));
+    if (!rc)
         rc = json_save(path_join(r->folder->arena, path, "summary.json"), result);
     json_decref(other);
     json_decref(result);
+    neyman_free(critical);
     estimator_close(e);
     return rc;
 }
@@ -144,8 +164,37 @@ static int check_joint(const run *r, const target *t, arena *a)
 
 static const char *missing(const run *r, const unit *u)
 {
-    return path_missing(r, folder_path(r->folder, "posterior/%s/summary.json",
-                                       r->session->targets[u->index].name));
+    return path_missing(
+        r, path_join(r->folder->arena, folder_of(r, u->index), "summary.json"));
+}
+
+/* The same without calibration, which always stands beside it. */
+static int perform_plain(run *r, const unit *u, double *rate, const char **rate_unit)
+{
+    r->plain = true;
+    int rc = perform(r, u, rate, rate_unit);
+    r->plain = false;
+    return rc;
+}
+
+static const char *missing_plain(const run *r, const unit *u)
+{
+    run plain = *r;
+    plain.plain = true;
+    return missing(&plain, u);
+}
+
+static int unit_of(run *r, arena *a, size_t which, unit *u)
+{
+    bool beside = r->plain && calibrates(r->session->experiment);
+    *u = (unit){.name = arena_print(a, "infer/%s%s", r->session->targets[which].name,
+                                    beside ? "/uncalibrated" : ""),
+                .stage = "infer",
+                .index = which,
+                .missing = beside ? missing_plain : missing,
+                .perform = beside ? perform_plain : perform};
+    return uses_abc(r->session->experiment) ? abc_unit(r, a, u)
+                                            : unit_inputs(r, a, which, &u->inputs);
 }
 
 int units_infer(run *r, arena *a, size_t *n, unit **out)
@@ -154,23 +203,24 @@ int units_infer(run *r, arena *a, size_t *n, unit **out)
     size_t n_rows = 0;
     const float *rows = NULL;
     *n = 0;
-    *out = arena_alloc(a, s->n_targets, sizeof **out);
+    *out = arena_alloc(a, 3 * s->n_targets, sizeof **out);
     if (!*out)
         return fail(NRE_ENOMEM, "no memory for the stages");
-    int rc = observations_of(r, &n_rows, &rows);
+    int rc = units_calibrate(r, a, n, *out);
+    if (!rc)
+        rc = observations_of(r, &n_rows, &rows);
     if (rc || !n_rows)
         return rc;
     for (size_t i = 0; i < s->n_targets; i++) {
         if ((rc = check_joint(r, &s->targets[i], a)))
             return rc;
-        (*out)[i] = (unit){.name = arena_print(a, "infer/%s", s->targets[i].name),
-                           .stage = "infer",
-                           .index = i,
-                           .missing = missing,
-                           .perform = perform};
-        if ((rc = unit_inputs(r, a, i, &(*out)[i].inputs)))
+        rc = unit_of(r, a, i, &(*out)[(*n)++]);
+        r->plain = true;
+        if (!rc && calibrates(s->experiment))
+            rc = unit_of(r, a, i, &(*out)[(*n)++]);
+        r->plain = false;
+        if (rc)
             return rc;
-        (*n)++;
     }
     return NRE_OK;
 }

@@ -13,8 +13,10 @@ static const double OUTSIDE = 0.995;
 typedef struct report_data {
     run *run;
     arena *arena;
-    json_t *coverage, *area, *predictive; /* NULL when not there */
-    json_t **posterior;                   /* [n_targets], NULL when not there */
+    json_t *coverage, *area, *predictive, *calibration; /* NULL when not there */
+    json_t *
+        *posterior; /* [n_targets], then those without calibration; NULL when not there */
+    bool beside;    /* what is read now stands beside the answer: no notes, no gates */
     coverage_table coverage_table;
     posterior_table posterior_table;
     const char *notes[MAX_NOTES];
@@ -47,26 +49,34 @@ static void reals_of(const json_t *object, const char *key, size_t n, double *ou
     }
 }
 
-static const json_t *row_of(const json_t *result, const char *name)
+static bool is_calibrated(const json_t *row)
 {
-    size_t i;
-    json_t *row;
-    json_array_foreach(json_object_get(result, "rows"), i,
-                       row) if (word_of(row, "target") &&
-                                !strcmp(word_of(row, "target"), name)) return row;
+    return json_is_object(json_object_get(row, "calibration"));
+}
+
+/* Of a target, with the calibration of LIKE or without. */
+static const json_t *row_of(const json_t *result, const char *name, const json_t *like)
+{
+    const json_t *rows = json_object_get(result, "rows");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        const char *of = word_of(row, "target");
+        if (of && !strcmp(of, name) && is_calibrated(row) == is_calibrated(like))
+            return row;
+    }
     return NULL;
 }
 
 static void note(report_data *d, const char *text)
 {
-    if (d->n_notes < MAX_NOTES && text)
+    if (d->n_notes < MAX_NOTES && text && !d->beside)
         d->notes[d->n_notes++] = text;
 }
 
 /* Before all other notes. */
 static void miss_gate(report_data *d, const char *why)
 {
-    if (d->n_gates == MAX_NOTES)
+    if (d->n_gates == MAX_NOTES || d->beside)
         return;
     d->n_notes -= d->n_notes == MAX_NOTES;
     memmove(d->notes + d->n_gates + 1, d->notes + d->n_gates,
@@ -82,6 +92,16 @@ static const char *estimator_name(const experiment *e)
     if (uses_abc(e))
         return "abc";
     return e->estimator == ESTIMATOR_NETWORK ? e->architecture.name : NAMES[e->estimator];
+}
+
+/* With its calibration, as a result says it. */
+static const char *full_name(const report_data *d, const json_t *result)
+{
+    const experiment *e = d->run->session->experiment;
+    const char *name = estimator_name(e);
+    return is_calibrated(result)
+               ? arena_print(d->arena, "%s, %s", name, calibration_words(e))
+               : name;
 }
 
 static uint64_t simulations_of(const report_data *d, const char *name)
@@ -128,8 +148,9 @@ static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
     table_cell *c = arena_alloc(d->arena, n + 1, sizeof *c);
     if (!c)
         return fail(NRE_ENOMEM, "no memory for a table");
+    d->beside = calibrates(d->run->session->experiment) && !is_calibrated(j);
     *row = (coverage_row){.target = word_of(j, "target"),
-                          .architecture = estimator_name(d->run->session->experiment),
+                          .architecture = full_name(d, j),
                           .gain = real_of(j, "gain"),
                           .gain_error = real_of(j, "gain_error"),
                           .simulations = simulations_of(d, word_of(j, "target")),
@@ -149,7 +170,8 @@ static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
         reals_of(cell, "interval", 2, c[i].interval);
         gate_coverage(d, row->target, &c[i]);
     }
-    return NRE_OK;
+    d->beside = false;
+    return row->architecture ? NRE_OK : fail(NRE_ENOMEM, "no memory for a table");
 }
 
 static int read_coverage(report_data *d)
@@ -176,7 +198,9 @@ static void parameter_of(const json_t *j, parameter_row *p)
                          .mean = real_of(j, "mean"),
                          .deviation = real_of(j, "sd"),
                          .map = real_of(j, "map"),
+                         .map_sd = real_of(j, "map_sd"),
                          .mle = real_of(j, "mle"),
+                         .mle_sd = real_of(j, "mle_sd"),
                          .r_hat = real_of(j, "r_hat"),
                          .ess_bulk = real_of(j, "ess_bulk"),
                          .ess_tail = real_of(j, "ess_tail")};
@@ -249,11 +273,70 @@ static const char *advice_of(const posterior_block *b)
                : "raise the number of draws, or try a sampler of chains";
 }
 
+/* Posterior deviations that the error of the networks may move a mean by. */
+static const double ASTRAY = 0.5;
+
+/* GROWTH of an observation, or NULL. */
+static bool grown_too_far(const json_t *growth)
+{
+    return real_of(growth, "shift_of_all") > ASTRAY;
+}
+
+/* What rows taken together make of the networks' error. */
+static void tell_growth(report_data *d, const json_t *growth, const posterior_block *b)
+{
+    const char *reason = word_of(growth, "reason"), *what;
+    double rows = (double)count_of(growth, "rows");
+    if (!growth)
+        return;
+    if (reason)
+        what = arena_print(d->arena, "%g rows together (target %s): %s", rows, b->target,
+                           reason);
+    else
+        what = arena_print(
+            d->arena,
+            "%g rows together (target %s): the %llu networks differ by %.2g nats where "
+            "the posterior is, by %.2g for one row: %.1f times (%.1f if errors of rows "
+            "were independent, %g if they were the same); the mean of the posterior is "
+            "known to %.2g of its deviation, as far as networks err independently",
+            rows, b->target, (unsigned long long)count_of(growth, "networks"),
+            real_of(growth, "all_rows"), real_of(growth, "one_row"),
+            real_of(growth, "times"), sqrt(rows), rows, real_of(growth, "shift_of_all"));
+    if (d->run->session->experiment->estimator == ESTIMATOR_NETWORK)
+        note(d, what);
+}
+
+/* Which prior was meant, and what its checks are about. */
+static void tell_prior(report_data *d)
+{
+    json_t *other = session_prior_json(d->run->session);
+    const char *text = NULL;
+    for (void *at = json_object_iter(other); at; at = json_object_iter_next(other, at))
+        text = sentence_and(d->arena, text,
+                            arena_print(d->arena, "%s ~ %s", json_object_iter_key(at),
+                                        json_string_value(json_object_iter_value(at))));
+    if (text)
+        note(d, arena_print(d->arena,
+                            "another prior than that of the simulations was meant "
+                            "(infer.prior): %s; coverage, gain and the area of the ratio, "
+                            "which is 1 for that of the simulations alone, keep theirs",
+                            text));
+    json_decref(other);
+}
+
 /* "yes", or the sentences that say why not, but for the draws; *GATED when one of them is a gate's. */
-static const char *believe(report_data *d, const posterior_block *b, bool *gated)
+static const char *believe(report_data *d, const posterior_block *b, const json_t *growth,
+                           bool *gated)
 {
     const experiment *e = d->run->session->experiment;
     const char *why = NULL;
+    if (grown_too_far(growth))
+        why = arena_print(d->arena,
+                          "the error of the networks, grown over %llu rows, moves its "
+                          "mean by %.2g deviations (train on more simulations, or more "
+                          "networks)",
+                          (unsigned long long)count_of(growth, "rows"),
+                          real_of(growth, "shift_of_all"));
     if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
         why = sentence_and(d->arena, why,
                            arena_print(d->arena,
@@ -274,12 +357,14 @@ static const char *believe(report_data *d, const posterior_block *b, bool *gated
 }
 
 /* MISSED: what the draws missed, whose note is another; or NULL. */
-static int judge_block(report_data *d, posterior_block *b, const char *missed)
+static int judge_block(report_data *d, posterior_block *b, const json_t *growth,
+                       const char *missed)
 {
     bool gated = false;
-    if (isnan(b->area_rank) && isnan(b->predictive_rank) && !missed)
+    if (isnan(b->area_rank) && isnan(b->predictive_rank) && !missed &&
+        !grown_too_far(growth))
         return NRE_OK; /* nothing was checked, so nothing is said */
-    const char *why = b->believe = believe(d, b, &gated);
+    const char *why = b->believe = believe(d, b, growth, &gated);
     bool others = why && strcmp(why, "yes") != 0;
     if (missed)
         b->believe = arena_print(d->arena, "%s; %s%s%s", missed, advice_of(b),
@@ -306,7 +391,10 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
     const char *name = d->run->session->targets[which].name;
     const json_t *list = json_object_get(result, "observations");
     const json_t *j = json_array_get(list, i), *p = json_object_get(j, "parameters");
-    const json_t *areas = json_object_get(row_of(d->area, name), "observed");
+    /* rows that share a nuisance: the posterior is of another estimator */
+    const char *of = word_of(result, "estimator");
+    const json_t *area = row_of(d->area, of ? of : name, result);
+    const json_t *areas = json_object_get(area, "observed");
     const json_t *places = json_object_get(
         json_array_get(json_object_get(d->predictive, "rows"), 0), "observed");
     const json_t *asked = json_object_get(j, "limits");
@@ -322,22 +410,40 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
     const char *observation = word_of(j, "observation");
     bool joint = observation && !strcmp(observation, "joint");
     *b = (posterior_block){.target = name,
-                           .architecture = estimator_name(d->run->session->experiment),
+                           .architecture = full_name(d, result),
                            .method = word_of(result, "method"),
                            .observation = observation,
                            .n_parameters = n,
                            .parameters = rows,
                            .simulations = simulations_of(d, name),
                            .area = worst_of(areas, "area", i, joint),
-                           .area_reason = word_of(row_of(d->area, name), "reason"),
+                           .area_reason = word_of(area, "reason"),
                            .area_rank = worst_of(areas, "rank", i, joint),
                            .predictive_rank = worst_of(places, "rank", i, joint),
                            .predictive_distance = worst_of(places, "distance", i, joint),
                            .r_hat_max = real_of(j, "r_hat_max"),
                            .ess_min = real_of(j, "ess_min"),
                            .n_limits = n_limits,
-                           .limits = limited};
-    return judge_block(d, b, missed_of(d->arena, j));
+                           .limits = limited,
+                           .map = json_object_get(j, "map"),
+                           .mle = json_object_get(j, "mle")};
+    tell_growth(d, json_object_get(j, "growth"), b);
+    return judge_block(d, b, json_object_get(j, "growth"), missed_of(d->arena, j));
+}
+
+/* Closeness is no exactness: what was kept is said, and nothing more is vouched for. */
+static void tell_abc(report_data *d, const json_t *facts, posterior_block *b)
+{
+    if (posterior_believed(b))
+        b->believe = NULL;
+    note(d, arena_print(
+                d->arena,
+                "abc: the posterior of target %s, observation %s, is made of the %llu "
+                "closest of %llu simulations (%s distance at most %.4g): the smaller "
+                "that is, the closer to the exact one",
+                b->target, b->observation, (unsigned long long)count_of(facts, "kept"),
+                (unsigned long long)count_of(facts, "simulations"),
+                word_of(facts, "distance"), real_of(facts, "tolerance")));
 }
 
 /* The first observation of a target whose draws missed infer.sampler.gate, and how many did. */
@@ -372,21 +478,52 @@ static void gate_draws(report_data *d, const json_t *result, const posterior_blo
 
 static int read_posteriors(report_data *d)
 {
-    size_t total = 0, n = 0;
-    for (size_t i = 0; i < d->run->session->n_targets; i++)
+    size_t total = 0, n = 0, targets = d->run->session->n_targets;
+    for (size_t i = 0; i < 2 * targets; i++)
         total += json_array_size(json_object_get(d->posterior[i], "observations"));
     posterior_block *b = arena_alloc(d->arena, total + 1, sizeof *b);
     int rc = b ? NRE_OK : fail(NRE_ENOMEM, "no memory for a table");
-    for (size_t i = 0; i < d->run->session->n_targets; i++) {
+    for (size_t i = 0; i < 2 * targets; i++) {
+        d->beside = i >= targets;
         size_t rows = json_array_size(json_object_get(d->posterior[i], "observations"));
         for (size_t k = 0; k < rows && !rc; k++)
-            rc = block_of(d, i, d->posterior[i], k, &b[n + k]);
+            rc = block_of(d, i % targets, d->posterior[i], k, &b[n + k]);
+        const json_t *seen = json_object_get(d->posterior[i], "observations");
+        for (size_t k = 0; uses_abc(d->run->session->experiment) && k < rows && !rc; k++)
+            tell_abc(d, json_object_get(json_array_get(seen, k), "abc"), &b[n + k]);
         if (!rc)
             gate_draws(d, d->posterior[i], b + n);
         n += rows;
     }
+    d->beside = false;
+    tell_prior(d);
     d->posterior_table = (posterior_table){d->run->session->experiment->name, n, b};
     return rc;
+}
+
+/* What calibration made of each network as a classifier. */
+static void note_calibrations(report_data *d)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(d->calibration, "rows"), i, row)
+    {
+        const json_t *before = json_object_get(row, "before");
+        const json_t *after = json_object_get(row, "after");
+        note(d,
+             arena_print(
+                 d->arena,
+                 "the log ratio of target %s is calibrated (%s). As a classifier of "
+                 "%llu test rows its log loss changes by %.4f ±%.4f to %.4f nats, its "
+                 "calibration error from %.4f to %.4f (a perfect one's: %.4f by "
+                 "chance). Without calibration: the rows '%s'",
+                 word_of(row, "target"), calibration_words(d->run->session->experiment),
+                 (unsigned long long)count_of(after, "rows"),
+                 real_of(row, "log_loss_change"), real_of(row, "log_loss_change_error"),
+                 real_of(after, "log_loss"), real_of(before, "calibration_error"),
+                 real_of(after, "calibration_error"), real_of(after, "by_chance"),
+                 estimator_name(d->run->session->experiment)));
+    }
 }
 
 /* all */
@@ -402,7 +539,8 @@ static int read_results(report_data *d)
     const run *r = d->run;
     const experiment *e = r->session->experiment;
     int rc = NRE_OK;
-    d->posterior = arena_alloc(d->arena, r->session->n_targets, sizeof *d->posterior);
+    size_t n = r->session->n_targets;
+    d->posterior = arena_alloc(d->arena, 2 * n, sizeof *d->posterior);
     if (!d->posterior)
         return fail(NRE_ENOMEM, "no memory for the tables");
     if (e->diagnose.coverage.wanted)
@@ -413,10 +551,16 @@ static int read_results(report_data *d)
     if (!rc && e->diagnose.predictive.wanted)
         rc = read_result(folder_path(r->folder, "diagnostics/predictive.json"),
                          &d->predictive);
-    for (size_t i = 0; i < r->session->n_targets && !rc; i++)
-        rc = read_result(folder_path(r->folder, "posterior/%s/summary.json",
-                                     r->session->targets[i].name),
+    if (!rc && calibrates(e))
+        rc = read_result(folder_path(r->folder, "diagnostics/calibration.json"),
+                         &d->calibration);
+    for (size_t i = 0; i < (calibrates(e) ? 2 * n : n) && !rc; i++)
+        rc = read_result(folder_path(r->folder, "posterior/%s%s/summary.json",
+                                     r->session->targets[i % n].name,
+                                     i < n ? "" : "/uncalibrated"),
                          &d->posterior[i]);
+    if (!rc)
+        note_calibrations(d);
     if (!rc)
         rc = read_coverage(d);
     return rc ? rc : read_posteriors(d);
@@ -510,11 +654,12 @@ int report_run(run *r, double seconds, FILE *out)
         rc = fill_result(&d);
     if (!rc && d.n_gates)
         rc = fail(NRE_EGATE, "%s", d.notes[0]);
-    for (size_t i = 0; d.posterior && i < r->session->n_targets; i++)
+    for (size_t i = 0; d.posterior && i < 2 * r->session->n_targets; i++)
         json_decref(d.posterior[i]);
     json_decref(d.coverage);
     json_decref(d.area);
     json_decref(d.predictive);
+    json_decref(d.calibration);
     arena_free(d.arena);
     return rc;
 }
