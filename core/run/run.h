@@ -366,6 +366,8 @@ int observations_of(run *r, size_t *n, const float **x);
 /* regions.c */
 
 bool wants_neyman(const experiment *e);
+/* What they are made of beside the estimator, added to *TEXT. */
+int neyman_inputs(run *r, arena *a, const char **text);
 /* Critical values of a target at all levels that the config asks for, kept in
  * model/TARGET/neyman.json; NULL where it asks for none.  E is the target's estimator. */
 int neyman_open(run *r, size_t which, const estimator *e, neyman **out);
@@ -429,6 +431,10 @@ typedef struct estimates_request {
  * with covariance and correlation, or the reason why there is none. */
 int estimates_add(const estimates_request *r, json_t *const *observation);
 
+/* growth.c: adds "growth" to the summary of rows taken together, whose draws are C: how far the networks
+ * of the ensemble differ in one row and in all, or the reason why that is not known. */
+int growth_add(const posterior_request *r, const chains *c, json_t *observation);
+
 /* A finished run opened for use: its resolved config, nothing trained anew. */
 int run_open(const char *path, const command *c, progress *w, session **s, folder **f);
 
@@ -461,6 +467,12 @@ int export_facts(const export_request *e, json_t **out);
 /* theta [batch][target n] double and x [batch][n_x] float, both raw -> log_ratio [batch], the mean
  * over the members. */
 int export_onnx(const export_request *e, const json_t *facts, const char *path);
+
+/* export_samples.c: posterior draws for others */
+
+bool exports_samples(const char *format); /* "arviz", "getdist", "csv", "npy" */
+/* To c->to, of c->target (NULL: all targets), into the folder c->out (NULL: export/ of the run). */
+int export_samples(const command *c, const session *s, const folder *source);
 
 /* plugin_new.c, plugin_check.c */
 

@@ -22,15 +22,15 @@ static int bench_open(const run *r, size_t which, bench_of_target *b)
 {
     session *s = r->session;
     *b = (bench_of_target){0};
-    int rc = estimator_open(r, which, &b->estimator);
+    int rc = uses_abc(s->experiment) ? NRE_OK : estimator_open(r, which, &b->estimator);
     if (!rc)
         rc = run_loader(r, 2, &b->data, &b->test);
     if (rc) {
         bench_close(b);
         return rc;
     }
-    b->subject = (subject){&b->estimator->posterior, b->test, s->experiment->seed,
-                           s->workers, r->watch};
+    b->subject = (subject){b->estimator ? &b->estimator->posterior : NULL, b->test,
+                           s->experiment->seed, s->workers, r->watch};
     return NRE_OK;
 }
 
@@ -40,15 +40,27 @@ static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
     coverage_request request = {
         e->diagnose.coverage.n_levels, e->diagnose.coverage.levels,
         e->diagnose.coverage.regions,  e->diagnose.coverage.observables,
-        e->diagnose.coverage.repeats,  e->diagnose.coverage.snap};
+        e->diagnose.coverage.repeats,  e->diagnose.coverage.snap,
+        e->diagnose.coverage.n_bias,   e->diagnose.coverage.bias,
+        NULL};
     coverage_result result = {0};
-    (void)which;
-    int rc = coverage_of(&b->subject, &request, &result);
+    neyman *critical = NULL;
+    if (uses_abc(e)) {
+        *out = abc_no_coverage(e);
+        return NRE_OK;
+    }
+    int rc = e->diagnose.coverage.regions & REGION_NEYMAN
+                 ? neyman_open(r, which, b->estimator, &critical)
+                 : NRE_OK;
+    request.neyman = critical;
+    if (!rc)
+        rc = coverage_of(&b->subject, &request, &result);
     if (rc == NRE_EINVAL) /* an imported test set turned out too small */
         rc = NRE_ECONFIG;
     if (!rc)
         *out = coverage_json(&result);
     coverage_release(&result);
+    neyman_free(critical);
     return rc;
 }
 
@@ -86,6 +98,10 @@ static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 {
     area_result result = {0};
     (void)which;
+    if (uses_abc(r->session->experiment)) {
+        *out = abc_no_area();
+        return NRE_OK;
+    }
     bool mixed = joins_posteriors(r->session->experiment);
     if (mixed || !ratio_is_normalised(b->estimator->ratio)) {
         *out = json_pack("{s:n, s:s, s:[]}", "mean", "reason",
@@ -118,7 +134,7 @@ static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **ou
     predictive_result result = {0};
     (void)which;
     int rc = run_loader(r, 0, &data, &train);
-    if (!rc && !b->estimator->n_members)
+    if (!rc && (!b->estimator || !b->estimator->n_members))
         rc = scaling_fit(s->simulator, train, true, s->workers, &fitted);
     if (!rc)
         rc = observations_of(r, &n, &x);
@@ -256,6 +272,8 @@ static int unit_inputs(run *r, arena *a, const diagnostic *d, const char **out)
     int rc = d->observes ? observation_inputs(r, a, &text) : NRE_OK;
     if (!rc)
         rc = test_line(r, a, &text);
+    if (!rc)
+        rc = neyman_inputs(r, a, &text);
     for (size_t i = 0; i < r->session->n_targets && !rc; i++) {
         const char *inputs = NULL;
         rc = estimator_inputs(r, a, i, &inputs);

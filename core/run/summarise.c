@@ -15,7 +15,7 @@ typedef struct answer { /* of one observation, or of all together */
     const chains *chains;
     /* [target n] the estimator's parameters that the target keeps; NULL: all are */
     const uint32_t *column;
-    json_t *limits;
+    json_t *limits, *regions; /* REGIONS may be NULL */
 } answer;
 
 static json_t *numbers(size_t n, const double *value)
@@ -221,6 +221,8 @@ static int answer_json(const answer *a, json_t **out)
     }
     *out = json_pack("{s:s, s:o}", "observation", a->name, "parameters", list);
     json_object_set(*out, "limits", a->limits);
+    if (a->regions)
+        json_object_set(*out, "regions", a->regions);
     json_object_set_new(*out, "r_hat_max", json_number(extreme(c->dim, c->r_hat, 1)));
     json_object_set_new(*out, "ess_min", json_number(c->effective));
     json_object_set_new(*out, "acceptance", json_number(c->acceptance));
@@ -343,9 +345,15 @@ static int answer_of(answer *a, arena *memory, json_t **out)
                          path_join(memory, a->path, "samples.nc"));
     if (!rc)
         rc = lay_grid(a, memory);
+    if (!rc) {
+        region_request q = {r->session, r->estimator, a->target, a->observed, a->worker,
+                            a->row,     a->n_rows,    a->name,   r->neyman};
+        rc = regions_of(&q, &a->regions);
+    }
     if (!rc)
         rc = answer_json(a, out);
     json_decref(a->limits);
+    json_decref(a->regions);
     return rc ? fail_within(rc, "observation %s", a->name) : NRE_OK;
 }
 
@@ -456,6 +464,8 @@ static int answer_block(block *b, size_t total, json_t *list)
     }
     if (!rc)
         rc = add_estimates(b);
+    if (!rc && is_joint(r))
+        rc = growth_add(r, &b->chains[0], b->summary[0]);
     for (size_t i = 0; i < b->n; i++) {
         chains_release(&b->chains[i]);
         if (!rc)
@@ -526,6 +536,10 @@ int posterior_summarise(const posterior_request *r, json_t **result)
     if (!rc)
         *result = json_pack("{s:s, s:s, s:O}", "target", t->name, "method",
                             r->sampler->plugin->table->name, "observations", list);
+    if (!rc && b.column)
+        json_object_set_new(
+            *result, "estimator",
+            json_string(posterior_target(&r->estimator->posterior)->name));
     json_decref(list);
     observed_free(seen);
     ratio_worker_free(w);
