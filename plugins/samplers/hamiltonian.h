@@ -21,7 +21,8 @@ enum {
     SCALE_DRAWS = 32   /* of the prior, which tell it then */
 };
 static const double MOST_ERROR = 1000; /* of the energy, in nats: more is a divergence */
-static const double FARTHEST = 1000;   /* deviations that a sane step never goes */
+static const double LEAST_ACCEPTED = 0.01;
+static const double FARTHEST = 1000; /* deviations that a sane step never goes */
 
 typedef enum metric { AUTOMATIC, DENSE, DIAGONAL } metric;
 
@@ -373,18 +374,20 @@ static int first_metric(run *r, size_t group_index)
     return NRE_OK;
 }
 
-/* Of each group after a warm-up step; at the end of a window a new metric and its step. */
+/* Of each group after a warm-up step, by the harmonic mean of the acceptance (Hoffman, Radul &
+ * Sountsov 2021): in the arithmetic one a chain that is stuck would drown among those that run.  At
+ * the end of a window a new metric and its step. */
 static int adapt(run *r)
 {
     size_t each = r->n / r->n_groups;
     for (size_t i = 0; i < r->n; i += each) {
         group *g = group_of(r, i);
-        double accepted = 0;
+        double inverse = 0;
         for (size_t j = i; j < i + each; j++) {
-            accepted += r->walker[j].accepted / (double)each;
+            inverse += 1 / fmax(r->walker[j].accepted, LEAST_ACCEPTED);
             add_state(r, g, r->walker[j].here.z);
         }
-        average_step(r, g, accepted);
+        average_step(r, g, (double)each / inverse);
     }
     if (++r->steps < r->window_end)
         return NRE_OK;

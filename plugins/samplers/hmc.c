@@ -9,7 +9,7 @@
 enum { MOST_STEPS = 1000 }; /* of a trajectory */
 
 static const nre_option OPTIONS[] = {
-    HAMILTONIAN_OPTIONS("0.8"),
+    HAMILTONIAN_OPTIONS("0.7"),
     {.name = "length",
      .type = NRE_REAL,
      .fallback = "1.5",

@@ -14,7 +14,7 @@
 enum { MOST_DEPTH = 15 };
 
 static const nre_option OPTIONS[] = {
-    HAMILTONIAN_OPTIONS("0.8"),
+    HAMILTONIAN_OPTIONS("0.7"),
     {.name = "max_depth",
      .type = NRE_INT,
      .fallback = "10",

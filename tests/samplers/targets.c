@@ -286,7 +286,7 @@ void trial_open(trial *t, const law *l, const nre_plugin *sampler,
 {
     *t = (trial){.law = *l, .arena = arena_new(), .plugin = {sampler, "sampler"}};
     t->prior = (prior){.n = l->dim, .of = t->law.prior};
-    t->target = (target){"all", l->dim, WHICH, &t->prior};
+    t->target = (target){.name = "all", .n = l->dim, .which = WHICH, .prior = &t->prior};
     law_ratio *r = memory_new(1, sizeof *r);
     *r = (law_ratio){{&LAW, &t->target, l->n_x, .has_gradient = true}, &t->law};
     t->ratio = &r->ratio;
@@ -398,6 +398,82 @@ void recovers(const nre_plugin *sampler, const char *const *options, const law *
         cr_assert_lt(c.r_hat[k], 1.02, "%s, %s: R-hat %g", sampler->name, l->name,
                      c.r_hat[k]);
     chains_release(&c);
+    trial_close(&t);
+}
+
+void deciles_agree(const nre_plugin *sampler, const char *const *options, const effort *e)
+{
+    trial t;
+    chains c;
+    law l = law_skewed();
+    trial_open(&t, &l, sampler, options);
+    cr_assert_eq(trial_sample(&t, 0, e, &c), NRE_OK, "%s", error_message());
+    size_t n = c.n_chains * c.n_draws;
+    double *below = memory_new(n, sizeof *below);
+    for (int i = 1; i < 10; i++) {
+        double limit = log(gsl_cdf_gamma_Pinv(0.1 * i, l.number[0], 1)), mean;
+        for (size_t k = 0; k < n; k++)
+            below[k] = c.theta[k] < limit;
+        double z = deviations(&c, below, 0.1 * i, &mean);
+        cr_assert_lt(z, 4.5, "%s: %g of the draws are below decile %d: %.2f errors",
+                     sampler->name, mean, i, z);
+    }
+    free(below);
+    chains_release(&c);
+    trial_close(&t);
+}
+
+/* many observations */
+
+static void is_same(const chains *a, const chains *b, const char *name)
+{
+    size_t n = a->n_chains * a->n_draws;
+    cr_assert(a->n_draws == b->n_draws && a->n_chains == b->n_chains, "%s", name);
+    cr_assert_arr_eq(a->theta, b->theta, n * a->dim * sizeof *a->theta, "%s", name);
+    cr_assert_arr_eq(a->log_posterior, b->log_posterior, n * sizeof *a->theta, "%s",
+                     name);
+    if (a->weight)
+        cr_assert_arr_eq(a->weight, b->weight, n * sizeof *a->theta, "%s", name);
+    cr_assert_eq(a->evaluations, b->evaluations, "%s: %zu, %zu evaluations", name,
+                 (size_t)a->evaluations, (size_t)b->evaluations);
+    cr_assert(a->acceptance == b->acceptance ||
+                  (isnan(a->acceptance) && isnan(b->acceptance)),
+              "%s: acceptance %g, %g", name, a->acceptance, b->acceptance);
+}
+
+void rows_stay_apart(const nre_plugin *sampler, const char *const *options, size_t n_rows,
+                     const effort *e)
+{
+    static const host_services none = {0};
+    law l = law_conjugate();
+    trial t;
+    float *x = memory_new(n_rows * 3, sizeof *x);
+    chains *together = memory_new(n_rows, sizeof *together), alone;
+    chains_plan how = {e->n_chains, e->warmup, e->draws, e->seed, "rows", &none, NULL};
+    trial_open(&t, &l, sampler, options);
+    for (size_t i = 0; i < n_rows; i++) {
+        rng r;
+        double theta[3];
+        rng_start(&r, rng_purpose(e->seed, "rows"), i, 0);
+        conjugate_pair(&r, theta, x + 3 * i);
+    }
+    trial_observe(&t, n_rows, x);
+    cr_assert_eq(
+        chains_of_rows(t.instance, &t.posterior, t.observed, 0, n_rows, &how, together),
+        NRE_OK, "%s", error_message());
+    for (size_t i = 0; i < n_rows; i += n_rows - 1) {
+        char purpose[64];
+        snprintf(purpose, sizeof purpose, "rows/%zu", i);
+        how.purpose = purpose;
+        cr_assert_eq(chains_of(t.instance, &t.posterior, t.observed, i, 1, &how, &alone),
+                     NRE_OK, "%s", error_message());
+        is_same(&together[i], &alone, sampler->name);
+        chains_release(&alone);
+    }
+    for (size_t i = 0; i < n_rows; i++)
+        chains_release(&together[i]);
+    free(together);
+    free(x);
     trial_close(&t);
 }
 

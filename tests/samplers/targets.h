@@ -74,6 +74,17 @@ verdict moments_of(const chains *c, const law *l);
 void recovers(const nre_plugin *sampler, const char *const *options, const law *l,
               const effort *e);
 
+/* Asserts that on law_skewed the fractions of draws below its exact deciles are right, each within 4.5
+ * standard errors at its own effective size. */
+void deciles_agree(const nre_plugin *sampler, const char *const *options,
+                   const effort *e);
+
+/* Asserts that ROWS rows of law_conjugate sampled together have the draws, to the last bit, and the
+ * counters of each alone: nothing is learned from another observation, nor from how many steps a
+ * call asks for. */
+void rows_stay_apart(const nre_plugin *sampler, const char *const *options, size_t n_rows,
+                     const effort *e);
+
 /* Simulation-based calibration (Talts et al. 2018) on law_conjugate: theta from the prior, x of it,
  * chains; rank of the true theta among 19 draws far apart, for each parameter and for the log
  * posterior (Modrak et al. 2023).  The smallest p-value of chi-squared, mean and spread of the 20

@@ -46,6 +46,12 @@ Test(hmc, skewed)
              &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 11});
 }
 
+Test(hmc, deciles)
+{
+    deciles_agree(&plugin_hmc, NULL,
+                  &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 12});
+}
+
 Test(hmc, calibrated)
 {
     calibrated(&plugin_hmc, NULL,

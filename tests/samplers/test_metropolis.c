@@ -38,6 +38,12 @@ Test(metropolis, skewed)
     recovers(&plugin_metropolis, NULL, &l, &WORK);
 }
 
+Test(metropolis, deciles)
+{
+    deciles_agree(&plugin_metropolis, NULL,
+                  &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 12});
+}
+
 Test(metropolis, calibrated)
 {
     calibrated(&plugin_metropolis, NULL,

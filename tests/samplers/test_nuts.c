@@ -46,6 +46,12 @@ Test(nuts, skewed)
              &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 11});
 }
 
+Test(nuts, deciles)
+{
+    deciles_agree(&plugin_nuts, NULL,
+                  &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 12});
+}
+
 Test(nuts, calibrated)
 {
     calibrated(&plugin_nuts, NULL,
