@@ -73,6 +73,13 @@ static int log_ratios(sampled *s, ratio_worker *w, const arrays *a, size_t n)
                                                 a->ratio, a->ratio_gradient);
 }
 
+static void no_validity(const arrays *a, size_t n, size_t d)
+{
+    memset(a->valid, 0, n * sizeof *a->valid);
+    if (a->valid_gradient)
+        memset(a->valid_gradient, 0, n * d * sizeof *a->valid_gradient);
+}
+
 /* The prior's density by z; P(valid) goes with the ratio. */
 static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
 {
@@ -84,7 +91,10 @@ static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
         status = log_ratios(s, w, a, n);
     if (status != NRE_OK)
         return status;
-    validity_log(s->posterior->validity, n, a->theta, a->valid, a->valid_gradient);
+    if (s->posterior->validity)
+        validity_log(s->posterior->validity, n, a->theta, a->valid, a->valid_gradient);
+    else
+        no_validity(a, n, t->n);
     for (size_t i = 0; i < n; i++) {
         a->prior[i] += a->jacobian[i];
         a->ratio[i] += a->valid[i];

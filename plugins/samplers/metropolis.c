@@ -266,7 +266,7 @@ static void adapt_scale(const run *r, group *g, int accepted)
 {
     double goal = 0.234 + 0.206 / (double)r->dim;
     double gain = 1 / sqrt(1 + (double)r->steps);
-    g->log_scale += gain * (accepted - goal) * (double)r->n_groups / (double)r->n * 4;
+    g->log_scale += gain * (accepted - goal) / (double)(r->n / r->n_groups) * 4;
 }
 
 /* States in turn; once the archive is full each new one replaces the oldest. */
@@ -323,11 +323,11 @@ static void learn(const run *r, group *g)
 
 static void adapt(run *r)
 {
-    size_t every = r->n / r->n_groups / 4 + 1;
+    size_t per_group = r->n / r->n_groups, every = per_group / 4 + 1;
     for (size_t i = 0; i < r->n; i++) {
         group *g = group_of(r, i);
         add_state(r, g, r->z + i * r->dim);
-        if ((r->steps + i) % every == 0)
+        if ((r->steps + i % per_group) % every == 0)
             remember(r, g, r->z + i * r->dim);
     }
     r->steps++;
@@ -343,6 +343,8 @@ static void adapt(run *r)
 
 static void decide(run *r, uint32_t warmup, nre_draws *out)
 {
+    size_t per_group = r->n / r->n_groups;
+    nre_counts *counts = NRE_HAS(out, of_group) ? out->of_group : NULL;
     for (size_t i = 0; i < r->n; i++) {
         double log_u = log(r->rng[i]->uniform(r->rng[i]));
         int accepted = log_u < r->trial[i] - r->logp[i] + r->correction[i];
@@ -353,6 +355,8 @@ static void decide(run *r, uint32_t warmup, nre_draws *out)
         if (warmup && r->kind[i] == WALK)
             adapt_scale(r, group_of(r, i), accepted);
         out->n_accept += (uint64_t)accepted;
+        if (counts)
+            counts[i / per_group].n_accept += (uint64_t)accepted;
     }
 }
 
@@ -373,6 +377,10 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
     }
     out->n_propose += out->n_steps * n;
     out->n_evaluate += out->n_steps * n;
+    for (size_t g = 0; NRE_HAS(out, of_group) && g < r->n_groups; g++) {
+        out->of_group[g].n_propose += out->n_steps * (n / r->n_groups);
+        out->of_group[g].n_evaluate += out->n_steps * (n / r->n_groups);
+    }
     return NRE_OK;
 }
 

@@ -308,3 +308,165 @@ Test(chains, gradients)
     sampler_close(&s);
     fixture_close(&f);
 }
+
+/* many observations */
+
+static const float ROWS_X[] = {0.5f, -1,   0.2f,  0.9f, -0.3f, 0.6f,
+                               1.3f, 0.1f, -1.2f, 0.4f, 0,     2};
+
+static chains_plan plan_of(const host_services *services, size_t n, const char *purpose)
+{
+    return (chains_plan){.n_chains = n,
+                         .warmup = 150,
+                         .draws = 120,
+                         .seed = 4,
+                         .purpose = purpose,
+                         .services = services};
+}
+
+static void same_draws(const chains *a, const chains *b)
+{
+    size_t n = a->n_chains * a->n_draws;
+    cr_assert(a->n_chains == b->n_chains && a->n_draws == b->n_draws && a->dim == b->dim);
+    cr_assert_arr_eq(a->theta, b->theta, n * a->dim * sizeof *a->theta);
+    cr_assert_arr_eq(a->log_posterior, b->log_posterior, n * sizeof *a->log_posterior);
+    if (a->weight)
+        cr_assert_arr_eq(a->weight, b->weight, n * sizeof *a->weight);
+    else
+        cr_assert_arr_eq(a->r_hat, b->r_hat, 3 * a->dim * sizeof *a->r_hat);
+    cr_assert_eq(a->evaluations, b->evaluations);
+    cr_assert(a->acceptance == b->acceptance || isnan(a->acceptance));
+}
+
+/* Rows 1 to 3 of four, together and each by itself: the exact ratio is worked out pair by pair, so
+ * that every bit is the same. */
+static void together_as_alone(const nre_plugin *table, size_t n_chains)
+{
+    static const host_services none = {0};
+    static const char *const names[] = {"chain/all/1", "chain/all/2", "chain/all/3"};
+    toy t = {.dim = 3, .prior = TOY_NORMAL, .b = 1, .sigma = 0.4};
+    static fixture f;
+    sampler s;
+    chains c[3], one;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 4, ROWS_X);
+    sampler_open(&s, table);
+    chains_plan how = plan_of(&none, n_chains, "chain/all");
+    cr_assert_eq(chains_of_rows(s.instance, &f.posterior, f.observed, 1, 3, &how, c),
+                 NRE_OK, "%s", error_message());
+    for (size_t i = 0; i < 3; i++) {
+        chains_plan alone = plan_of(&none, n_chains, names[i]);
+        cr_assert_eq(
+            chains_of(s.instance, &f.posterior, f.observed, i + 1, 1, &alone, &one),
+            NRE_OK);
+        same_draws(&c[i], &one);
+        chains_release(&one);
+        chains_release(&c[i]);
+    }
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+Test(chains, together_as_alone)
+{
+    together_as_alone(&plugin_metropolis, 4);
+    together_as_alone(&plugin_metropolis, 1);
+}
+
+/* It serves one observation at a time. */
+Test(chains, grids_one_after_another)
+{
+    together_as_alone(&plugin_grid, 4);
+}
+
+/* 40 rows with 30 chains are several slices of every call. */
+Test(chains, threads_change_no_bit)
+{
+    enum { N = 40, D = 2 };
+    toy t = {.dim = D, .prior = TOY_UNIFORM, .a = -2, .b = 2, .sigma = 0.4};
+    static fixture f;
+    static float x[N * D];
+    sampler s;
+    chains c[2][N];
+    for (size_t i = 0; i < N * D; i++)
+        x[i] = (float)i / (N * D) - 0.5f;
+    fixture_open(&f, &t);
+    fixture_observe(&f, N, x);
+    sampler_open(&s, &plugin_metropolis);
+    for (unsigned k = 0; k < 2; k++) {
+        host_services services = {0};
+        cr_assert_eq(pool_new(k ? 3 : 1, &services.workers), NRE_OK);
+        chains_plan how = plan_of(&services, 30, "chain/all");
+        cr_assert_eq(
+            chains_of_rows(s.instance, &f.posterior, f.observed, 0, N, &how, c[k]),
+            NRE_OK, "%s", error_message());
+        pool_free(services.workers);
+    }
+    for (size_t i = 0; i < N; i++) {
+        same_draws(&c[0][i], &c[1][i]);
+        chains_release(&c[0][i]);
+        chains_release(&c[1][i]);
+    }
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+/* Points of chains in any order and number: each is judged by the row of its chain. */
+static int asks_in_disorder(void *run, uint32_t warmup, nre_draws *out)
+{
+    enum { N = 5 };
+    const nre_target *t = run;
+    uint32_t chain[N] = {5, 0, 3, 2, 0}, alone[1];
+    double z[N] = {0.1, -0.4, 0.8, 0.3, 0.7}, p[N], r[N], gp[N], gr[N], one[4];
+    (void)warmup;
+    int status = t->logp(t, N, chain, z, p, r, gp, gr);
+    for (size_t i = 0; i < N && !status; i++) {
+        alone[0] = chain[i];
+        status = t->logp(t, 1, alone, z + i, one, one + 1, one + 2, one + 3);
+        cr_expect(p[i] == one[0] && r[i] == one[1] && gp[i] == one[2] && gr[i] == one[3],
+                  "%zu: %.17g %.17g, %.17g %.17g, %.17g %.17g, %.17g %.17g", i, p[i],
+                  one[0], r[i], one[1], gp[i], one[2], gr[i], one[3]);
+    }
+    cr_expect(r[1] != r[4] && t->n_groups == 3);
+    alone[0] = 6;
+    cr_expect_eq(t->logp(t, 1, alone, z, one, one + 1, NULL, NULL), NRE_EINVAL);
+    out->n_steps = 1;
+    out->finished = 1;
+    return NRE_OK;
+}
+
+Test(chains, points_in_any_order)
+{
+    static const host_services none = {0};
+    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    const nre_sampler_ops ops = {.struct_size = sizeof ops,
+                                 .flags = NRE_WEIGHTED,
+                                 .start = start,
+                                 .step = asks_in_disorder};
+    const nre_plugin table = {NRE_PLUGIN_HEAD(NRE_SAMPLER), .name = "disorder",
+                              .version = "1", .summary = "Asks in disorder.",
+                              .ops.sampler = &ops};
+    sampler s;
+    chains c[3];
+    fixture_open(&f, &t);
+    fixture_observe(&f, 3, ROWS_X);
+    sampler_open(&s, &table);
+    chains_plan how = plan_of(&none, 2, "chain/all");
+    /* The last of its calls names a chain that is not there. */
+    cr_assert_eq(chains_of_rows(s.instance, &f.posterior, f.observed, 0, 3, &how, c),
+                 NRE_EINVAL);
+    cr_assert_not_null(strstr(error_message(), "chain 6 of 6"), "%s", error_message());
+    sampler_close(&s);
+    fixture_close(&f);
+}
+
+Test(chains, at_once)
+{
+    chains_plan how = {.n_chains = 16, .draws = 2000};
+    cr_assert_eq(chains_at_once(&how, 5), 74); /* 256 MiB of 16 * 2000 * 7 * 16 bytes */
+    how.draws = 10;
+    cr_assert_eq(chains_at_once(&how, 5), 256);
+    how.n_chains = 100000;
+    cr_assert_eq(chains_at_once(&how, 5), 1);
+}

@@ -53,7 +53,8 @@ static const ratio_kind OFFSET = {
 static ratio *member(const target *t, const toy *y, double sigma, double scale)
 {
     offset *f = memory_new(1, sizeof *f);
-    *f = (offset){{&OFFSET, t, y->dim, false, true}, *y, scale};
+    *f = (offset){
+        {.kind = &OFFSET, .target = t, .n_x = y->dim, .has_gradient = true}, *y, scale};
     f->toy.sigma = sigma;
     return &f->base;
 }
@@ -274,7 +275,7 @@ Test(ratio_mixture, areas_are_over_the_prior_of_valid_theta)
     cr_assert_eq(ratio_of_mixture(2, members, valid, &mixed), 0);
     fixture_use(&f, mixed);
     fixture_observe(&f, 4, X);
-    posterior with = {mixed, valid}, without = {mixed, NULL};
+    posterior with = {.ratio = mixed, .validity = valid}, without = {.ratio = mixed};
     cr_assert_eq(grid_of(&with, f.worker, f.observed, 2, 1, &g), 0);
     cr_assert_float_eq(g.log_area, 0, GRID_ERROR, "%g", g.log_area);
     cr_assert_eq(grid_of(&without, f.worker, f.observed, 2, 1, &g), 0);

@@ -125,6 +125,44 @@ Test(ratio_network, mean_of_members)
     fixture_close(&f);
 }
 
+/* Rows in disorder, each with thetas of its own. */
+Test(ratio_network, pairs)
+{
+    enum { N = 6 };
+    static const size_t row[N] = {4, 1, 1, 3, 0, 1};
+    toy t = {.dim = D, .prior = TOY_UNIFORM, .a = -1, .b = 3, .sigma = 0.5};
+    static fixture f;
+    ensemble e;
+    ratio *r = NULL;
+    float x[ROWS * D];
+    double theta[N * D], value[N], slope[N * D], one, by[D];
+    rng s;
+    fixture_open(&f, &t);
+    ensemble_open(&e);
+    cr_assert_eq(ratio_of_networks(&f.target, 2, e.model, e.scaling, &r), NRE_OK);
+    fixture_use(&f, r);
+    rng_start(&s, rng_purpose(1, "pairs"), 0, 0);
+    for (int i = 0; i < ROWS * D; i++)
+        x[i] = (float)rng_normal(&s);
+    for (int i = 0; i < N * D; i++)
+        theta[i] = -1 + 4 * rng_uniform(&s);
+    fixture_observe(&f, ROWS, x);
+    cr_assert_eq(
+        ratio_evaluate_pairs(r, f.worker, f.observed, N, row, theta, value, slope),
+        NRE_OK);
+    for (int i = 0; i < N; i++) {
+        cr_assert_float_eq(value[i],
+                           by_hand(&e, &f.target, x + row[i] * D, theta + i * D), 1e-5);
+        cr_assert_eq(ratio_evaluate(r, f.worker, f.observed, row[i], 1, 1, theta + i * D,
+                                    &one, by),
+                     NRE_OK);
+        for (int k = 0; k < D; k++)
+            cr_assert_float_eq(slope[i * D + k], by[k], 1e-5);
+    }
+    ensemble_close(&e);
+    fixture_close(&f);
+}
+
 Test(ratio_network, needs_a_member)
 {
     ratio *r = NULL;
