@@ -112,6 +112,9 @@ int truncation_cut(truncation *t, const cut_request *r);
 int truncation_save(const truncation *t, const char *path);
 int truncation_load(truncation *t, const cut_request *r, const char *path);
 void truncation_pop(truncation *t); /* the last region leaves the chain */
+/* Independent draws of what is left, [n][n_theta], as its last region was measured: quicker than new
+ * ones, and the same for all who ask.  NULL without a region. */
+const double *truncation_draws(const truncation *t, size_t *n);
 
 size_t truncation_n(const truncation *t); /* regions */
 const cut_facts *truncation_facts(const truncation *t, size_t region);
@@ -592,6 +595,32 @@ int chains_narrow(const chains *c, uint32_t n, const uint32_t *which, chains *ou
 /* The same of a grid: T are its parameters WHICH [t->n].  log_ratio is that of the marginal.  OUT as in
  * grid_of. */
 int grid_narrow(const grid *g, const target *t, const uint32_t *which, grid *out);
+
+/* growth.c: errors of log ratios add over rows */
+
+/* How far the networks of an ensemble lie from their mean, where the posterior is, in nats (root mean
+ * square over draws and networks; what does not depend on theta is left out, it moves nothing): of a
+ * single row, and of the sum over all.  JOINT / ONE is sqrt(rows) where errors of rows are
+ * independent, and the number of rows where they are the same.  SHIFT: what a network's error moves
+ * the mean of the joint posterior by, in posterior deviations, to first order; of the parameter that
+ * it moves most.  Those of the mean over M networks are smaller by sqrt(M), as far as networks err
+ * independently: what all of them learned from the same simulations is not seen. */
+typedef struct growth {
+    double one, joint, shift;
+} growth;
+/* Of two members and more; x [n_rows][n_x], theta [n][dim] draws of the joint posterior, equally
+ * weighted. */
+int growth_of(size_t n_members, ratio *const *member, size_t n_rows, const float *x,
+              size_t n, const double *theta, growth *out);
+
+/* Back from such a file, for parameters of T: what it does not hold, R-hat and counters, is NAN or 0;
+ * EFFECTIVE is that of the weights, and NAN without.  x [*n_rows][n_x] by free().  NRE_EDATA when it is no such
+ * file. */
+int chains_load(const char *path, const simulator *s, const target *t, chains *out,
+                size_t *n_rows, float **x);
+/* Equally weighted draws in one chain, as many as C's weights are worth: systematic resampling, without
+ * chance. */
+int chains_resample(const chains *c, chains *out);
 
 /* convergence.c: rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021) */
 

@@ -45,7 +45,7 @@ static json_t *pair_json(const double pair[2])
 static json_t *parameter_json(const posterior_block *b, const parameter_row *p)
 {
     json_t *o = json_object(), *quantiles = json_object();
-    bool summary = false, maximum = false, chains = false;
+    bool summary = false, maximum = false, error = false, chains = false;
 
     json_object_set_new(o, "name", json_text(p->name));
     json_object_set_new(o, "label", json_text(p->label));
@@ -55,6 +55,10 @@ static json_t *parameter_json(const posterior_block *b, const parameter_row *p)
     summary |= put_number(o, "sd", p->deviation);
     maximum |= put_number(o, "map", p->map);
     maximum |= put_number(o, "mle", p->mle);
+    if (!p->derived) {
+        error |= put_number(o, "map_sd", p->map_sd > 0 ? p->map_sd : NAN);
+        error |= put_number(o, "mle_sd", p->mle_sd > 0 ? p->mle_sd : NAN);
+    }
     for (size_t i = 0; i < 5; i++)
         summary |= put_number(quantiles, quantile_names[i], p->quantile[i]);
     json_object_set_new(o, "quantiles", quantiles);
@@ -63,13 +67,13 @@ static json_t *parameter_json(const posterior_block *b, const parameter_row *p)
     chains |= put_number(o, "r_hat", p->r_hat);
     chains |= put_number(o, "ess_bulk", p->ess_bulk);
     chains |= put_number(o, "ess_tail", p->ess_tail);
-    put_reason(o, 3,
-               (const char *const[]){"the summary was not computed",
-                                     p->derived
-                                         ? "a derived quantity has no maximum of its own"
-                                         : "the maximum was not computed",
-                                     chains_reason(b)},
-               (const bool[]){summary, maximum, chains});
+    put_reason(o, 4,
+               (const char *const[]){
+                   "the summary was not computed",
+                   p->derived ? "a derived quantity has no maximum of its own"
+                              : "the maximum was not computed",
+                   "why a maximum has no error is said beside it", chains_reason(b)},
+               (const bool[]){summary, maximum, error, chains});
     return o;
 }
 
@@ -88,6 +92,10 @@ static json_t *block_json(const posterior_block *b)
     for (size_t i = 0; i < b->n_limits; i++)
         json_array_append_new(limits, limit_json(&b->limits[i]));
     json_object_set_new(o, "limits", limits);
+    if (b->regions)
+        json_object_set_new(o, "regions", json_deep_copy(b->regions));
+    json_object_set_new(o, "map", b->map ? json_deep_copy(b->map) : json_null());
+    json_object_set_new(o, "mle", b->mle ? json_deep_copy(b->mle) : json_null());
     area |= put_number(o, "area", b->area);
     area |= put_number(o, "area_rank", b->area_rank);
     predictive |= put_number(o, "predictive_rank", b->predictive_rank);
@@ -129,6 +137,22 @@ static const char *interval_text(arena *a, const double interval[2], double spre
     return low && high ? arena_print(a, "%s to %s", low, high) : NULL;
 }
 
+/* Whether a maximum has an error to show. */
+static bool has_error(double value, double error)
+{
+    return isfinite(value) && isfinite(error) && error > 0;
+}
+
+/* "0.150 ± 0.224", without the error where there is none. */
+static const char *maximum_text(arena *a, double value, double error, double spread)
+{
+    const char *number = number_beside(a, value, spread);
+    const char *beside = number_beside(a, error, error);
+    if (!has_error(value, error))
+        return number;
+    return number && beside ? arena_print(a, "%s ± %s", number, beside) : NULL;
+}
+
 static const char *const heads[] = {"parameter", "unit",    "mean",     "sd",
                                     "median",    "68% HDI", "95% HDI",  "MAP",
                                     "MLE",       "R-hat",   "ESS bulk", "ESS tail"};
@@ -144,8 +168,8 @@ static void numbers_of(arena *a, const parameter_row *p, const char *out[HEADS -
     out[2] = number_beside(a, p->quantile[2], sd);
     out[3] = interval_text(a, p->hdi68, sd);
     out[4] = interval_text(a, p->hdi95, sd);
-    out[5] = number_beside(a, p->map, sd);
-    out[6] = number_beside(a, p->mle, sd);
+    out[5] = maximum_text(a, p->map, p->map_sd, sd);
+    out[6] = maximum_text(a, p->mle, p->mle_sd, sd);
     out[7] = number_text(a, p->r_hat, 3);
     out[8] = number_text(a, p->ess_bulk, 0);
     out[9] = number_text(a, p->ess_tail, 0);
@@ -195,6 +219,8 @@ static int block_markdown(const posterior_block *b, sheet *s)
     int status = parameters_markdown(b, s);
     if (!status)
         status = limits_markdown(b, s);
+    if (!status)
+        status = regions_markdown(b, s);
     fputc('\n', s->out);
     markdown_put(s->out, observation_words(s->a, b));
     fputs("\n\n**", s->out);
@@ -209,7 +235,9 @@ static const char legend[] = "Mean and standard deviation (sd) of the posterior;
                              "shortest interval of that mass; MAP: "
                              "maximum of the posterior density of all parameters of the "
                              "target together; MLE: maximum of the "
-                             "ratio. Area: integral of p(theta) r(x|theta), 1 for a "
+                             "ratio; each ± the error that follows from its curvature at "
+                             "half a deviation, where there is one. Area: integral of "
+                             "p(theta) r(x|theta), 1 for a "
                              "right ratio, and its rank among test "
                              "simulations. Distance: of the standardised observation to "
                              "the nearest training simulation.";
@@ -261,6 +289,16 @@ static void interval_latex(sheet *s, const double interval[2], double spread)
     fputs("]$", s->out);
 }
 
+static void maximum_latex(sheet *s, double value, double error, double spread)
+{
+    number_latex(s->out, number_beside(s->a, value, spread));
+    if (!has_error(value, error))
+        return;
+    fputs(" $\\pm$ $", s->out);
+    latex_number_put(s->out, number_beside(s->a, error, error));
+    fputc('$', s->out);
+}
+
 static void parameter_latex(sheet *s, const parameter_row *p)
 {
     fputs("\\quad ", s->out);
@@ -274,8 +312,8 @@ static void parameter_latex(sheet *s, const parameter_row *p)
     number_latex(s->out, number_beside(s->a, p->deviation, p->deviation));
     interval_latex(s, p->hdi68, p->deviation);
     interval_latex(s, p->hdi95, p->deviation);
-    number_latex(s->out, number_beside(s->a, p->map, p->deviation));
-    number_latex(s->out, number_beside(s->a, p->mle, p->deviation));
+    maximum_latex(s, p->map, p->map_sd, p->deviation);
+    maximum_latex(s, p->mle, p->mle_sd, p->deviation);
     fputs(" \\\\\n", s->out);
 }
 
@@ -288,6 +326,7 @@ static void block_latex(sheet *s, const posterior_block *b, bool first)
     for (size_t i = 0; i < b->n_parameters; i++)
         parameter_latex(s, &b->parameters[i]);
     limits_latex(b, s, 7);
+    regions_latex(b, s, 7);
     fputs("\\multicolumn{7}{l}{\\quad area ", s->out);
     latex_put(s->out, number_text(s->a, b->area, 3));
     fputs(" (rank ", s->out);
@@ -330,7 +369,9 @@ static void parameter_csv(FILE *out, const posterior_block *b, const parameter_r
     const double number[] = {p->mean,
                              p->deviation,
                              p->map,
+                             p->map_sd > 0 ? p->map_sd : NAN,
                              p->mle,
+                             p->mle_sd > 0 ? p->mle_sd : NAN,
                              p->quantile[0],
                              p->quantile[1],
                              p->quantile[2],
@@ -372,7 +413,8 @@ static int write_csv(const posterior_table *t, const char *folder)
 
     if (status)
         return status;
-    fputs("target,architecture,method,observation,parameter,unit,derived,mean,sd,map,mle,"
+    fputs("target,architecture,method,observation,parameter,unit,derived,mean,sd,map,map_"
+          "sd,mle,mle_sd,"
           "q0.025,"
           "q0.16,q0.5,q0.84,q0.975,hdi68_low,hdi68_high,hdi95_low,hdi95_high,r_hat,ess_"
           "bulk,"
@@ -395,5 +437,7 @@ int posterior_table_write(const posterior_table *t, const char *folder)
         status = write_latex(t, folder);
     if (!status)
         status = write_csv(t, folder);
-    return status ? status : limits_csv(t, folder);
+    if (!status)
+        status = limits_csv(t, folder);
+    return status ? status : regions_csv(t, folder);
 }

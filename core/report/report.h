@@ -10,12 +10,13 @@
 /* coverage_table.c */
 
 typedef struct table_cell {
-    const char *region; /* "credible", "confidence" */
+    const char *region; /* "credible", "confidence", "neyman", "biased" */
     double level, coverage, sd_evaluation, sd_training;
     uint64_t n;
     double interval[2];
     const char *verdict; /* "under", "ok", "over" */
     const char *reason;  /* why coverage is missing, or NULL */
+    double bias;         /* that raised the level of a biased region; else 0 */
 } table_cell;
 typedef struct coverage_row {
     const char
@@ -56,6 +57,7 @@ typedef struct parameter_row {
     double quantile[5];               /* 0.025 0.16 0.5 0.84 0.975 */
     double hdi68[2], hdi95[2];
     double r_hat, ess_bulk, ess_tail;
+    double map_sd, mle_sd; /* errors of the maxima; 0 or NAN: none */
 } parameter_row;
 enum { LIMIT_ROW_PRIORS = 4 };
 typedef struct limit_prior_row {
@@ -84,7 +86,9 @@ typedef struct posterior_block { /* one target, one observation (or joint set) *
     uint64_t simulations; /* as in coverage_row; 0: not known */
     size_t n_limits;
     const limit_row *limits;
+    const json_t *regions;   /* infer.regions as summary.json has them, or NULL */
     const char *area_reason; /* why there is none; NULL: it was not computed */
+    const json_t *map, *mle; /* as in summary.json: covariance, correlation; or NULL */
 } posterior_block;
 typedef struct posterior_table {
     const char *title;
@@ -98,6 +102,12 @@ int posterior_table_write(const posterior_table *t, const char *folder);
 
 /* As in posterior.json. */
 json_t *limit_json(const limit_row *l);
+
+/* regions_table.c */
+
+/* FOLDER/coverage_by_parameter.csv of the rows of diagnostics/coverage.json: coverage in bins of each
+ * parameter. */
+int coverage_bins_write(const json_t *rows, const char *folder);
 
 /* timing_table.c */
 
@@ -243,7 +253,8 @@ void columns_add(columns *c, const char *text); /* NULL: out of memory, kept in 
 int columns_markdown(const columns *c, FILE *out);
 int columns_plain(const columns *c, FILE *out, const char *indent);
 
-/* coverage_table.c: the columns of the wide table: credible, then confidence, levels ascending. */
+/* coverage_table.c: the columns of the wide table: credible, confidence, Neyman, biased, levels
+ * ascending. */
 typedef struct coverage_column {
     const char *region;
     double level;
@@ -283,6 +294,12 @@ void limits_html(const posterior_block *b, sheet *s);
 void limits_latex(const posterior_block *b, sheet *s, int width);
 int limits_csv(const posterior_table *t, const char *folder);
 void limits_csv_remove(const char *folder);
+
+/* regions_table.c: nothing where a block has none; regions.csv has a line an interval. */
+int regions_markdown(const posterior_block *b, sheet *s);
+void regions_html(const posterior_block *b, sheet *s);
+void regions_latex(const posterior_block *b, sheet *s, int width);
+int regions_csv(const posterior_table *t, const char *folder);
 
 /* summary.c: sentences that the summary and the page share; plain text. */
 /* Inside the simulator?  At its edge above RANK_EDGE of the test distances, outside above

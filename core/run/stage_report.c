@@ -166,6 +166,7 @@ static int coverage_row_of(report_data *d, const json_t *j, coverage_row *row)
                             .sd_training = real_of(cell, "sd_training"),
                             .n = count_of(cell, "n"),
                             .verdict = word_of(cell, "verdict"),
+                            .bias = fmax(real_of(cell, "bias"), 0),
                             .reason = word_of(cell, "reason")};
         reals_of(cell, "interval", 2, c[i].interval);
         gate_coverage(d, row->target, &c[i]);
@@ -276,18 +277,18 @@ static const char *advice_of(const posterior_block *b)
 /* Posterior deviations that the error of the networks may move a mean by. */
 static const double ASTRAY = 0.5;
 
-/* GROWTH of an observation, or NULL. */
-static bool grown_too_far(const json_t *growth)
+/* GROWN: of an observation, or NULL. */
+static bool grown_too_far(const json_t *grown)
 {
-    return real_of(growth, "shift_of_all") > ASTRAY;
+    return real_of(grown, "shift_of_all") > ASTRAY;
 }
 
 /* What rows taken together make of the networks' error. */
-static void tell_growth(report_data *d, const json_t *growth, const posterior_block *b)
+static void tell_growth(report_data *d, const json_t *grown, const posterior_block *b)
 {
-    const char *reason = word_of(growth, "reason"), *what;
-    double rows = (double)count_of(growth, "rows");
-    if (!growth)
+    const char *reason = word_of(grown, "reason"), *what;
+    double rows = (double)count_of(grown, "rows");
+    if (!grown)
         return;
     if (reason)
         what = arena_print(d->arena, "%g rows together (target %s): %s", rows, b->target,
@@ -299,9 +300,9 @@ static void tell_growth(report_data *d, const json_t *growth, const posterior_bl
             "the posterior is, by %.2g for one row: %.1f times (%.1f if errors of rows "
             "were independent, %g if they were the same); the mean of the posterior is "
             "known to %.2g of its deviation, as far as networks err independently",
-            rows, b->target, (unsigned long long)count_of(growth, "networks"),
-            real_of(growth, "all_rows"), real_of(growth, "one_row"),
-            real_of(growth, "times"), sqrt(rows), rows, real_of(growth, "shift_of_all"));
+            rows, b->target, (unsigned long long)count_of(grown, "networks"),
+            real_of(grown, "all_rows"), real_of(grown, "one_row"),
+            real_of(grown, "times"), sqrt(rows), rows, real_of(grown, "shift_of_all"));
     if (d->run->session->experiment->estimator == ESTIMATOR_NETWORK)
         note(d, what);
 }
@@ -316,27 +317,28 @@ static void tell_prior(report_data *d)
                             arena_print(d->arena, "%s ~ %s", json_object_iter_key(at),
                                         json_string_value(json_object_iter_value(at))));
     if (text)
-        note(d, arena_print(d->arena,
-                            "another prior than that of the simulations was meant "
-                            "(infer.prior): %s; coverage, gain and the area of the ratio, "
-                            "which is 1 for that of the simulations alone, keep theirs",
-                            text));
+        note(d,
+             arena_print(d->arena,
+                         "another prior than that of the simulations was meant "
+                         "(infer.prior): %s; coverage, gain and the area of the ratio, "
+                         "which is 1 for that of the simulations alone, keep theirs",
+                         text));
     json_decref(other);
 }
 
 /* "yes", or the sentences that say why not, but for the draws; *GATED when one of them is a gate's. */
-static const char *believe(report_data *d, const posterior_block *b, const json_t *growth,
+static const char *believe(report_data *d, const posterior_block *b, const json_t *grown,
                            bool *gated)
 {
     const experiment *e = d->run->session->experiment;
     const char *why = NULL;
-    if (grown_too_far(growth))
+    if (grown_too_far(grown))
         why = arena_print(d->arena,
                           "the error of the networks, grown over %llu rows, moves its "
                           "mean by %.2g deviations (train on more simulations, or more "
                           "networks)",
-                          (unsigned long long)count_of(growth, "rows"),
-                          real_of(growth, "shift_of_all"));
+                          (unsigned long long)count_of(grown, "rows"),
+                          real_of(grown, "shift_of_all"));
     if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
         why = sentence_and(d->arena, why,
                            arena_print(d->arena,
@@ -357,14 +359,14 @@ static const char *believe(report_data *d, const posterior_block *b, const json_
 }
 
 /* MISSED: what the draws missed, whose note is another; or NULL. */
-static int judge_block(report_data *d, posterior_block *b, const json_t *growth,
+static int judge_block(report_data *d, posterior_block *b, const json_t *grown,
                        const char *missed)
 {
     bool gated = false;
     if (isnan(b->area_rank) && isnan(b->predictive_rank) && !missed &&
-        !grown_too_far(growth))
+        !grown_too_far(grown))
         return NRE_OK; /* nothing was checked, so nothing is said */
-    const char *why = b->believe = believe(d, b, growth, &gated);
+    const char *why = b->believe = believe(d, b, grown, &gated);
     bool others = why && strcmp(why, "yes") != 0;
     if (missed)
         b->believe = arena_print(d->arena, "%s; %s%s%s", missed, advice_of(b),
@@ -424,6 +426,7 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .r_hat_max = real_of(j, "r_hat_max"),
                            .ess_min = real_of(j, "ess_min"),
                            .n_limits = n_limits,
+                           .regions = json_object_get(j, "regions"),
                            .limits = limited,
                            .map = json_object_get(j, "map"),
                            .mle = json_object_get(j, "mle")};
