@@ -105,8 +105,10 @@ static int on_grid(const subject *s, station *t, const observed *o, size_t row)
 
 int station_posterior(const subject *s, station *t, const observed *o, size_t row, rng *r)
 {
-    int status = ratio_target(s->posterior->ratio)->n <= GRID_DIM ? on_grid(s, t, o, row)
-                                                                  : NRE_ENOTSUP;
+    /* Cells would not follow the hard edges of a truncated prior. */
+    bool fits =
+        ratio_target(s->posterior->ratio)->n <= GRID_DIM && !s->posterior->truncation;
+    int status = fits ? on_grid(s, t, o, row) : NRE_ENOTSUP;
 
     if (status != NRE_ENOTSUP)
         return status;

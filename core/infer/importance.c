@@ -258,11 +258,29 @@ static void spread_all(sampling *s, size_t from)
         s->spread[i] += n_round * density_at(s, s->rounds - 1, i);
 }
 
+/* What is left of the prior is costly to draw from; its draws are there already, and a cloud takes some of
+ * them, from a random place on. */
+static bool take_draws(sampling *s, size_t n, double *theta)
+{
+    const posterior *p = s->posterior;
+    const target *t = posterior_target(p);
+    size_t most = 0;
+    const double *draws = p->truncation ? truncation_draws(p->truncation, &most) : NULL;
+    if (!draws || most < n || t->prior != p->ratio->target->prior)
+        return false;
+    size_t at = (size_t)(rng_uniform(s->rng) * (double)most) % most;
+    for (size_t i = 0; i < n; i++, at = (at + 1) % most)
+        target_columns(t, 1, draws + at * t->prior->n, theta + i * t->n);
+    return true;
+}
+
 static int draw_from_prior(sampling *s, size_t n)
 {
     const target *t = posterior_target(s->posterior);
     double *theta = s->out->theta + s->n * s->out->dim;
-    int status = posterior_sample(s->posterior, s->rng, n, theta);
+    int status = take_draws(s, n, theta)
+                     ? NRE_OK
+                     : posterior_sample(s->posterior, s->rng, n, theta);
     if (status == NRE_OK)
         unbounded_of(t, n, theta, s->z + s->n * s->out->dim);
     return status;

@@ -11,8 +11,9 @@ enum {
     SLICE = 512,     /* of them, a task of the pool */
     ENOUGH = 4000,   /* kept draws: the volume is known to 1.6% */
     MOST_DRAWS = 1 << 20,
-    BLOCK = 4096,       /* thetas judged at a time */
-    LEAST_TOGETHER = 8, /* proposals of a row */
+    MOST_REMEMBERED = 1 << 14, /* of the kept ones */
+    BLOCK = 4096,              /* thetas judged at a time */
+    LEAST_TOGETHER = 8,        /* proposals of a row */
     MOST_TOGETHER = 1024
 };
 static const double LEAST_VOLUME = 1e-6; /* what rejection can still find */
@@ -37,6 +38,8 @@ typedef struct cut {
     part *part;
     double log_epsilon;
     cut_facts facts;
+    size_t n_draws;
+    double *draws; /* [n_draws][n_theta] of those kept */
 } cut;
 
 /* What one thread needs. */
@@ -286,6 +289,7 @@ static void cut_release(cut *r)
     for (size_t i = 0; r->part && i < r->n_parts; i++)
         part_release(&r->part[i]);
     free(r->part);
+    free(r->draws);
 }
 
 void truncation_free(truncation *t)
@@ -339,6 +343,12 @@ bool truncation_is_of(const truncation *t, size_t n_rows, const float *x)
 {
     return t->n == 0 ||
            (n_rows == t->n_rows && !memcmp(x, t->x, n_rows * t->n_x * sizeof *x));
+}
+
+const double *truncation_draws(const truncation *t, size_t *n)
+{
+    *n = t->n > 0 ? t->region[t->n - 1].n_draws : 0;
+    return t->n > 0 ? t->region[t->n - 1].draws : NULL;
 }
 
 const proposals *truncation_proposals(const truncation *t)
@@ -658,6 +668,24 @@ static void add_moments(const measuring *m, part *p)
     }
 }
 
+static int lay_draws(cut *r, uint64_t n, size_t d)
+{
+    r->n_draws = n < MOST_REMEMBERED ? (size_t)n : MOST_REMEMBERED;
+    r->draws = memory_new(r->n_draws, d * sizeof *r->draws);
+    return r->draws ? NRE_OK : fail(NRE_ENOMEM, "no memory for draws of a prior");
+}
+
+static int remember_draws(const measuring *m)
+{
+    cut *r = m->region;
+    size_t d = m->truncation->prior->n;
+    int status = lay_draws(r, r->facts.kept, d);
+    for (size_t i = 0, k = 0; status == NRE_OK && k < r->n_draws; i++)
+        if (m->kept[i])
+            memcpy(r->draws + k++ * d, m->theta + i * d, d * sizeof *r->draws);
+    return status;
+}
+
 static int measure(measuring *m)
 {
     int status = NRE_OK;
@@ -682,7 +710,7 @@ static int measure(measuring *m)
     facts->error = sqrt(facts->fraction * (1 - facts->fraction) / (double)m->drawn);
     for (size_t k = 0; k < m->region->n_parts; k++)
         add_moments(m, &m->region->part[k]);
-    return NRE_OK;
+    return remember_draws(m);
 }
 
 int truncation_cut(truncation *t, const cut_request *r)
@@ -755,6 +783,9 @@ int truncation_save(const truncation *t, const char *path)
     for (size_t i = 0; i < r->n_parts && status == NRE_OK; i++)
         status = put_part(f, i, &r->part[i]);
     if (status == NRE_OK)
+        status = store_put(f, "draws", STORE_F64, 2,
+                           (uint64_t[]){r->n_draws, t->prior->n}, r->draws);
+    if (status == NRE_OK)
         status = store_put_int(f, "drawn", (int64_t)r->facts.drawn);
     if (status == NRE_OK)
         status = store_put_int(f, "kept", (int64_t)r->facts.kept);
@@ -825,6 +856,10 @@ static int read_region(truncation *t, store *f)
     int status = same_observation(f, t);
     if (status == NRE_OK)
         status = get_facts(f, r);
+    if (status == NRE_OK)
+        status = lay_draws(r, r->facts.kept, t->prior->n);
+    if (status == NRE_OK)
+        status = store_get(f, "draws", STORE_F64, r->n_draws * t->prior->n, r->draws);
     for (size_t i = 0; i < r->n_parts && status == NRE_OK; i++)
         status = get_part(f, i, r->facts.drawn, &r->part[i]);
     return status;
