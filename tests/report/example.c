@@ -59,7 +59,9 @@ static const parameter_row parameters[] = {{"beta",
                                             {1.92, 3.13},
                                             1.002,
                                             3012,
-                                            2500},
+                                            2500,
+                                            0.287,
+                                            0.301},
                                            {"R0",
                                             "R_0",
                                             "",
@@ -73,7 +75,9 @@ static const parameter_row parameters[] = {{"beta",
                                             {2.45, 3.65},
                                             1.001,
                                             3100,
-                                            2600}};
+                                            2600,
+                                            NAN,
+                                            NAN}};
 static const limit_row limits[] = {{"beta",
                                     "1/d",
                                     false,
@@ -101,22 +105,61 @@ static const limit_row limits[] = {{"beta",
                                     true,
                                     "a target of more than 3 parameters has no grid"}};
 static const posterior_block blocks[] = {
-    {"beta,d_infectious", "mlp", "metropolis", "0", 2, parameters, 1.003, 0.61, 0.984,
-     23.1, 1.002, 2500, "yes", 230000, 2, limits, NULL},
-    {"all", "mlp", "grid", "joint", 1, parameters, 0.83, 0.001, 0.999, 40, NAN, NAN,
-     "the area of its ratio, 0.830, lies outside the central 99% of the test values", 0,
-     0, NULL, NULL}};
+    {.target = "beta,d_infectious",
+     .architecture = "mlp",
+     .method = "metropolis",
+     .observation = "0",
+     .n_parameters = 2,
+     .parameters = parameters,
+     .area = 1.003,
+     .area_rank = 0.61,
+     .predictive_rank = 0.984,
+     .predictive_distance = 23.1,
+     .r_hat_max = 1.002,
+     .ess_min = 2500,
+     .believe = "yes",
+     .simulations = 230000,
+     .n_limits = 2,
+     .limits = limits},
+    {.target = "all",
+     .architecture = "mlp",
+     .method = "grid",
+     .observation = "joint",
+     .n_parameters = 1,
+     .parameters = parameters,
+     .area = 0.83,
+     .area_rank = 0.001,
+     .predictive_rank = 0.999,
+     .predictive_distance = 40,
+     .r_hat_max = NAN,
+     .ess_min = NAN,
+     .believe = "the area of its ratio, 0.830, lies outside the central 99% of the test "
+                "values"}};
 const posterior_table example_posterior = {"flu-1978", 2, blocks};
 
 static const parameter_row evil_parameter = {
-    HOSTILE, HOSTILE,         HOSTILE,   false,     1.2e-9, 3e-10, 1e-9,
-    1e-9,    {0, 0, 0, 0, 0}, {0, 2e-9}, {0, 3e-9}, NAN,    NAN,   NAN};
+    HOSTILE,         HOSTILE,   HOSTILE,   false, 1.2e-9, 3e-10, 1e-9, 1e-9,
+    {0, 0, 0, 0, 0}, {0, 2e-9}, {0, 3e-9}, NAN,   NAN,    NAN,   NAN,  1e-10};
 static const limit_row evil_limit = {
     HOSTILE, HOSTILE, false, 0.95,  1,      {{"log", 1, NAN}}, {1, 2}, {NAN, NAN},
     NAN,     NAN,     NAN,   false, HOSTILE};
-static const posterior_block evil_block = {
-    HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, &evil_parameter, NAN,    NAN, NAN, NAN,
-    NAN,     NAN,     HOSTILE, 7,       1, &evil_limit,     HOSTILE};
+static const posterior_block evil_block = {.target = HOSTILE,
+                                           .architecture = HOSTILE,
+                                           .method = HOSTILE,
+                                           .observation = HOSTILE,
+                                           .n_parameters = 1,
+                                           .parameters = &evil_parameter,
+                                           .area = NAN,
+                                           .area_rank = NAN,
+                                           .predictive_rank = NAN,
+                                           .predictive_distance = NAN,
+                                           .r_hat_max = NAN,
+                                           .ess_min = NAN,
+                                           .believe = HOSTILE,
+                                           .simulations = 7,
+                                           .n_limits = 1,
+                                           .limits = &evil_limit,
+                                           .area_reason = HOSTILE};
 const posterior_table hostile_posterior = {HOSTILE, 1, &evil_block};
 
 char *text_of(const scratch *s, const char *name)

@@ -48,7 +48,7 @@ Test(page, holds_everything)
 {
     const char *notes[] = {"gate missed"};
     run_summary s = {
-        "flu-1978", "runs/flu", &example_coverage, &example_posterior, 1, notes, 72.3,
+        "flu-1978", "runs/flu", &example_coverage, &example_posterior, 1, 1, notes, 72.3,
         0,          NULL};
     char *text = page(&s, "schema: nereid/1\nname: flu-1978\n");
 
@@ -71,8 +71,9 @@ Test(page, holds_everything)
 
 Test(page, hostile_names_stay_text)
 {
-    run_summary s = {
-        hostile, hostile, &hostile_coverage, &hostile_posterior, 1, &hostile, 1, 0, NULL};
+    run_summary s = {hostile, hostile, &hostile_coverage, &hostile_posterior,
+                     0,       1,       &hostile,          1,
+                     0,       NULL};
     char *text = page(&s, "</pre><script>alert(1)</script>");
 
     assert_balanced(text);
@@ -82,7 +83,7 @@ Test(page, hostile_names_stay_text)
 
 Test(page, of_a_run_without_results)
 {
-    run_summary s = {"empty", "runs/empty", NULL, NULL, 0, NULL, NAN, 0, NULL};
+    run_summary s = {"empty", "runs/empty", NULL, NULL, 0, 0, NULL, NAN, 0, NULL};
     char *text = page(&s, NULL);
 
     assert_balanced(text);

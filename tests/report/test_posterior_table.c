@@ -30,7 +30,10 @@ Test(posterior_table, json)
     cr_assert_eq(
         json_real_value(json_object_get(json_object_get(p, "quantiles"), "0.975")), 3.14);
     cr_assert_eq(json_real_value(json_array_get(json_object_get(p, "hdi95"), 1)), 3.13);
+    cr_assert_eq(json_real_value(json_object_get(p, "map_sd")), 0.287);
+    cr_assert_eq(json_real_value(json_object_get(p, "mle_sd")), 0.301);
     p = json_array_get(parameters, 1);
+    cr_assert_null(json_object_get(p, "map_sd"));
     cr_assert(json_is_true(json_object_get(p, "derived")));
     cr_assert(json_is_null(json_object_get(p, "map")));
     cr_assert_str_eq(json_string_value(json_object_get(p, "reason")),
@@ -76,7 +79,7 @@ Test(posterior_table, markdown_and_latex)
     cr_assert(strstr(md, "## all parameters given all observations jointly (mlp, grid)"));
     cr_assert(strstr(
         md, "| beta         | 1/d  | 2.51 | 0.31 |   2.50 | 2.20 to 2.81 | 1.92 to 3.13 "
-            "| 2.43 | 2.39 | 1.002 |     3012 |     2500 |"));
+            "| 2.43 ± 0.29 | 2.39 ± 0.30 | 1.002 |     3012 |     2500 |"));
     cr_assert(strstr(md, "at the edge of the simulator"));
     cr_assert(strstr(md, "**Do not believe this posterior: the area"));
     cr_assert(strstr(tex, "\\quad beta [1/d] & $2.51$ & $0.31$ & $[2.20,\\,2.81]$"));
@@ -94,12 +97,16 @@ Test(posterior_table, csv)
     cr_assert_eq(posterior_table_write(&example_posterior, s.folder), 0);
     char *csv = text_of(&s, "posterior.csv");
     for (size_t i = 0; i < 4; i++)
-        cr_assert_eq(csv_field(csv, i, 0, field, sizeof field), 29);
+        cr_assert_eq(csv_field(csv, i, 0, field, sizeof field), 31);
     csv_field(csv, 2, 6, field, sizeof field);
     cr_assert_str_eq(field, "true");
     csv_field(csv, 2, 9, field, sizeof field);
     cr_assert_str_eq(field, "n/a");
-    csv_field(csv, 3, 27, field, sizeof field);
+    csv_field(csv, 1, 10, field, sizeof field);
+    cr_assert_str_eq(field, "0.287");
+    csv_field(csv, 2, 10, field, sizeof field);
+    cr_assert_str_eq(field, "n/a");
+    csv_field(csv, 3, 29, field, sizeof field);
     cr_assert_str_eq(field, "n/a"); /* not 0 simulations */
     free(csv);
     scratch_free(&s);
@@ -117,7 +124,7 @@ Test(posterior_table, hostile_names_survive)
     json_decref(j);
     char *csv = text_of(&s, "posterior.csv"), *md = text_of(&s, "posterior.md");
     char *tex = text_of(&s, "posterior.tex");
-    cr_assert_eq(csv_field(csv, 1, 4, field, sizeof field), 29);
+    cr_assert_eq(csv_field(csv, 1, 4, field, sizeof field), 31);
     cr_assert(strstr(field, "\n\nnew, =1+1"));
     cr_assert(!strstr(md, "<script>"));
     cr_assert(!strstr(tex, "\n\n") && !strstr(tex, "a_b"));

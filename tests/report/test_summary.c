@@ -35,7 +35,7 @@ Test(summary, says_what_was_found)
 {
     const char *notes[] = {"gate missed: under nominal at 68%"};
     run_summary s = {
-        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 1, notes, 72.3,
+        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 1, 1, notes, 72.3,
         0,          NULL};
     char *text = unwrapped(&s);
 
@@ -62,7 +62,7 @@ Test(summary, says_what_was_found)
 Test(summary, lines_fit_a_terminal)
 {
     run_summary s = {
-        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 0, NULL, NAN,
+        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 0, 0, NULL, NAN,
         0,          NULL};
     char *text = printed(&s);
 
@@ -81,7 +81,7 @@ Test(summary, gain_of_nothing)
                       .n_cells = 1,
                       .cells = &c};
     coverage_table t = {.title = "floor", .n_rows = 1, .rows = &r};
-    run_summary s = {"floor", "/tmp/none", &t, NULL, 0, NULL, 1, 0, NULL};
+    run_summary s = {"floor", "/tmp/none", &t, NULL, 0, 0, NULL, 1, 0, NULL};
     char *text = unwrapped(&s);
 
     cr_assert(strstr(text, "no more than the prior"));
@@ -129,7 +129,7 @@ Test(summary, many_results_are_counted)
     static coverage_row rows[N];
     posterior_table p = {"many", N, blocks};
     coverage_table c = {.title = "many", .n_rows = N, .rows = rows};
-    run_summary s = {"many", "/tmp/none", &c, &p, 0, NULL, 1, 0, NULL};
+    run_summary s = {"many", "/tmp/none", &c, &p, 0, 0, NULL, 1, 0, NULL};
 
     for (size_t i = 0; i < N; i++) {
         blocks[i] = example_posterior.blocks[i % 2];
@@ -144,8 +144,9 @@ Test(summary, many_results_are_counted)
 
 Test(summary, hostile_names_stay_on_their_lines)
 {
-    run_summary s = {
-        hostile, hostile, &hostile_coverage, &hostile_posterior, 1, &hostile, 1, 0, NULL};
+    run_summary s = {hostile, hostile, &hostile_coverage, &hostile_posterior,
+                     0,       1,       &hostile,          1,
+                     0,       NULL};
     char *text = printed(&s);
 
     cr_assert(!strstr(text, "\xff") && !has_colour(text));
