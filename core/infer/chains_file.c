@@ -1,6 +1,7 @@
 /* infer/chains_file.c - draws as netCDF-4 in the layout of ArviZ's InferenceData. */
 #include "infer/infer.h"
 
+#include <math.h>
 #include <netcdf.h>
 #include <netcdf_mem.h>
 #include <stdlib.h>
@@ -178,4 +179,193 @@ int chains_save(const chains *c, const simulator *s, const target *t, size_t n_r
     free(image.memory);
     free(w.column);
     return status;
+}
+
+/* and back */
+
+typedef struct reader {
+    const char *path;
+    const simulator *simulator;
+    const target *target;
+    chains *chains;
+    size_t n_rows;
+    float *x;
+    int file, posterior, stats, data;
+    int code; /* of netCDF */
+    double *column;
+} reader;
+
+static size_t length_of(reader *r, int in, const char *name)
+{
+    int id;
+    size_t n = 0;
+    if (r->code == NC_NOERR)
+        r->code = nc_inq_dimid(in, name, &id);
+    if (r->code == NC_NOERR)
+        r->code = nc_inq_dimlen(in, id, &n);
+    return n;
+}
+
+/* Variable NAME, if it has N values; *THERE NULL: it must be there. */
+static void get(reader *r, int in, const char *name, size_t n, double *value, bool *there)
+{
+    int id, rank = 0, dim[NC_MAX_VAR_DIMS];
+    if (r->code != NC_NOERR)
+        return;
+    int found = nc_inq_varid(in, name, &id);
+    if (there && (*there = found == NC_NOERR) == false)
+        return;
+    size_t total = 1, length;
+    r->code = found;
+    if (r->code == NC_NOERR)
+        r->code = nc_inq_var(in, id, NULL, NULL, &rank, dim, NULL);
+    for (int i = 0; i < rank && r->code == NC_NOERR; i++)
+        if ((r->code = nc_inq_dimlen(in, dim[i], &length)) == NC_NOERR &&
+            __builtin_mul_overflow(total, length, &total))
+            r->code = NC_EDIMSIZE;
+    if (r->code == NC_NOERR && total != n)
+        r->code = NC_EDIMSIZE;
+    if (r->code == NC_NOERR)
+        r->code = nc_get_var_double(in, id, value);
+}
+
+static void get_groups(reader *r)
+{
+    const struct {
+        const char *name;
+        int *id;
+    } groups[] = {{"posterior", &r->posterior},
+                  {"sample_stats", &r->stats},
+                  {"observed_data", &r->data}};
+    for (size_t i = 0; i < 3 && r->code == NC_NOERR; i++)
+        r->code = nc_inq_grp_ncid(r->file, groups[i].name, groups[i].id);
+}
+
+static int draws_new(reader *r)
+{
+    chains *c = r->chains;
+    size_t n_chains = length_of(r, r->posterior, "chain");
+    size_t n_draws = length_of(r, r->posterior, "draw"), n;
+    if (r->code != NC_NOERR)
+        return NRE_OK;
+    if (__builtin_mul_overflow(n_chains, n_draws, &n) || n == 0)
+        return fail(NRE_EDATA, "%s: %zu chains of %zu draws", r->path, n_chains, n_draws);
+    *c = (chains){.dim = r->target->n,
+                  .n_chains = n_chains,
+                  .n_draws = n_draws,
+                  .acceptance = NAN,
+                  .effective = NAN,
+                  .k_hat = NAN};
+    c->theta = memory_new(n, c->dim * sizeof *c->theta);
+    c->log_posterior = memory_new(n, sizeof *c->log_posterior);
+    c->weight = memory_new(n, sizeof *c->weight);
+    c->r_hat = memory_new(3 * (size_t)c->dim, sizeof *c->r_hat);
+    r->column = memory_new(n, sizeof *r->column);
+    if (!c->theta || !c->log_posterior || !c->weight || !c->r_hat || !r->column)
+        return fail(NRE_ENOMEM, "no memory for the draws of %s", r->path);
+    c->ess_bulk = c->r_hat + c->dim;
+    c->ess_tail = c->ess_bulk + c->dim;
+    for (uint32_t k = 0; k < 3 * c->dim; k++)
+        c->r_hat[k] = NAN;
+    return NRE_OK;
+}
+
+static void get_draws(reader *r)
+{
+    chains *c = r->chains;
+    size_t n = c->n_chains * c->n_draws;
+    bool weighted = false;
+    double squares = 0;
+    for (uint32_t k = 0; k < c->dim && r->code == NC_NOERR; k++) {
+        get(r, r->posterior, simulator_theta(r->simulator, r->target->which[k])->name, n,
+            r->column, NULL);
+        for (size_t i = 0; i < n; i++)
+            c->theta[i * c->dim + k] = r->column[i];
+    }
+    get(r, r->stats, "lp", n, c->log_posterior, NULL);
+    get(r, r->stats, "weight", n, c->weight, &weighted);
+    for (size_t i = 0; i < n && weighted; i++)
+        squares += c->weight[i] * c->weight[i];
+    c->effective = weighted ? 1 / squares : NAN;
+    if (!weighted) {
+        free(c->weight);
+        c->weight = NULL;
+    }
+}
+
+static int get_data(reader *r)
+{
+    size_t width = simulator_n_x(r->simulator), at = 0;
+    r->n_rows = length_of(r, r->data, "observation");
+    double *value = memory_new(r->n_rows + 1, width * sizeof *value);
+    r->x = memory_new(r->n_rows + 1, width * sizeof *r->x);
+    for (size_t i = 0; i < simulator_info(r->simulator)->n_fields && value && r->x; i++) {
+        const nre_field *f = simulator_field(r->simulator, i);
+        size_t n = 1;
+        for (uint32_t k = 0; k < f->shape.rank; k++)
+            n *= f->shape.dim[k];
+        get(r, r->data, f->name, r->n_rows * n, value, NULL);
+        for (size_t j = 0; j < r->n_rows && r->code == NC_NOERR; j++)
+            for (size_t k = 0; k < n; k++)
+                r->x[j * width + at + k] = (float)value[j * n + k];
+        at += n;
+    }
+    bool good = value && r->x;
+    free(value);
+    return good ? NRE_OK : fail(NRE_ENOMEM, "no memory for the data of %s", r->path);
+}
+
+int chains_load(const char *path, const simulator *s, const target *t, chains *out,
+                size_t *n_rows, float **x)
+{
+    reader r = {.path = path, .simulator = s, .target = t, .chains = out};
+    *out = (chains){0};
+    r.code = nc_open(path, NC_NOWRITE, &r.file);
+    if (r.code != NC_NOERR)
+        return fail(NRE_EDATA, "cannot read %s: netCDF says '%s'", path,
+                    nc_strerror(r.code));
+    get_groups(&r);
+    int status = draws_new(&r);
+    if (!status && r.code == NC_NOERR)
+        get_draws(&r);
+    if (!status && r.code == NC_NOERR)
+        status = get_data(&r);
+    nc_close(r.file);
+    free(r.column);
+    if (!status && r.code != NC_NOERR)
+        status =
+            fail(NRE_EDATA, "%s does not hold the draws of target %s: netCDF says '%s'",
+                 path, t->name, nc_strerror(r.code));
+    if (status) {
+        chains_release(out);
+        free(r.x);
+        r.x = NULL;
+    }
+    *n_rows = status ? 0 : r.n_rows;
+    *x = r.x;
+    return status;
+}
+
+int chains_resample(const chains *c, chains *out)
+{
+    size_t total = c->n_chains * c->n_draws, at = 0;
+    size_t n = c->effective >= 1 ? (size_t)c->effective : 1;
+    double below = c->weight[0];
+    *out =
+        (chains){.dim = c->dim, .n_chains = 1, .n_draws = n, .effective = c->effective};
+    out->theta = memory_new(n, c->dim * sizeof *out->theta);
+    out->log_posterior = memory_new(n, sizeof *out->log_posterior);
+    if (!out->theta || !out->log_posterior) {
+        chains_release(out);
+        return fail(NRE_ENOMEM, "no memory for %zu draws", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (; ((double)i + 0.5) / (double)n > below && at + 1 < total;
+             below += c->weight[at])
+            at++;
+        memcpy(out->theta + i * c->dim, c->theta + at * c->dim,
+               c->dim * sizeof *out->theta);
+        out->log_posterior[i] = c->log_posterior[at];
+    }
+    return NRE_OK;
 }

@@ -15,7 +15,7 @@ static const verb_help VERBS[] = {
     {"infer", "RUNDIR", "a trained estimator on new observations: --observation FILE"},
     {"evaluate", "RUNDIR",
      "log ratios and gradients of pairs: --theta T.npy --x X.npy -o OUT.npy"},
-    {"export", "RUNDIR", "trained networks for others: --to safetensors or onnx"},
+    {"export", "RUNDIR", "posterior draws and trained networks for others, by --to FORMAT"},
     {"check", "CONFIG", "push one mini-batch through everything; writes nothing"},
     {"status", "DIR", "where a run or a sweep stands"},
     {"table", "DIR...", "compare finished runs and sweeps, partial ones too"},
@@ -182,7 +182,7 @@ static const option OPTIONS[] = {
     {"joint", 0, NULL, "infer", "all rows together, independent and alike",
      SWITCH(joint)},
     {"sampler", 0, "NAME", "infer", "another sampler than the run's", TEXT(sampler)},
-    {"to", 0, "FORMAT", "export", "safetensors or onnx", TEXT(to)},
+    {"to", 0, "FORMAT", "export", "arviz, getdist, csv, npy; safetensors, onnx", TEXT(to)},
     {"target", 0, "NAME", "infer,evaluate,export",
      "one of the run's targets (default: all of them, "
      "for evaluate the first)",

@@ -1,4 +1,4 @@
-/* nereid export: trained networks in formats of others. */
+/* nereid export: trained networks, and posterior draws, in formats of others. */
 #include "run/run.h"
 
 #include <stdlib.h>
@@ -28,24 +28,20 @@ enum { N_FORMATS = sizeof FORMATS / sizeof FORMATS[0] };
 
 static int find_format(const char *name, const format **out)
 {
-    static const char *const OF_SAMPLES[] = {"arviz", "getdist", "csv", "npy"};
-    const char *names[N_FORMATS];
+    static const char *const ALL[] = {"safetensors", "onnx", "arviz",
+                                      "getdist",     "csv",  "npy"};
     for (size_t i = 0; i < N_FORMATS; i++) {
         *out = &FORMATS[i];
-        names[i] = FORMATS[i].name;
-        if (!strcmp(name, names[i]))
+        if (!strcmp(name, FORMATS[i].name))
             return NRE_OK;
     }
-    for (size_t i = 0; i < sizeof OF_SAMPLES / sizeof OF_SAMPLES[0]; i++)
-        if (!strcmp(name, OF_SAMPLES[i]))
-            return fail(NRE_EUSAGE,
-                        "--to %s: this version exports networks alone, to safetensors or "
-                        "onnx; samples are in posterior/TARGET/samples.nc of the run, "
-                        "which ArviZ opens as it is",
-                        name);
-    const char *near = text_nearest(name, N_FORMATS, names);
-    return fail(NRE_EUSAGE, "--to %s: there are safetensors and onnx%s%s%s", name,
-                near ? "; did you mean: --to " : "", near ? near : "", near ? "?" : "");
+    const size_t n = sizeof ALL / sizeof ALL[0];
+    const char *near = text_nearest(name, n, ALL);
+    return fail(
+        NRE_EUSAGE,
+        "--to %s: there are safetensors and onnx for networks, arviz, getdist, csv "
+        "and npy for posterior draws%s%s%s",
+        name, near ? "; did you mean: --to " : "", near ? near : "", near ? "?" : "");
 }
 
 /* reading */
@@ -226,7 +222,8 @@ static int print_files(const plan_of_files *p)
 
 static int export_run(plan_of_files *p)
 {
-    if (p->session->experiment->estimator != ESTIMATOR_NETWORK)
+    const experiment *e = p->session->experiment;
+    if (e->estimator != ESTIMATOR_NETWORK || uses_abc(e))
         return fail(NRE_EUSAGE, "'%s' has no network: its estimator is not a trained one",
                     p->source->path);
     int rc = add_targets(p);
@@ -246,11 +243,15 @@ int verb_export(const command *c)
     const format *f = NULL;
     if (c->n_arguments != 1 || !c->to)
         return fail(NRE_EUSAGE, "nereid export takes a run directory and a format: "
-                                "nereid export RUNDIR --to safetensors|onnx [-o PATH]");
-    int rc = find_format(c->to, &f);
+                                "nereid export RUNDIR --to "
+                                "arviz|getdist|csv|npy|safetensors|onnx [-o PATH]");
+    bool draws = exports_samples(c->to);
+    int rc = draws ? NRE_OK : find_format(c->to, &f);
     if (!rc)
         rc = run_open(c->arguments[0], c, NULL, &s, &source);
-    if (!rc) {
+    if (!rc && draws)
+        rc = export_samples(c, s, source);
+    if (!rc && !draws) {
         plan_of_files p = {.command = c, .session = s, .source = source, .format = f};
         rc = export_run(&p);
     }
