@@ -412,6 +412,23 @@ static int density_border(const region_curve *c, const double *mass, double leve
     return NRE_OK;
 }
 
+/* A gap narrower than a cell of the grid is none. */
+static void close_gaps(const grid *g, uint32_t k, spans *s)
+{
+    const double *edge = g->edge + k * (g->m + 1);
+    size_t kept = 0;
+    for (size_t i = 1; i < s->n; i++) {
+        size_t cell = 0;
+        while (cell + 1 < g->m && edge[cell + 1] < s->at[i][0])
+            cell++;
+        if (s->at[i][0] - s->at[kept][1] < edge[cell + 1] - edge[cell])
+            s->at[kept][1] = s->at[i][1];
+        else
+            memmove(s->at[++kept], s->at[i], sizeof *s->at);
+    }
+    s->n = s->n > 0 ? kept + 1 : 0;
+}
+
 static int hdi_of_grid(region *g)
 {
     const region_curve *c;
@@ -429,6 +446,8 @@ static int hdi_of_grid(region *g)
     for (size_t i = 0; i < c->n; i++)
         below.y[i] = -c->y[i];
     status = spans_below(&below, -border, &g->spans);
+    if (status == NRE_OK)
+        close_gaps(g->view->grid, g->rule.parameter, &g->spans);
     free(below.y);
     return status;
 }

@@ -30,6 +30,8 @@ static json_t *cell_json(const table_cell *c)
                   json_number(c->sd_training), "n", (json_int_t)c->n, "interval",
                   json_number(c->interval[0]), json_number(c->interval[1]), "verdict",
                   json_text(isfinite(c->coverage) ? c->verdict : NULL));
+    if (c->bias > 0)
+        json_object_set_new(o, "bias", json_real(c->bias));
     if (o && cell_reason(c))
         json_object_set_new(o, "reason", json_text(cell_reason(c)));
     return o;
@@ -119,6 +121,7 @@ static void cell_read(const json_t *o, arena *a, table_cell *c)
                       .sd_training = real_of(o, "sd_training"),
                       .n = count_of(o, "n"),
                       .interval = {NAN, NAN},
+                      .bias = fmax(real_of(o, "bias"), 0),
                       .verdict = string_of(o, "verdict", a)};
     c->reason = isfinite(c->coverage) ? NULL : string_of(o, "reason", a);
     for (size_t i = 0; i < 2; i++)
@@ -219,31 +222,42 @@ const char *gaps_words(arena *a, size_t n, const table_gap *gaps)
                        text);
 }
 
+/* In the order of columns. */
+static const struct {
+    const char *name, *brief, *words;
+} REGIONS[] = {{"credible", "CR", "credible region"},
+               {"confidence", "CL", "confidence set"},
+               {"neyman", "Neyman", "Neyman set"},
+               {"biased", "biased CR", "biased credible region"}};
+enum { N_REGIONS = sizeof REGIONS / sizeof REGIONS[0] };
+
+static size_t region_order(const char *region)
+{
+    size_t i = 0;
+
+    while (i < N_REGIONS && strcmp(REGIONS[i].name, region) != 0)
+        i++;
+    return i;
+}
+
 const char *region_short(const char *region)
 {
-    return strcmp(region, "credible") == 0     ? "CR"
-           : strcmp(region, "confidence") == 0 ? "CL"
-                                               : region;
+    size_t i = region_order(region);
+
+    return i < N_REGIONS ? REGIONS[i].brief : region;
 }
 
 const char *region_words(const char *region)
 {
-    return strcmp(region, "credible") == 0     ? "credible region"
-           : strcmp(region, "confidence") == 0 ? "confidence set"
-                                               : region;
-}
+    size_t i = region_order(region);
 
-static int region_order(const char *region)
-{
-    return strcmp(region, "credible") == 0     ? 0
-           : strcmp(region, "confidence") == 0 ? 1
-                                               : 2;
+    return i < N_REGIONS ? REGIONS[i].words : region;
 }
 
 static int compare_columns(const void *left, const void *right)
 {
     const coverage_column *a = left, *b = right;
-    int order = region_order(a->region) - region_order(b->region);
+    int order = (int)region_order(a->region) - (int)region_order(b->region);
 
     if (order == 0)
         order = strcmp(a->region, b->region);
@@ -303,6 +317,7 @@ typedef struct table_facts {
     uint64_t least, most;      /* test pairs of a cell */
     double half_width;         /* of the widest interval */
     bool evaluation, training; /* is any spread known */
+    bool neyman, biased;       /* is there such a region */
 } table_facts;
 
 static table_facts facts_of(const coverage_table *t)
@@ -319,6 +334,8 @@ static table_facts facts_of(const coverage_table *t)
             f.half_width = fmax(f.half_width, (c->interval[1] - c->interval[0]) / 2);
             f.evaluation = f.evaluation || spread_known(c->sd_evaluation);
             f.training = f.training || spread_known(c->sd_training);
+            f.neyman = f.neyman || strcmp(c->region, "neyman") == 0;
+            f.biased = f.biased || strcmp(c->region, "biased") == 0;
         }
     return f;
 }
@@ -337,6 +354,13 @@ static const char *spread_legend(arena *a, const table_facts *f, const char *spr
                                          : "independent trainings");
     return "";
 }
+
+static const char NEYMAN_LEGEND[] =
+    "Neyman: set by a critical value of the likelihood ratio that depends on the "
+    "parameters, from calibration simulations. ";
+static const char BIASED_LEGEND[] = "Biased CR: credible region of the nominal level "
+                                    "raised by a bias, judged against the "
+                                    "nominal level. ";
 
 #define GAIN_FORMULA "log p(theta*|x) - log p(theta*)"
 
@@ -360,12 +384,13 @@ const char *coverage_legend(const coverage_table *t, arena *a, const char *sprea
                        "parameters; it holds for "
                        "regular problems only, and where a target leaves parameters out "
                        "it is the set of an "
-                       "integrated likelihood. Gain: mean of " GAIN_FORMULA
+                       "integrated likelihood. %s%sGain: mean of " GAIN_FORMULA
                        " over the same pairs, in nats, and "
                        "its standard error; the prior itself covers perfectly with gain "
                        "0. Simulations: training, "
                        "validation, calibration and test together.",
-                       n, f.half_width, spread_legend(a, &f, spread));
+                       n, f.half_width, spread_legend(a, &f, spread),
+                       f.neyman ? NEYMAN_LEGEND : "", f.biased ? BIASED_LEGEND : "");
 }
 
 /* The legend with its formula as the format writes one. */
@@ -460,8 +485,9 @@ static void long_row(columns *c, arena *a, const coverage_row *r, const table_ce
         columns_add(c, markdown_escape(a, r->cell));
     columns_add(c, markdown_escape(a, target_text(a, r->target)));
     columns_add(c, markdown_escape(a, r->architecture));
-    columns_add(c, arena_print(a, "%s %s", level_text(a, k->level),
-                               markdown_escape(a, region_words(k->region))));
+    columns_add(c, arena_print(a, "%s %s%s", level_text(a, k->level),
+                               markdown_escape(a, region_words(k->region)),
+                               k->bias > 0 ? arena_print(a, " (+%g)", k->bias) : ""));
     columns_add(c, number_text(a, k->coverage, 4));
     columns_add(c, known ? arena_print(a, "%.4f to %.4f", k->interval[0], k->interval[1])
                          : "n/a");

@@ -517,18 +517,20 @@ static int coverage_script(sheet *p, const coverage_table *t, const char *name)
 {
     coverage_column *column;
     size_t n, panels = 0;
-    const char *region[2] = {"credible", "confidence"}, *shown[2];
+    enum { KINDS = 4 };
+    const char *region[KINDS] = {"credible", "confidence", "neyman", "biased"};
+    const char *shown[KINDS];
     int status = coverage_columns(t, p->a, &n, &column);
 
     if (status)
         return status;
-    for (size_t k = 0; k < 2; k++)
+    for (size_t k = 0; k < KINDS; k++)
         for (size_t j = 0; j < n; j++)
             if (strcmp(column[j].region, region[k]) == 0) {
                 shown[panels++] = region[k];
                 break;
             }
-    script_start(p, name, panels == 2 ? 960 : 520, 480);
+    script_start(p, name, panels < 2 ? 520 : 80 + 440 * (int)panels, 480);
     fputs("# the axes are deviations of a normal: 68% is at 1, 95% at 2, 99.7% at 3\n"
           "cut(p) = p < 0.001 ? 0.001 : p > 0.99995 ? 0.99995 : p\n"
           "z(p) = invnorm((1 + cut(p)) / 2)\n"

@@ -142,6 +142,7 @@ static void put_block(sheet *p, const posterior_block *b)
         put_parameter(p, &b->parameters[i]);
     fputs("</tbody></table></div>\n", p->out);
     limits_html(b, p);
+    regions_html(b, p);
     fputs("</section>\n", p->out);
 }
 

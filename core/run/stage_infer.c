@@ -112,6 +112,8 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
         json_object_set(result, "prior", other);
     if (!rc)
         json_object_set_new(result, "calibration", calibration_said(r));
+    if (!rc && s->rounds)
+        rounds_describe(s, result);
     if (!rc)
         rc = json_save(path_join(r->folder->arena, path, "summary.json"), result);
     json_decref(other);

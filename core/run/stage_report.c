@@ -104,9 +104,18 @@ static const char *full_name(const report_data *d, const json_t *result)
                : name;
 }
 
+/* With what the results are valid for, where that is not every observation. */
+static const char *title_of(const report_data *d)
+{
+    const session *s = d->run->session;
+    const char *scope = rounds_scope(s, d->arena), *name = s->experiment->name;
+    return scope ? arena_print(d->arena, "%s, %s", name, scope) : name;
+}
+
 static uint64_t simulations_of(const report_data *d, const char *name)
 {
-    uint64_t total = simulations_while_training(d->run, name);
+    uint64_t total =
+        simulations_while_training(d->run, name) + rounds_simulations(d->run);
     for (size_t i = 0; i < N_PURPOSES; i++) {
         json_t *manifest = NULL;
         const char *path = source_path(d->run, "data/%s/manifest.json", PURPOSES[i]);
@@ -183,8 +192,7 @@ static int read_coverage(report_data *d)
     int rc = r ? NRE_OK : fail(NRE_ENOMEM, "no memory for a table");
     for (size_t i = 0; i < n && !rc; i++)
         rc = coverage_row_of(d, json_array_get(rows, i), &r[i]);
-    d->coverage_table = (coverage_table){
-        .title = d->run->session->experiment->name, .n_rows = n, .rows = r};
+    d->coverage_table = (coverage_table){.title = title_of(d), .n_rows = n, .rows = r};
     return rc;
 }
 
@@ -500,7 +508,7 @@ static int read_posteriors(report_data *d)
     }
     d->beside = false;
     tell_prior(d);
-    d->posterior_table = (posterior_table){d->run->session->experiment->name, n, b};
+    d->posterior_table = (posterior_table){title_of(d), n, b};
     return rc;
 }
 
@@ -562,6 +570,7 @@ static int read_results(report_data *d)
                                      r->session->targets[i % n].name,
                                      i < n ? "" : "/uncalibrated"),
                          &d->posterior[i]);
+    note(d, rounds_scope(r->session, d->arena));
     if (!rc)
         note_calibrations(d);
     if (!rc)
@@ -602,6 +611,8 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
     int rc = folder_make(tables);
     if (!rc && all.coverage)
         rc = coverage_table_write(all.coverage, tables);
+    if (!rc && all.coverage)
+        rc = coverage_bins_write(json_object_get(d->coverage, "rows"), tables);
     if (!rc && all.posterior)
         rc = posterior_table_write(all.posterior, tables);
     if (!rc && r->n_timings)

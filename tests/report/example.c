@@ -16,7 +16,7 @@ const char *const hostile = HOSTILE;
 #define CELL(region, level, value, sd, trained, verdict)                                 \
     {                                                                                    \
         region, level, value, sd, trained, 20000, {value - 0.01, value + 0.01}, verdict, \
-            NULL                                                                         \
+            NULL, 0                                                                      \
     }
 
 static const table_cell good[] = {CELL("confidence", 0.95, 0.968, 0.002, NAN, "over"),
@@ -25,7 +25,7 @@ static const table_cell good[] = {CELL("confidence", 0.95, 0.968, 0.002, NAN, "o
 static const table_cell bad[] = {CELL("credible", 0.68, 0.61, 0.004, 0.011, "under"),
                                  CELL("credible", 0.997, 0.98, 0.001, 0.002, "under")};
 static const table_cell lost[] = {
-    {"credible", 0.68, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, "effective size under 100"}};
+    {"credible", 0.68, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, "effective size under 100", 0}};
 
 #define ROW(target_, architecture_, gain_, error_, missing_, n_, cells_)                 \
     {                                                                                    \
@@ -40,8 +40,8 @@ static const coverage_row rows[] = {
 const coverage_table example_coverage = {.title = "flu-1978", .n_rows = 3, .rows = rows};
 
 static const table_cell evil[] = {
-    {HOSTILE, 0.9, 0.9, NAN, NAN, 10, {0.5, 0.99}, HOSTILE, NULL},
-    {HOSTILE, 0.5, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, HOSTILE}};
+    {HOSTILE, 0.9, 0.9, NAN, NAN, 10, {0.5, 0.99}, HOSTILE, NULL, 0},
+    {HOSTILE, 0.5, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, HOSTILE, 0}};
 static const coverage_row evil_row = ROW(HOSTILE, HOSTILE, 0.1, NAN, 0, 2, evil);
 const coverage_table hostile_coverage = {
     .title = HOSTILE, .n_rows = 1, .rows = &evil_row};

@@ -74,7 +74,7 @@ Test(summary, lines_fit_a_terminal)
 /* r = 1 covers perfectly: the reader must be told that this is no success. */
 Test(summary, gain_of_nothing)
 {
-    table_cell c = {"credible", 0.68, 0.68, NAN, NAN, 1000, {0.64, 0.72}, "ok", NULL};
+    table_cell c = {"credible", 0.68, 0.68, NAN, NAN, 1000, {0.64, 0.72}, "ok", NULL, 0};
     coverage_row r = {.target = "all",
                       .architecture = "prior",
                       .simulations = 1000,
