@@ -622,7 +622,22 @@ int rounds_check_observation(const session *s, size_t n, const float *x)
 
 /* reporting */
 
-json_t *rounds_json(const session *s)
+uint64_t rounds_simulations(const run *r)
+{
+    uint64_t total = 0;
+    for (size_t k = 1; k < rounds_now(r->session); k++)
+        for (size_t i = TRAIN; i <= VALIDATION; i++) {
+            json_t *manifest = NULL;
+            const char *path =
+                source_path(r, "rounds/%zu/data/%s/manifest.json", k, PURPOSES[i]);
+            if (path && file_exists(path) && !json_load_path(path, 64 << 20, &manifest))
+                total += (uint64_t)json_integer_value(json_object_get(manifest, "rows"));
+            json_decref(manifest);
+        }
+    return total;
+}
+
+static json_t *rounds_json(const session *s)
 {
     const round_facts *facts;
     size_t n = rounds_known(s, &facts);
@@ -636,6 +651,14 @@ json_t *rounds_json(const session *s)
                       facts[i].cut.error, "region_volume", facts[i].left,
                       "region_volume_error", facts[i].left_error));
     return list;
+}
+
+void rounds_describe(const session *s, json_t *summary)
+{
+    json_object_set_new(summary, "rounds", rounds_json(s));
+    json_object_set_new(
+        summary, "valid_for",
+        json_string(rounds_truncation(s) ? "this observation only" : "any observation"));
 }
 
 const char *rounds_scope(const session *s, arena *a)

@@ -222,7 +222,10 @@ const char *rounds_purpose(const session *s, arena *a, const char *purpose);
 uint64_t rounds_size(const experiment *e);
 /* Rounds whose region is known. */
 size_t rounds_known(const session *s, const round_facts **facts);
-json_t *rounds_json(const session *s);
+/* Adds "rounds" and "valid_for" to a summary. */
+void rounds_describe(const session *s, json_t *summary);
+/* Valid simulations of the rounds before the last one. */
+uint64_t rounds_simulations(const run *r);
 /* "valid for this observation only: ..."; NULL where nothing was truncated. */
 const char *rounds_scope(const session *s, arena *a);
 /* Refuses any other observation than that of the rounds: exit 5. */
@@ -425,6 +428,7 @@ typedef struct estimates_request {
     /* [n_columns] Of those parameters alone is told; NULL: of all. */
     const uint32_t *column;
     size_t n_columns;
+    bool networks; /* which know nothing beyond the simulations: a maximum there is none */
 } estimates_request;
 /* Adds to each observation [n], an object of the summary with the target's "parameters" first: of
  * each of these "map", "mle" and their errors "map_sd", "mle_sd"; of the observation "map" and "mle"

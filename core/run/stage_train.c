@@ -361,6 +361,8 @@ int estimator_open(const run *r, size_t which, estimator **out)
         rc = open_ratio(r, which, e);
     if (!rc && left)
         rc = ratio_truncated(e->ratio, left, &e->ratio);
+    if (!rc && left && r->session->experiment->estimator == ESTIMATOR_EXACT)
+        ratio_set_up_to_x(e->ratio); /* its evidence is that of the whole prior */
     if (!rc)
         rc = calibration_open(r, which, e);
     if (rc) {
