@@ -130,13 +130,19 @@ static void propose(const run *r, size_t at, size_t i, size_t others)
 static void decide(const run *r, size_t at, nre_draws *out)
 {
     size_t i = r->chain[at];
+    nre_counts none = {0}, *counts = NRE_HAS(out, of_group)
+                                         ? &out->of_group[i / r->per_group]
+                                         : &none;
     double log_u = log(r->rng[i]->uniform(r->rng[i]));
     double gain = (double)(r->dim - 1) * r->log_stretch[at] + r->trial[at] - r->logp[i];
+    out->n_propose++;
+    counts->n_propose++;
     if (!(log_u < gain))
         return;
     memcpy(r->z + i * r->dim, r->proposal + at * r->dim, r->dim * sizeof *r->z);
     r->logp[i] = r->trial[at];
     out->n_accept++;
+    counts->n_accept++;
 }
 
 /* Half WHICH, 0 or 1, of every group. */
@@ -166,7 +172,6 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
         memcpy(out->z + s * n * d, r->z, n * d * sizeof *r->z);
         memcpy(out->logp + s * n, r->logp, n * sizeof *r->logp);
     }
-    out->n_propose += out->n_steps * n;
     out->n_evaluate += out->n_steps * n;
     return NRE_OK;
 }

@@ -537,6 +537,13 @@ static int lay_fits(run *r, size_t n)
     return NRE_OK;
 }
 
+static void count_points(nre_draws *out, size_t group, size_t n)
+{
+    out->n_evaluate += n;
+    if (NRE_HAS(out, of_group))
+        out->of_group[group].n_evaluate += n;
+}
+
 static int fit_all(run *r, nre_draws *out)
 {
     size_t together = r->n_groups < TOGETHER ? r->n_groups : TOGETHER;
@@ -548,7 +555,7 @@ static int fit_all(run *r, nre_draws *out)
         size_t left = r->n_groups - first, n = left < together ? left : together;
         status = fit_groups(r, first, n, &b);
         for (size_t j = 0; j < n; j++)
-            out->n_evaluate += r->fits[j].n;
+            count_points(out, first + j, r->fits[j].n);
     }
     r->fits = NULL;
     return status;
@@ -593,23 +600,20 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
     return NRE_OK;
 }
 
-/* One in ten from the prior, all of a group without a mixture; NaN marks their places until then. */
-static int lay_draws(const run *r, const batch *b, size_t m, double *z)
+/* One in ten from the prior, all of a group without a mixture; each draw has its stream to itself, so
+ * that draws do not depend on how many a call asks for. */
+static int lay_draws(const run *r, size_t m, uint32_t *chain, double *z)
 {
-    size_t n_prior = 0, d = r->dim;
-    for (size_t i = 0; i < m; i++) {
+    int status = NRE_OK;
+    for (size_t i = 0; status == NRE_OK && i < m; i++) {
         const mixture *q = &r->mixture[i % r->n / r->per_group];
         nre_rng *rng = r->rng[i % r->n];
-        b->chain[i] = (uint32_t)(i % r->n);
+        chain[i] = (uint32_t)(i % r->n);
         if (q->n > 0 && rng->uniform(rng) >= FROM_PRIOR)
-            draw_mixture(r, q, rng, z + i * d);
+            draw_mixture(r, q, rng, z + i * r->dim);
         else
-            b->rng[n_prior++] = rng, z[i * d] = NAN;
+            status = r->target->draw_prior(r->target, 1, &rng, z + i * r->dim);
     }
-    int status = r->target->draw_prior(r->target, n_prior, b->rng, b->z);
-    for (size_t i = 0, at = 0; status == NRE_OK && i < m; i++)
-        if (isnan(z[i * d]))
-            memcpy(z + i * d, b->z + at++ * d, d * sizeof *z);
     return status;
 }
 
@@ -634,7 +638,7 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
     if (status == NRE_OK)
         status = take_batch(r, m, &b);
     if (status == NRE_OK)
-        status = lay_draws(r, &b, m, out->z);
+        status = lay_draws(r, m, b.chain, out->z);
     if (status == NRE_OK)
         status = r->target->logp(r->target, m, b.chain, out->z, b.log_prior, b.log_ratio,
                                  NULL, NULL);
@@ -645,7 +649,8 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
             out->logp[i] - log_proposal(r, q, out->z + i * r->dim, b.log_prior[i]);
     }
     r->done += steps;
-    out->n_evaluate += m;
+    for (size_t j = 0; j < r->n_groups; j++)
+        count_points(out, j, steps * r->per_group);
     out->n_steps = steps;
     out->finished = r->done >= r->total;
     return status;

@@ -26,8 +26,9 @@ enum {
     PILOT = 1000,         /* prior draws of a group that begin the search */
     POPULATION = 40,      /* of differential evolution */
     GENERATIONS = 500,    /* at most */
+    QUEUE = 64,           /* draws of a chain that may wait for the next call */
     PATIENCE = 20,        /* draws that are waited for before giving up */
-    MOST_POINTS = 1 << 16 /* of a log-density call, more for many observations */
+    MOST_POINTS = 1 << 15 /* of a log-density call, more for many observations */
 };
 static const double TOLERANCE = 1e-4; /* of the largest log ratio */
 
@@ -51,18 +52,18 @@ typedef struct run {
     nre_rng *const *rng;
     settings conf;
     size_t n, per_group, dim, n_groups;
-    group *group; /* [n_groups] */
-    double *z;    /* [n][d], of warm-up */
-    double *logp; /* [n] */
-    int told;     /* that a maximum was raised */
-    size_t *done; /* [n] steps of this block */
+    group *group;          /* [n_groups] */
+    double *z;             /* [n][d], of warm-up */
+    double *logp;          /* [n] */
+    int told;              /* that a maximum was raised */
+    size_t *done, *queued; /* [n] steps of this block, draws that wait */
+    double *queue;         /* [n][QUEUE][d + 1], log posterior last */
 } run;
 
 /* A log-density call: points in the call's own memory. */
 typedef struct batch {
-    uint32_t *chain;                   /* [n] */
-    nre_rng **rng;                     /* [n] */
-    double *z, *log_prior, *log_ratio; /* [n][d], [n] */
+    uint32_t *chain;                           /* [n] */
+    double *z, *log_u, *log_prior, *log_ratio; /* [n][d], [n] */
 } batch;
 
 static int create(const nre_host *host, const nre_values *values, void **self)
@@ -79,11 +80,11 @@ static int create(const nre_host *host, const nre_values *values, void **self)
 static int take_batch(const run *r, size_t n, batch *b)
 {
     b->chain = r->host->scratch(r->host, n, sizeof *b->chain);
-    b->rng = r->host->scratch(r->host, n, sizeof(nre_rng *));
-    b->z = r->host->scratch(r->host, n * (r->dim + 2), sizeof *b->z);
-    if (!b->chain || !b->rng || !b->z)
+    b->z = r->host->scratch(r->host, n * (r->dim + 3), sizeof *b->z);
+    if (!b->chain || !b->z)
         return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
-    b->log_prior = b->z + n * r->dim;
+    b->log_u = b->z + n * r->dim;
+    b->log_prior = b->log_u + n;
     b->log_ratio = b->log_prior + n;
     return NRE_OK;
 }
@@ -94,12 +95,16 @@ static int evaluate(const run *r, const batch *b, size_t n)
                            NULL);
 }
 
-/* Draws from the prior for the chains that are noted. */
-static int evaluate_prior(const run *r, const batch *b, size_t n)
+/* Candidates of the chains that are noted: a draw from the prior and a uniform each, one candidate
+ * after another, so that a chain's are the same however calls cut their sequence. */
+static int draw_candidates(const run *r, const batch *b, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        b->rng[i] = r->rng[b->chain[i]];
-    int status = r->target->draw_prior(r->target, n, b->rng, b->z);
+    int status = NRE_OK;
+    for (size_t i = 0; status == NRE_OK && i < n; i++) {
+        nre_rng *rng = r->rng[b->chain[i]];
+        b->log_u[i] = log(rng->uniform(rng));
+        status = r->target->draw_prior(r->target, 1, &rng, b->z + i * r->dim);
+    }
     return status == NRE_OK ? evaluate(r, b, n) : status;
 }
 
@@ -131,10 +136,10 @@ static int pilot(run *r, const double *z0, size_t m, batch *b)
     for (size_t i = 0; status == NRE_OK && i < m; i++)
         b->chain[i] = (uint32_t)(i % r->n);
     if (status == NRE_OK)
-        status = evaluate_prior(r, b, m);
+        status = draw_candidates(r, b, m);
     if (status != NRE_OK)
         return status;
-    batch own = {b->chain, NULL, b->z + m * d, b->log_prior + m, b->log_ratio + m};
+    batch own = {b->chain, b->z + m * d, NULL, b->log_prior + m, b->log_ratio + m};
     memcpy(own.z, z0, r->n * d * sizeof *z0);
     status = evaluate(r, &own, r->n);
     if (status != NRE_OK)
@@ -289,14 +294,17 @@ static int lay_run(run *r)
 {
     size_t d = r->dim, each = POPULATION * (d + 1);
     r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
-    double *p = r->host->alloc(r->host, r->n_groups * each + r->n * (d + 1), sizeof *p);
-    r->done = r->host->alloc(r->host, r->n, sizeof *r->done);
+    double *p = r->host->alloc(r->host, r->n_groups * each + r->n * (d + 1) * (1 + QUEUE),
+                               sizeof *p);
+    r->done = r->host->alloc(r->host, 2 * r->n, sizeof *r->done);
     if (!r->group || !p || !r->done)
         return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains", r->n);
     for (size_t j = 0; j < r->n_groups; j++, p += each)
         r->group[j] = (group){.z = p, .value = p + POPULATION * d};
     r->z = p;
     r->logp = p + r->n * d;
+    r->queue = r->logp + r->n;
+    r->queued = r->done + r->n;
     return NRE_OK;
 }
 
@@ -341,25 +349,37 @@ static void raise_maximum(run *r, group *g, double log_ratio)
     g->top = log_ratio;
 }
 
-/* True: kept. */
-static int decide(run *r, size_t chain, double log_ratio, uint32_t warmup, nre_draws *out)
+/* True: candidate I is kept. */
+static int decide(run *r, const batch *b, size_t i, uint32_t warmup, nre_draws *out)
 {
-    group *g = &r->group[chain / r->per_group];
-    double log_u = log(r->rng[chain]->uniform(r->rng[chain]));
-    g->proposed += 1;
-    if (log_ratio > g->top && warmup)
-        g->top = log_ratio;
-    if (log_ratio > g->top) {
-        raise_maximum(r, g, log_ratio);
+    size_t j = b->chain[i] / r->per_group;
+    group *g = &r->group[j];
+    nre_counts none = {0}, *counts = NRE_HAS(out, of_group) ? &out->of_group[j] : &none;
+    if (b->log_ratio[i] > g->top && warmup)
+        g->top = b->log_ratio[i];
+    if (b->log_ratio[i] > g->top) {
+        raise_maximum(r, g, b->log_ratio[i]);
         out->n_divergent++;
+        counts->n_divergent++;
     }
-    int kept = log_u < log_ratio - g->top;
+    int kept = b->log_u[i] < b->log_ratio[i] - g->top;
+    g->proposed += 1;
     g->accepted += kept;
+    out->n_propose++;
+    counts->n_propose++;
     out->n_accept += (uint64_t)kept;
+    counts->n_accept += (uint64_t)kept;
     return kept;
 }
 
-/* One prior draw a chain and step; a chain stays where it was when its draw is rejected, so that the
+static void count_points(const run *r, const batch *b, size_t m, nre_draws *out)
+{
+    out->n_evaluate += m;
+    for (size_t i = 0; NRE_HAS(out, of_group) && i < m; i++)
+        out->of_group[b->chain[i] / r->per_group].n_evaluate++;
+}
+
+/* One candidate a chain and step; a chain stays where it was when its own is rejected, so that the
  * cost of warm-up is known. */
 static int warm_up(run *r, nre_draws *out)
 {
@@ -369,39 +389,40 @@ static int warm_up(run *r, nre_draws *out)
     for (size_t i = 0; status == NRE_OK && i < m; i++)
         b.chain[i] = (uint32_t)(i % n);
     if (status == NRE_OK)
-        status = evaluate_prior(r, &b, m);
+        status = draw_candidates(r, &b, m);
     for (size_t i = 0; status == NRE_OK && i < m; i++) {
         size_t c = i % n;
-        if (decide(r, c, b.log_ratio[i], 1, out)) {
+        if (decide(r, &b, i, 1, out)) {
             memcpy(r->z + c * d, b.z + i * d, d * sizeof *b.z);
             r->logp[c] = b.log_prior[i] + b.log_ratio[i];
         }
         memcpy(out->z + i * d, r->z + c * d, d * sizeof *b.z);
         out->logp[i] = r->logp[c];
     }
-    out->n_propose += m;
-    out->n_evaluate += m;
+    if (status == NRE_OK)
+        count_points(r, &b, m, out);
     return status;
 }
 
-/* Prior draws for each chain of group J that wants more: enough by its acceptance so far, which no
- * other group knows of. */
+/* Candidates of each chain of group J that wants more draws: enough by its acceptance so far, but all
+ * that could be kept must find room. */
 static size_t lay_group(const run *r, size_t j, size_t steps, uint32_t *chain)
 {
     const group *g = &r->group[j];
-    size_t first = j * r->per_group, want = 0, m = 0;
-    double limit = MOST_POINTS / (double)r->per_group;
-    for (size_t c = first; c < first + r->per_group; c++)
-        want = steps - r->done[c] > want ? steps - r->done[c] : want;
     double rate = (g->accepted + 1) / (g->proposed + 1);
-    double each = ceil(fmin(1.1 * (double)want / rate, limit < 1 ? 1 : limit));
-    for (size_t c = first; c < first + r->per_group; c++)
-        for (size_t i = 0; r->done[c] < steps && i < (size_t)each; i++)
+    size_t limit = MOST_POINTS / r->per_group + 1, first = j * r->per_group, m = 0;
+    for (size_t c = first; c < first + r->per_group; c++) {
+        size_t want = steps - r->done[c], most = want + QUEUE;
+        most = most < limit ? most : limit;
+        double each = ceil(1.1 * (double)want / rate);
+        size_t n = each < (double)most ? (size_t)each : most;
+        for (size_t i = 0; want > 0 && i < n; i++)
             chain[m++] = (uint32_t)c;
+    }
     return m;
 }
 
-/* Whole groups from FROM on, as many as a call should hold; room for one more. */
+/* Whole groups from FROM on, until a call is full, at most twice MOST_POINTS and a group. */
 static size_t lay_points(const run *r, size_t *from, size_t steps, uint32_t *chain)
 {
     size_t m = 0;
@@ -410,38 +431,70 @@ static size_t lay_points(const run *r, size_t *from, size_t steps, uint32_t *cha
     return m;
 }
 
-static void keep(run *r, const batch *b, size_t i, size_t steps, nre_draws *out)
+static void write_step(run *r, size_t c, const double *z, double logp, nre_draws *out)
+{
+    size_t at = r->done[c]++ * r->n + c;
+    memcpy(out->z + at * r->dim, z, r->dim * sizeof *z);
+    out->logp[at] = logp;
+}
+
+/* A draw beyond those that are asked for waits for the next call. */
+static void keep(run *r, const batch *b, size_t i, nre_draws *out)
 {
     size_t c = b->chain[i], d = r->dim;
-    if (r->done[c] == steps)
+    double logp = b->log_prior[i] + b->log_ratio[i];
+    if (r->done[c] < out->n_steps) {
+        write_step(r, c, b->z + i * d, logp, out);
         return;
-    out->n_propose++;
-    if (!decide(r, c, b->log_ratio[i], 0, out))
-        return;
-    size_t at = r->done[c]++ * r->n + c;
-    memcpy(out->z + at * d, b->z + i * d, d * sizeof *b->z);
-    out->logp[at] = b->log_prior[i] + b->log_ratio[i];
+    }
+    double *to = r->queue + (c * QUEUE + r->queued[c]++) * (d + 1);
+    memcpy(to, b->z + i * d, d * sizeof *to);
+    to[d] = logp;
+}
+
+/* What waited is written first. */
+static void begin(run *r, nre_draws *out)
+{
+    size_t wide = r->dim + 1;
+    for (size_t c = 0; c < r->n; c++) {
+        double *queue = r->queue + c * QUEUE * wide;
+        size_t n = r->queued[c] < out->n_steps ? r->queued[c] : out->n_steps;
+        r->done[c] = 0;
+        for (size_t i = 0; i < n; i++)
+            write_step(r, c, queue + i * wide, queue[i * wide + r->dim], out);
+        r->queued[c] -= n;
+        memmove(queue, queue + n * wide, r->queued[c] * wide * sizeof *queue);
+    }
+}
+
+static int check_rates(const run *r)
+{
+    int status = NRE_OK;
+    for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+        status = check_rate(r, &r->group[j]);
+    return status;
 }
 
 static int draw(run *r, nre_draws *out)
 {
-    size_t steps = out->n_steps, from = 0, m = 1;
+    size_t from = 0, m = 1;
     batch b;
     int status = take_batch(r, 2 * MOST_POINTS + r->per_group, &b);
-    memset(r->done, 0, r->n * sizeof *r->done);
+    begin(r, out);
     while (status == NRE_OK && m > 0) {
-        m = lay_points(r, &from, steps, b.chain);
+        m = lay_points(r, &from, out->n_steps, b.chain);
         if (m == 0 && from > 0) {
             from = 0;
-            m = lay_points(r, &from, steps, b.chain);
+            m = lay_points(r, &from, out->n_steps, b.chain);
         }
-        if (m > 0)
-            status = evaluate_prior(r, &b, m);
-        for (size_t i = 0; status == NRE_OK && i < m; i++)
-            keep(r, &b, i, steps, out);
-        out->n_evaluate += m;
-        for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
-            status = check_rate(r, &r->group[j]);
+        status = m > 0 ? draw_candidates(r, &b, m) : NRE_OK;
+        if (status != NRE_OK)
+            return status;
+        for (size_t i = 0; i < m; i++)
+            if (decide(r, &b, i, 0, out))
+                keep(r, &b, i, out);
+        count_points(r, &b, m, out);
+        status = check_rates(r);
     }
     return status;
 }

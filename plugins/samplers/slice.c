@@ -7,7 +7,7 @@
  * covariance learned in warm-up, pooled over the chains of a group, or along a coordinate; the
  * width of the first interval is tuned until updates step out as often as they shrink
  * (Tibbits et al. 2014).  One call of the log density serves whatever each chain needs next: both
- * ends, or a draw; a chain that is done with an update begins the next.  After warm-up covariance
+ * ends, or a draw; after warm-up a chain that is done with an update begins the next.  After warm-up covariance
  * and widths are frozen. */
 #include <nereid/plugin.h>
 
@@ -56,7 +56,7 @@ typedef struct group {
     int learned;            /* a covariance is there */
 } group;
 
-typedef enum phase { STEP_OUT, SHRINK, DONE } phase;
+typedef enum phase { STEP_OUT, SHRINK, WAIT, DONE } phase;
 
 /* An update on its way: points z + t line, t in [low, high]. */
 typedef struct update {
@@ -275,16 +275,25 @@ static void step_out(update *u, const double *value)
         u->phase = SHRINK;
 }
 
+/* Counters of a group, beside those of all. */
+static nre_counts *counts_of(const nre_draws *out, size_t g, nre_counts *none)
+{
+    return NRE_HAS(out, of_group) ? &out->of_group[g] : none;
+}
+
 /* True: the update is over, at its point or, where rounding hides it, where it began. */
 static int shrink(run *r, size_t i, nre_draws *out)
 {
     update *u = &r->update[i];
     double value = r->value[u->first];
+    nre_counts none = {0}, *counts = counts_of(out, i / (r->n / r->n_groups), &none);
     out->n_propose++;
+    counts->n_propose++;
     if (value > u->level) {
         memcpy(r->z + i * r->dim, r->point + u->first * r->dim, r->dim * sizeof *r->z);
         r->logp[i] = value;
         out->n_accept++;
+        counts->n_accept++;
         return 1;
     }
     *(u->t < 0 ? &u->low : &u->high) = u->t;
@@ -298,7 +307,7 @@ static int shrink(run *r, size_t i, nre_draws *out)
 static void tune_width(const run *r, group *g, const update *u)
 {
     double all = u->expanded + u->shrunk, *seen = &g->updates[u->kind];
-    double gain = 1 / sqrt(1 + *seen / ((double)r->n / (double)r->n_groups));
+    double gain = 1 / sqrt(1 + *seen / (double)(r->n / r->n_groups));
     *seen += 1;
     if (all > 0)
         g->log_width[u->kind] += 0.5 * gain * (u->expanded - u->shrunk) / all;
@@ -360,19 +369,33 @@ static void adapt(const run *r, size_t i)
 
 /* steps */
 
-static void finish(run *r, size_t i, uint32_t warmup, nre_draws *out)
+static void write_step(const run *r, size_t i, nre_draws *out)
 {
-    update *u = &r->update[i];
-    size_t at = u->written * r->n + i;
+    size_t at = r->update[i].written++ * r->n + i;
     memcpy(out->z + at * r->dim, r->z + i * r->dim, r->dim * sizeof *r->z);
     out->logp[at] = r->logp[i];
-    u->written++;
-    if (warmup)
-        adapt(r, i);
-    if (u->written < out->n_steps)
+}
+
+static void go_on(const run *r, size_t i, const nre_draws *out)
+{
+    if (r->update[i].written < out->n_steps)
         begin(r, i);
     else
-        u->phase = DONE;
+        r->update[i].phase = DONE;
+}
+
+/* Adapts when all chains of the group have done a step: what is learned must not depend on how
+ * many steps a call asks for. */
+static void go_on_together(const run *r, size_t g, const nre_draws *out)
+{
+    size_t per_group = r->n / r->n_groups, first = g * per_group;
+    for (size_t i = first; i < first + per_group; i++)
+        if (r->update[i].phase != WAIT)
+            return;
+    for (size_t i = first; i < first + per_group; i++)
+        adapt(r, i);
+    for (size_t i = first; i < first + per_group; i++)
+        go_on(r, i, out);
 }
 
 /* Every chain moves on by what its points told. */
@@ -380,11 +403,24 @@ static void digest(run *r, uint32_t warmup, nre_draws *out)
 {
     for (size_t i = 0; i < r->n; i++) {
         update *u = &r->update[i];
-        if (u->phase == STEP_OUT)
+        if (u->phase == STEP_OUT) {
             step_out(u, r->value + u->first);
-        else if (u->phase == SHRINK && shrink(r, i, out))
-            finish(r, i, warmup, out);
+        } else if (u->phase == SHRINK && shrink(r, i, out)) {
+            write_step(r, i, out);
+            u->phase = WAIT;
+            if (!warmup)
+                go_on(r, i, out);
+        }
     }
+    for (size_t g = 0; warmup && g < r->n_groups; g++)
+        go_on_together(r, g, out);
+}
+
+static void count_points(const run *r, nre_draws *out)
+{
+    out->n_evaluate += r->n_points;
+    for (size_t i = 0; NRE_HAS(out, of_group) && i < r->n_points; i++)
+        out->of_group[r->chain[i] / (r->n / r->n_groups)].n_evaluate++;
 }
 
 static int step(void *self, uint32_t warmup, nre_draws *out)
@@ -400,7 +436,7 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
         int status = evaluate(r);
         if (status != NRE_OK)
             return status;
-        out->n_evaluate += r->n_points;
+        count_points(r, out);
         digest(r, warmup, out);
     }
     return NRE_OK;

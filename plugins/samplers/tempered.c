@@ -209,7 +209,7 @@ static int propose(run *r)
 static void adapt_scale(const run *r, rung *g, int accepted)
 {
     double goal = 0.234 + 0.206 / (double)r->dim, gain = 1 / sqrt(1 + (double)r->steps);
-    g->log_scale += gain * (accepted - goal) * (double)r->n_groups / (double)r->n * 4;
+    g->log_scale += 4 * gain * (accepted - goal) / (double)(r->n / r->n_groups);
 }
 
 static void take_proposal(run *r, size_t i)
@@ -217,6 +217,18 @@ static void take_proposal(run *r, size_t i)
     memcpy(r->z + i * r->dim, r->proposal + i * r->dim, r->dim * sizeof *r->z);
     r->log_prior[i] = r->trial_prior[i];
     r->log_ratio[i] = r->trial_ratio[i];
+}
+
+/* Of the coldest walkers. */
+static void count_move(const run *r, size_t chain, int accepted, nre_draws *out)
+{
+    nre_counts none = {0}, *counts = &none;
+    if (NRE_HAS(out, of_group))
+        counts = &out->of_group[chain / (r->n / r->n_groups)];
+    out->n_propose++;
+    counts->n_propose++;
+    out->n_accept += (uint64_t)accepted;
+    counts->n_accept += (uint64_t)accepted;
 }
 
 static void decide(run *r, uint32_t warmup, nre_draws *out)
@@ -236,7 +248,7 @@ static void decide(run *r, uint32_t warmup, nre_draws *out)
         if (warmup)
             adapt_scale(r, g, accepted);
         if (i % r->rungs == 0)
-            out->n_accept += (uint64_t)accepted;
+            count_move(r, r->chain[i], accepted, out);
     }
 }
 
@@ -377,7 +389,6 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
             out->logp[s * n + i] = r->log_prior[at] + r->log_ratio[at];
         }
     }
-    out->n_propose += out->n_steps * n;
     out->n_evaluate += out->n_steps * r->walkers;
     return NRE_OK;
 }
