@@ -8,6 +8,8 @@
 
 /* Best draws that maxima start from. */
 enum { N_STARTS = 8 };
+/* Prior mass beyond a point in a tail without end that hardly a simulation was drawn from. */
+static const double HARDLY = 1e-5;
 
 /* One kind of maximum, of all observations. */
 typedef struct maxima {
@@ -52,6 +54,37 @@ static void deviations_of(const chains *c, double *deviation)
     }
 }
 
+/* Where an end of the support is infinite a network may rise without end, far beyond all
+ * simulations: that is no maximum. */
+static bool beyond(const target *trained, const double *theta)
+{
+    bool is = false;
+    for (uint32_t k = 0; k < trained->n && !trained->prior->custom; k++) {
+        const marginal *m = &trained->prior->of[trained->which[k]];
+        double lo, hi, below = marginal_cdf(m, theta[k]);
+        marginal_support(m, &lo, &hi);
+        is = is || (isinf(lo) && below < HARDLY) || (isinf(hi) && below > 1 - HARDLY);
+    }
+    return is;
+}
+
+static void refuse_beyond(const estimates_request *r, maxima *m)
+{
+    const target *trained = ratio_target(r->posterior->ratio);
+    size_t d = trained->n;
+    for (size_t i = 0; i < r->n; i++) {
+        if (!beyond(trained, m->theta + i * d))
+            continue;
+        m->reason[i] =
+            "it lies beyond the simulations, where the estimator knows nothing";
+        m->value[i] = NAN;
+        for (size_t k = 0; k < d; k++)
+            m->theta[i * d + k] = NAN;
+        for (size_t k = 0; k < d * d; k++)
+            m->covariance[i * d * d + k] = NAN;
+    }
+}
+
 static int find(const estimates_request *r, const double *start, const double *deviation,
                 maxima *m)
 {
@@ -63,7 +96,11 @@ static int find(const estimates_request *r, const double *start, const double *d
     const curvature_request wanted = {r->posterior, r->worker, r->observed,
                                       r->row,       r->n_rows, r->n,
                                       m->kind,      m->theta,  deviation};
-    return rc ? rc : curvature_of(&wanted, m->covariance, m->reason);
+    if (!rc)
+        rc = curvature_of(&wanted, m->covariance, m->reason);
+    if (!rc && r->networks)
+        refuse_beyond(r, m);
+    return rc;
 }
 
 /* Rows and columns COLUMN [n] of MATRIX [dim][dim]. */

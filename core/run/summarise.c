@@ -422,7 +422,8 @@ static int add_estimates(const block *b)
                                       .n = b->n,
                                       .chains = b->each,
                                       .column = b->column,
-                                      .n_columns = b->target->n};
+                                      .n_columns = b->target->n,
+                                      .networks = b->request->estimator->n_members > 0};
     return estimates_add(&wanted, b->summary);
 }
 

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 Test(posterior_table, json)
@@ -103,7 +104,7 @@ Test(posterior_table, csv)
     csv_field(csv, 2, 9, field, sizeof field);
     cr_assert_str_eq(field, "n/a");
     csv_field(csv, 1, 10, field, sizeof field);
-    cr_assert_str_eq(field, "0.287");
+    cr_assert_eq(strtod(field, NULL), 0.287);
     csv_field(csv, 2, 10, field, sizeof field);
     cr_assert_str_eq(field, "n/a");
     csv_field(csv, 3, 29, field, sizeof field);
