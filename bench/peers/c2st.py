@@ -53,9 +53,9 @@ def cases(rng, n):
     def normal(dim):
         return rng.normal(size=(n, dim))
 
-    for dim in (2, 5, 10):
+    for dim in (2, 5):
         yield f"one law, N(0, 1) in {dim}", normal(dim), normal(dim), 0.5
-    for dim, delta in ((1, 0.5), (2, 0.2), (2, 1.0), (5, 2.0)):
+    for dim, delta in ((1, 0.5), (2, 1.0), (5, 2.0)):
         shift = np.zeros(dim)
         shift[0] = delta
         best = 0.5 * (1 + math.erf(delta / 2 / math.sqrt(2)))

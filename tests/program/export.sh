@@ -1,5 +1,5 @@
 #!/bin/sh
-# export: networks of a run as files for others, and what is refused.
+# export: networks and draws of a run as files for others, and what is refused.
 . "$(dirname "$0")/lib.sh"
 
 exits 0 "a run" "$NEREID" -q run small.yaml -o run --until train \
@@ -87,8 +87,8 @@ has err "--to"
 exits 2 "no run" "$NEREID" export --to onnx
 exits 2 "a misspelt format" "$NEREID" export run --to onx
 has err "did you mean: --to onnx"
-exits 2 "samples" "$NEREID" export run --to getdist
-has err "samples.nc"
+exits 5 "draws that were not made" "$NEREID" export run --to getdist
+has err "summary.json' is not there"
 exits 5 "a folder without a run" "$NEREID" export new --to onnx
 has err "not a run directory"
 exits 5 "no folder" "$NEREID" export nowhere --to onnx
@@ -108,4 +108,74 @@ has err "weights.h5"
 ok $? "nothing is written"
 touch file
 exits 5 "a file for a folder" "$NEREID" export run --to onnx --target theta_2 -o file/x.onnx
+# Draws: chains, weighted ones, several observations.
+exits 0 "a run with draws" "$NEREID" -q run small.yaml -o drawn --until infer --set train.epochs=1 \
+    --set 'infer.target=[[theta_2], all]' --set infer.observation.simulate.n=2
+for format in arviz getdist csv npy; do
+    exits 0 "$format" "$NEREID" export drawn --to $format
+done
+for file in theta_2-1.nc all-0.nc all-0_8.txt all-1.paramnames all-1.ranges theta_2-0.csv all-1.npy; do
+    there drawn/export/$file
+done
+cmp -s drawn/export/all-1.nc drawn/posterior/all/1/samples.nc
+ok $? "arviz: as the run wrote it"
+has drawn/export/all-0.ranges "theta_1 N N"
+grep -q "theta_1.\\\\theta_{1}" drawn/export/all-0.paramnames
+ok $? "labels"
+exits 9 "again" "$NEREID" export drawn --to csv
+exits 0 "one target elsewhere" "$NEREID" export drawn --to csv --target theta_2 -o d --json
+[ "$(value out "['files'][1]")" = d/theta_2-1.csv ]
+ok $? "the files"
+exits 0 "a grid in a box" "$NEREID" -q run small.yaml -o boxed --until infer --set estimator=exact \
+    --set 'simulator={plugin: two_moons}' --set 'infer.sampler={plugin: grid}'
+for format in arviz getdist csv npy; do
+    exits 0 "$format of weighted draws" "$NEREID" export boxed --to $format
+done
+has boxed/export/all.ranges "theta_1 -1 1"
+cat >draws.py <<'PYTHON'
+# The same draws in all formats.
+import csv
+import glob
+import json
+import struct
+
+def table(path):
+    with open(path) as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+def summary(run, target, i):
+    with open(f"{run}/posterior/{target}/summary.json") as file:
+        return json.load(file)["observations"][i]["parameters"]
+
+rows = table("drawn/export/all-1.csv")
+assert len(rows) == 8 * 500 and list(rows[0]) == ["chain", "draw", "log_posterior", "theta_1", "theta_2"]
+assert [(r["chain"], r["draw"]) for r in rows] == [(c, d) for c in range(8) for d in range(500)]
+for p in summary("drawn", "all", 1):
+    assert abs(sum(r[p["name"]] for r in rows) / len(rows) - p["mean"]) < 1e-12
+text = [line.split() for k in range(1, 9) for line in open(f"drawn/export/all-1_{k}.txt")]
+assert [[float(v) for v in t] for t in text] == \
+    [[1, -r["log_posterior"], r["theta_1"], r["theta_2"]] for r in rows]
+data = open("drawn/export/all-1.npy", "rb").read()
+assert b"(4000, 2)" in data[:128]
+assert struct.unpack("<8000d", data[-64000:]) == tuple(r[k] for r in rows for k in ("theta_1", "theta_2"))
+
+rows = table("boxed/export/all.csv")
+total = sum(r["weight"] for r in rows)
+text = [[float(v) for v in line.split()] for path in glob.glob("boxed/export/all_*.txt") for line in open(path)]
+plain = open("boxed/export/all.npy", "rb").read()
+n = int(plain[:128].split(b"(")[1].split(b",")[0])
+values = struct.unpack(f"<{2 * n}d", plain[-16 * n:])
+effective = total ** 2 / sum(r["weight"] ** 2 for r in rows)
+assert n == int(effective * (1 + 1e-9)), (n, effective)
+for k, p in enumerate(summary("boxed", "all", 0)):
+    mean = sum(r["weight"] * r[p["name"]] for r in rows) / total
+    assert abs(mean - p["mean"]) < 1e-9
+    assert abs(sum(t[0] * t[2 + k] for t in text) / sum(t[0] for t in text) - mean) < 1e-9
+    assert abs(sum(values[k::2]) / n - mean) < 0.02, (p["name"], sum(values[k::2]) / n, mean)
+PYTHON
+python3 draws.py
+ok $? "the same draws in all formats"
+printf x | dd of=boxed/posterior/all/samples.nc bs=1 seek=2 conv=notrunc 2>dd.err
+exits 5 "damaged draws" "$NEREID" export boxed --to npy -o damaged
+has err "samples.nc"
 finish
