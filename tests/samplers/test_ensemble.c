@@ -58,3 +58,10 @@ Test(ensemble, numbers_of_chains)
     is_refused(10);
     is_refused(1);
 }
+
+/* 100 rows of 8 chains make shorter blocks of steps. */
+Test(ensemble, rows_stay_apart)
+{
+    rows_stay_apart(&plugin_ensemble, NULL, 100,
+                    &(effort){.n_chains = 8, .warmup = 60, .draws = 150, .seed = 9});
+}

@@ -18,7 +18,9 @@ Test(slice, gaussian)
 Test(slice, banana)
 {
     law l = law_banana();
-    recovers(&plugin_slice, BOTH, &l, &WORK);
+    effort longer = WORK;
+    longer.draws = 4000;
+    recovers(&plugin_slice, BOTH, &l, &longer);
 }
 
 Test(slice, truncated)
@@ -48,4 +50,11 @@ Test(slice, calibrated)
 {
     calibrated(&plugin_slice, NULL,
                &(effort){.n_chains = 4, .warmup = 150, .draws = 200, .seed = 2});
+}
+
+/* 100 rows of 8 chains make shorter blocks of steps. */
+Test(slice, rows_stay_apart)
+{
+    rows_stay_apart(&plugin_slice, NULL, 100,
+                    &(effort){.n_chains = 8, .warmup = 60, .draws = 150, .seed = 9});
 }

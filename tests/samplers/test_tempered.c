@@ -51,3 +51,10 @@ Test(tempered, calibrated)
     calibrated(&plugin_tempered, NULL,
                &(effort){.n_chains = 4, .warmup = 150, .draws = 200, .seed = 4});
 }
+
+/* 50 rows of 8 chains make shorter blocks of steps. */
+Test(tempered, rows_stay_apart)
+{
+    rows_stay_apart(&plugin_tempered, NULL, 50,
+                    &(effort){.n_chains = 8, .warmup = 60, .draws = 150, .seed = 9});
+}
