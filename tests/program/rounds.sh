@@ -1,0 +1,124 @@
+#!/bin/sh
+# Rounds: a truncated prior, killed and resumed, reused, and right for one observation alone.
+. "$(dirname "$0")/lib.sh"
+
+cat >rounds.yaml <<'YAML'
+schema: nereid/1
+name: rounds
+seed: 1
+simulator: {plugin: two_moons}
+datasets:
+  train: {n: 2000}
+  validation: {n: 300}
+  test: {n: 300}
+architecture: {plugin: mlp, params: {layers: [64, 64, 64], activation: gelu}}
+train: {optimizer: {name: adamw, lr: 3.0e-3}, batch_size: 128, epochs: 20, ensemble: 2}
+rounds: {most: 2, n: 1200, epsilon: 1.0e-3}
+infer:
+  target: all
+  observation: {simulate: {n: 1, seed: 3}}
+  sampler: {plugin: metropolis, chains: 8, warmup: 200, draws: 300, gate: {missed: none}}
+diagnose:
+  coverage: {observables: 100, repeats: 2}
+  area: {observables: 50}
+  predictive: {observables: 50}
+report: {html: false}
+YAML
+
+# all of a run that must be the same, rounds and all
+whole() {
+    (cd "$1" && find rounds posterior diagnostics tables -type f ! -name 'timing.*' \
+        ! -name checkpoint.h5 ! -name stages.json | sort | xargs sha256sum)
+}
+
+same_rounds() {
+    whole "$1" >whole.a
+    whole "$2" >whole.b
+    [ -s whole.a ] && cmp -s whole.a whole.b
+    good=$?
+    ok $good "$3: the same bits"
+    [ $good -eq 0 ] || diff whole.a whole.b | sed 's/^/# /'
+}
+
+exits 0 "a dry run" "$NEREID" run rounds.yaml -o nothing -n
+has out "round 1: simulate/train"
+has out "later rounds"
+[ ! -e nothing ]
+ok $? "nothing is written"
+
+exits 0 "two rounds" "$NEREID" run rounds.yaml -o one -j 1
+has err "round 1: its region keeps"
+has err "round 2: simulate/train: runs"
+has out "valid for this observation only"
+there one/rounds/2/region.h5
+[ "$(readlink one/data)" = rounds/2/data ] && [ "$(readlink one/model)" = rounds/2/model ]
+ok $? "data and model are those of the last round"
+[ "$(value one/rounds/2/data/train/manifest.json "['rows']")" = 1200 ]
+ok $? "rounds.n simulations"
+[ "$(value one/posterior/all/summary.json "['rounds'].__len__()")" = 2 ]
+ok $? "two rounds in summary.json"
+python3 - <<'PY'
+import json, sys
+rounds = json.load(open("one/posterior/all/summary.json"))["rounds"]
+first, last = rounds[0], rounds[1]
+sys.exit(not (first["prior_volume"] == 1 and 0 < last["prior_volume"] < 0.7
+              and last["prior_volume"] == first["region_volume"]))
+PY
+ok $? "the prior of the second is the region of the first"
+# 1200 + 300 in each round, and the test set
+[ "$(value one/tables/coverage.json "['rows'][0]['simulations']")" = 3300 ]
+ok $? "all simulations are counted"
+has one/tables/coverage.md "valid for this observation only"
+has one/tables/posterior.md "valid for this observation only"
+
+exits 0 "in two threads" "$NEREID" -q run rounds.yaml -o two -j 2
+same_rounds one two "threads"
+
+exits 0 "again" "$NEREID" run rounds.yaml -o one --resume
+has err "round 2: train/all: reused (same inputs)"
+has err "infer/all: reused (same inputs)"
+hasnt err ": runs"
+same_rounds one two "reused"
+
+# Killed in the second round, and resumed.
+"$NEREID" -q run rounds.yaml -o killed -j 2 >out 2>err </dev/null &
+pid=$!
+until_true 60 begun killed "round 2: train/all"
+kill -s KILL $pid
+wait $pid 2>/dev/null
+[ ! -e killed/DONE ]
+ok $? "killed in the second round"
+exits 0 "resumed" "$NEREID" run rounds.yaml -o killed --resume
+has err "round 1: train/all: reused (same inputs)"
+same_rounds one killed "killed and resumed"
+
+# Its own observation is welcome, another is none of this run's business.
+printf '0.1,-0.2\n' >mine.csv
+printf '0.5,-0.5\n' >other.csv
+exits 5 "another observation" "$NEREID" infer one --observation other.csv
+has err "was truncated for its own observation"
+[ ! -e one/inferences ]
+ok $? "nothing is left of what was refused"
+exits 0 "rounds for a file" "$NEREID" -q run rounds.yaml -o mine --until infer \
+    --set 'infer.observation={file: mine.csv}'
+exits 0 "the same file" "$NEREID" -q infer mine --observation mine.csv -o again
+cmp -s mine/posterior/all/samples.nc again/posterior/all/samples.nc
+ok $? "the same draws"
+
+# One more parameter of the region: the first round's networks stay.
+exits 0 "another epsilon" "$NEREID" run rounds.yaml -o one --resume --set rounds.epsilon=1.0e-2
+has err "round 1: train/all: reused (same inputs)"
+has err "round 1: region: runs (rounds.epsilon changed"
+has err "round 2: simulate/train: runs"
+
+exits 3 "online training" "$NEREID" run rounds.yaml -o bad --set train.online={}
+has err "train.online draws from the whole prior"
+exits 3 "targets that share a parameter" "$NEREID" run rounds.yaml -o bad \
+    --set 'infer.target=[all, [theta_1]]'
+has err "share a parameter"
+exits 3 "several observations" "$NEREID" run rounds.yaml -o bad \
+    --set 'infer.observation={simulate: {n: 2}}'
+has err "there are 2 rows"
+exits 3 "no observation" "$NEREID" run small.yaml -o bad --set 'rounds={}' \
+    --set 'datasets.train={file: x.h5}'
+finish
