@@ -57,7 +57,8 @@ typedef struct group {
     double *archive; /* [ARCHIVE][d] */
     size_t n_archive, seen;
     double log_scale;
-    int learned; /* a covariance is there */
+    double stride; /* of walks in this step */
+    int learned;   /* a covariance is there */
 } group;
 
 typedef enum move { WALK, DIFFERENCE, INDEPENDENCE } move;
@@ -196,7 +197,7 @@ static size_t below(nre_rng *rng, size_t n)
 static void walk(const run *r, const group *g, nre_rng *rng, double *z)
 {
     normals(r, rng);
-    add_correlated(r, g, exp(g->log_scale) * 2.38 / sqrt((double)r->dim), r->work, z);
+    add_correlated(r, g, g->stride, r->work, z);
 }
 
 static void difference(const run *r, const group *g, nre_rng *rng, double *z)
@@ -239,6 +240,8 @@ static double independence(const run *r, const group *g, nre_rng *rng, double *z
 
 static void propose(run *r)
 {
+    for (size_t g = 0; g < r->n_groups; g++)
+        r->group[g].stride = exp(r->group[g].log_scale) * 2.38 / sqrt((double)r->dim);
     for (size_t i = 0; i < r->n; i++) {
         const group *g = group_of(r, i);
         nre_rng *rng = r->rng[i];
@@ -346,8 +349,9 @@ static void decide(run *r, uint32_t warmup, nre_draws *out)
     size_t per_group = r->n / r->n_groups;
     nre_counts *counts = NRE_HAS(out, of_group) ? out->of_group : NULL;
     for (size_t i = 0; i < r->n; i++) {
-        double log_u = log(r->rng[i]->uniform(r->rng[i]));
-        int accepted = log_u < r->trial[i] - r->logp[i] + r->correction[i];
+        double u = r->rng[i]->uniform(r->rng[i]);
+        double gain = r->trial[i] - r->logp[i] + r->correction[i];
+        int accepted = gain >= 0 || log(u) < gain;
         if (accepted) {
             memcpy(r->z + i * r->dim, r->proposal + i * r->dim, r->dim * sizeof *r->z);
             r->logp[i] = r->trial[i];
