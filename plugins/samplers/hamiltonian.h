@@ -94,7 +94,7 @@ struct run {
     const kernel *kernel;
     nre_rng *const *rng;
     settings conf;
-    size_t n, dim, n_groups;
+    size_t n, dim, n_groups, each; /* chains in all and of a group */
     int dense;
     size_t steps, window, window_end; /* of warm-up */
     group *group;                     /* [n_groups] */
@@ -107,9 +107,16 @@ struct run {
     double accepted, proposed;
 };
 
+static int no_memory(const run *r)
+{
+    r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains of %zu parameters", r->n,
+                  r->dim);
+    return NRE_ENOMEM;
+}
+
 static group *group_of(const run *r, size_t chain)
 {
-    return &r->group[chain / (r->n / r->n_groups)];
+    return &r->group[chain / r->each];
 }
 
 static double energy_of(const run *r, const phase *p)
@@ -254,7 +261,7 @@ static void average_step(const run *r, group *g, double accepted)
 /* Mean acceptance of the group's chains decides: on as before, or found. */
 static void judge_step(const run *r, size_t group_index)
 {
-    size_t each = r->n / r->n_groups;
+    size_t each = r->each;
     group *g = &r->group[group_index];
     double sum = 0;
     for (size_t i = group_index * each; i < (group_index + 1) * each; i++)
@@ -350,7 +357,7 @@ static void learn(const run *r, group *g)
 /* The scale of where the group's chains start, or of the prior where they are few. */
 static int first_metric(run *r, size_t group_index)
 {
-    size_t d = r->dim, each = r->n / r->n_groups, first = group_index * each;
+    size_t d = r->dim, each = r->each, first = group_index * each;
     group *g = &r->group[group_index];
     for (size_t k = 0; k < d; k++)
         g->factor[k * d + k] = 1;
@@ -358,7 +365,7 @@ static int first_metric(run *r, size_t group_index)
         nre_rng *stream[SCALE_DRAWS];
         double *z = r->host->scratch(r->host, SCALE_DRAWS * d, sizeof *z);
         if (!z)
-            return r->host->fail(r->host, NRE_ENOMEM, "no memory for draws of the prior");
+            return no_memory(r);
         for (size_t i = 0; i < SCALE_DRAWS; i++)
             stream[i] = r->rng[first];
         int status = r->target->draw_prior(r->target, SCALE_DRAWS, stream, z);
@@ -379,7 +386,7 @@ static int first_metric(run *r, size_t group_index)
  * the end of a window a new metric and its step. */
 static int adapt(run *r)
 {
-    size_t each = r->n / r->n_groups;
+    size_t each = r->each;
     for (size_t i = 0; i < r->n; i += each) {
         group *g = group_of(r, i);
         double inverse = 0;
@@ -405,28 +412,25 @@ static int adapt(run *r)
 
 /* start */
 
-static int hamiltonian_create(const nre_host *host, const nre_values *values,
-                              settings **out)
+/* NULL, with a message, if there is no memory. */
+static settings *hamiltonian_settings(const nre_host *host, const nre_values *values)
 {
     settings *s = host->alloc(host, 1, sizeof *s);
-    if (!s)
-        return host->fail(host, NRE_ENOMEM, "no memory for the sampler");
+    if (!s) {
+        host->fail(host, NRE_ENOMEM, "no memory for the sampler");
+        return NULL;
+    }
     s->accept = host->get_real(values, "accept");
     s->metric = (metric)host->get_int(values, "metric");
-    *out = s;
-    return NRE_OK;
+    return s;
 }
 
-/* N times EACH doubles for the chains or groups; NULL, with a message, if there is no memory. */
+/* N times EACH doubles for the chains or groups, or NULL. */
 static double *take(const run *r, size_t n, size_t each)
 {
-    double *p = each > 0 && n > SIZE_MAX / each
-                    ? NULL
-                    : r->host->alloc(r->host, n * each, sizeof *p);
-    if (!p)
-        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains of %zu parameters",
-                      r->n, r->dim);
-    return p;
+    return each > 0 && n > SIZE_MAX / each
+               ? NULL
+               : r->host->alloc(r->host, n * each, sizeof(double));
 }
 
 static double *lay_phase(size_t d, double *p, phase *out)
@@ -443,7 +447,7 @@ static int lay_walkers(run *r)
     r->active = r->host->alloc(r->host, r->n, sizeof *r->active);
     r->asked = r->host->alloc(r->host, r->n, sizeof *r->asked);
     if (!p || !q || !r->walker || !r->active || !r->asked)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains", r->n);
+        return no_memory(r);
     for (size_t i = 0; i < r->n; i++) {
         p = lay_phase(d, p, &r->walker[i].here);
         p = lay_phase(d, p, &r->walker[i].end[0]);
@@ -463,8 +467,7 @@ static int lay_groups(run *r)
     double *p = take(r, r->n_groups, 2 * d * d + 2 * d);
     r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
     if (!p || !r->group)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu groups",
-                             r->n_groups);
+        return no_memory(r);
     for (size_t g = 0; g < r->n_groups; g++, p += 2 * d * d + 2 * d)
         r->group[g] = (group){.factor = p,
                               .products = p + d * d,
@@ -501,7 +504,7 @@ static int hamiltonian_start(const settings *s, const kernel *how, const nre_hos
                              nre_rng *const *rng, run **out)
 {
     size_t groups = target->n_groups > 0 ? target->n_groups : 1;
-    if (n % groups != 0)
+    if (n < groups || n % groups != 0)
         return host->fail(host, NRE_EINVAL, "%zu chains cannot be shared by %zu groups",
                           n, groups);
     run *r = host->alloc(host, 1, sizeof *r);
@@ -515,6 +518,7 @@ static int hamiltonian_start(const settings *s, const kernel *how, const nre_hos
                .n = n,
                .dim = target->dim,
                .n_groups = groups,
+               .each = n / groups,
                .dense = s->metric == DENSE ||
                         (s->metric == AUTOMATIC && target->dim <= MOST_DENSE),
                .window = FIRST_WINDOW,

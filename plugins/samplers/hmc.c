@@ -23,10 +23,9 @@ static const nre_option OPTIONS[] = {
 
 static int create(const nre_host *host, const nre_values *values, void **self)
 {
-    settings *s = NULL;
-    int status = hamiltonian_create(host, values, &s);
-    if (status != NRE_OK)
-        return status;
+    settings *s = hamiltonian_settings(host, values);
+    if (!s)
+        return NRE_ENOMEM;
     s->length = host->get_real(values, "length");
     *self = s;
     return NRE_OK;

@@ -41,10 +41,9 @@ typedef struct tree {
 
 static int create(const nre_host *host, const nre_values *values, void **self)
 {
-    settings *s = NULL;
-    int status = hamiltonian_create(host, values, &s);
-    if (status != NRE_OK)
-        return status;
+    settings *s = hamiltonian_settings(host, values);
+    if (!s)
+        return NRE_ENOMEM;
     s->max_depth = (size_t)host->get_int(values, "max_depth");
     *self = s;
     return NRE_OK;
@@ -211,8 +210,7 @@ static int lay_trees(run *r)
     tree *t = r->host->alloc(r->host, r->n, sizeof *t);
     branch *b = r->host->alloc(r->host, r->n * levels, sizeof *b);
     if (!p || !t || !b)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for the trees of %zu chains",
-                             r->n);
+        return no_memory(r);
     for (size_t i = 0; i < r->n; i++, t++) {
         t->stack = b + i * levels;
         p = lay_branch(r->dim, p, &t->whole);
@@ -228,7 +226,7 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
 {
     run *r = NULL;
     int status = hamiltonian_start(self, &KERNEL, host, target, n, z0, rng, &r);
-    if (status == NRE_OK)
+    if (status == NRE_OK && r)
         status = lay_trees(r);
     *out = r;
     return status;

@@ -54,7 +54,7 @@ static const double SCALE[5] = {0.1, 0.3, 1, 2, 0.5}, RHO = 0.8;
 static double gaussian_ratio(const law *l, const double *theta, const float *x,
                              double *gradient)
 {
-    double v[LAW_MOST];
+    double v[LAW_MOST] = {0};
     (void)x;
     for (uint32_t k = 0; k < l->dim; k++)
         v[k] = (theta[k] - l->mean[k]) / SCALE[k];
@@ -194,7 +194,7 @@ static const double NOISE = 0.5, NOISE_RHO = 0.6;
 static double conjugate_ratio(const law *l, const double *theta, const float *x,
                               double *gradient)
 {
-    double v[LAW_MOST];
+    double v[LAW_MOST] = {0};
     for (uint32_t k = 0; k < l->dim; k++)
         v[k] = (theta[k] - (double)x[k]) / NOISE;
     double value = equicorrelated(l->dim, NOISE_RHO, v, gradient);
@@ -284,7 +284,8 @@ static void set_options(nre_values *v, const char *const *options)
 void trial_open(trial *t, const law *l, const nre_plugin *sampler,
                 const char *const *options)
 {
-    *t = (trial){.law = *l, .arena = arena_new(), .plugin = {sampler, "sampler"}};
+    *t = (trial){
+        .law = *l, .arena = arena_new(), .plugin = {.table = sampler, .path = "sampler"}};
     t->prior = (prior){.n = l->dim, .of = t->law.prior};
     t->target = (target){.name = "all", .n = l->dim, .which = WHICH, .prior = &t->prior};
     law_ratio *r = memory_new(1, sizeof *r);
