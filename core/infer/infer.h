@@ -433,7 +433,8 @@ int region_contains(const region *r, size_t n, const double *theta, uint8_t *ins
 /* The prior's mass of a joint region: of the cells whose points lie in it, or the estimate of a
  * cloud. */
 int region_volume(const region *r, double *volume);
-/* Values of parameter K that points of a joint region have.  Of a cloud: from its lowest draw inside
+/* Values of parameter K that points of a joint region have; of a Neyman set those whose profile's best
+ * point lies in it; of HPD as wide as cells are.  Of a cloud: from its lowest draw inside
  * to its highest, so rather too short. */
 int region_projection(const region *r, uint32_t k, spans *out);
 /* N draws with their log posterior densities (up to a constant) as a cloud for ranks; weight NULL:
@@ -603,8 +604,8 @@ int grid_narrow(const grid *g, const target *t, const uint32_t *which, grid *out
  * single row, and of the sum over all.  JOINT / ONE is sqrt(rows) where errors of rows are
  * independent, and the number of rows where they are the same.  SHIFT: what a network's error moves
  * the mean of the joint posterior by, in posterior deviations, to first order; of the parameter that
- * it moves most.  Those of the mean over M networks are smaller by sqrt(M), as far as networks err
- * independently: what all of them learned from the same simulations is not seen. */
+ * it moves most.  The mean over M networks errs less, but not by sqrt(M): what all of them learned from the
+ * same simulations they share, and it is not seen. */
 typedef struct growth {
     double one, joint, shift;
 } growth;

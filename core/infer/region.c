@@ -21,6 +21,7 @@ typedef struct region_curve {
     size_t n;
     double ends[2];
     double *t, *y; /* [n] */
+    double *theta; /* [n][dim] of a profile: its best points */
 } region_curve;
 
 /* spans */
@@ -363,7 +364,7 @@ static int marginal_pieces(const region_view *v, uint32_t k, region_curve *out,
         return status;
     }
     *out = (region_curve){
-        n, {g->edge[k * (g->m + 1)], g->edge[(k + 1) * (g->m + 1) - 1]}, p, p + n};
+        n, {g->edge[k * (g->m + 1)], g->edge[(k + 1) * (g->m + 1) - 1]}, p, p + n, NULL};
     *mass = p + 2 * n;
     for (size_t i = 0; i < n; i++) {
         double at = ((double)i + 0.5) / (double)parts;
@@ -439,7 +440,7 @@ static int hdi_of_grid(region *g)
         status = density_border(c, mass, g->rule.level, &border);
     if (status != NRE_OK)
         return status;
-    region_curve below = {c->n, {c->ends[0], c->ends[1]}, c->t, NULL};
+    region_curve below = {.n = c->n, .ends = {c->ends[0], c->ends[1]}, .t = c->t};
     below.y = memory_new(c->n, sizeof *below.y);
     if (!below.y)
         return fail(NRE_ENOMEM, "no memory for a region");
@@ -558,32 +559,61 @@ static profile_request profile_at(const region_view *v, uint32_t k)
                              v->grid,      k};
 }
 
-/* Points of equal prior mass within the grid's box: beyond it the ratio is lower than any set
- * reaches. */
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Values of parameter K within the grid's box, beyond which the ratio is lower than any set reaches:
+ * two thirds at equal prior mass, a third at equal steps in the unbounded space, which see far into
+ * the tails of the prior.  How many are left of the N. */
+static size_t lay_values(const grid *g, uint32_t k, size_t n, double *out)
+{
+    const marginal *one = target_marginal(g->target, k);
+    double a = fmax(g->box[k][0], TAIL), b = fmin(g->box[k][1], 1 - TAIL);
+    bool custom = one->family == NRE_CUSTOM_PRIOR;
+    size_t by_mass = custom ? n : 2 * n / 3, kept = 0;
+    for (size_t i = 0; i < by_mass; i++)
+        out[i] = cell_quantile(one, a + (b - a) * (double)i / (double)(by_mass - 1));
+    double low = custom ? 0 : marginal_to_unbounded(one, out[0]);
+    double high = custom ? 0 : marginal_to_unbounded(one, out[by_mass - 1]);
+    for (size_t i = by_mass; i < n; i++) {
+        double share = ((double)(i - by_mass) + 0.5) / (double)(n - by_mass), jacobian,
+               slope;
+        out[i] =
+            marginal_from_unbounded(one, low + share * (high - low), &jacobian, &slope);
+    }
+    qsort(out, n, sizeof *out, ascending);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || out[i] > out[kept - 1])
+            out[kept++] = out[i];
+    return kept;
+}
+
+/* The root of the profile's deviance, which is as good as straight. */
 static int fill_profile(const region_view *v, uint32_t k, region_curve *c)
 {
     const grid *g = v->grid;
-    const marginal *one = target_marginal(g->target, k);
-    size_t n = g->dim > 1 ? AMONG : ALONE;
-    double *p = memory_new(n, 2 * sizeof *p);
-    double *theta = memory_new(n, g->dim * sizeof *theta);
-    int status = p && theta ? NRE_OK : fail(NRE_ENOMEM, "no memory for a profile");
-    double a = fmax(g->box[k][0], TAIL), b = fmin(g->box[k][1], 1 - TAIL);
-    for (size_t i = 0; status == NRE_OK && i < n; i++)
-        p[i] = cell_quantile(one, a + (b - a) * (double)i / (double)(n - 1));
+    size_t most = g->dim > 1 ? AMONG : ALONE, n = 0;
+    double *p = memory_new(most, (2 + g->dim) * sizeof *p);
+    int status = p ? NRE_OK : fail(NRE_ENOMEM, "no memory for a profile");
     if (status == NRE_OK) {
         profile_request at = profile_at(v, k);
-        status = profile_of(&at, n, p, theta, p + n);
+        n = lay_values(g, k, most, p);
+        status = profile_of(&at, n, p, p + 2 * most, p + most);
     }
-    free(theta);
     if (status != NRE_OK) {
         free(p);
         return status;
     }
     for (size_t i = 0; i < n; i++)
-        p[n + i] = deviance_of(v, p[n + i]);
-    *c = (region_curve){
-        n, {g->edge[k * (g->m + 1)], g->edge[(k + 1) * (g->m + 1) - 1]}, p, p + n};
+        p[most + i] = sqrt(deviance_of(v, p[most + i]));
+    *c = (region_curve){n,
+                        {g->edge[k * (g->m + 1)], g->edge[(k + 1) * (g->m + 1) - 1]},
+                        p,
+                        p + most,
+                        p + 2 * most};
     return NRE_OK;
 }
 
@@ -592,7 +622,7 @@ static int profile_spans(region_view *v, uint32_t k, double threshold, spans *ou
 {
     region_curve *c = &v->profile[k];
     int status = c->t ? NRE_OK : fill_profile(v, k, c);
-    return status == NRE_OK ? spans_below(c, threshold, out) : status;
+    return status == NRE_OK ? spans_below(c, sqrt(threshold), out) : status;
 }
 
 static int in_profile(const region *g, size_t n, const double *theta, uint8_t *inside)
@@ -782,19 +812,26 @@ int region_volume(const region *r, double *volume)
     return NRE_OK;
 }
 
-/* Cells of the parameter's axis that hold a point inside, as wholes. */
-static int cell_spans(const grid *g, uint32_t k, const double *least, spans *out)
+/* The end of cell I below (SIDE 0) or above it; of one without bound as far from its point as its other
+ * end is. */
+static double cell_end(const grid *g, uint32_t k, size_t i, size_t side)
 {
     const double *edge = g->edge + k * (g->m + 1);
+    double point = g->axis[k * g->m + i];
+    return isfinite(edge[i + side]) ? edge[i + side] : 2 * point - edge[i + 1 - side];
+}
+
+/* Cells of the parameter's axis that hold a point inside, as wholes. */
+static int cell_spans(const grid *g, uint32_t k, const bool *holds, spans *out)
+{
     int status = spans_room(g->m / 2 + 1, out);
     for (size_t i = 0; status == NRE_OK && i < g->m; i++) {
-        if (!(least[i] <= 0))
+        if (!holds[i])
             continue;
-        size_t from = i;
-        while (i + 1 < g->m && least[i + 1] <= 0)
+        out->at[out->n][0] = cell_end(g, k, i, 0);
+        while (i + 1 < g->m && holds[i + 1])
             i++;
-        out->at[out->n][0] = edge[from];
-        out->at[out->n++][1] = edge[i + 1];
+        out->at[out->n++][1] = cell_end(g, k, i, 1);
     }
     return status;
 }
@@ -803,24 +840,15 @@ static int project_grid(const region *r, uint32_t k, const double *excess, spans
 {
     const grid *g = r->view->grid;
     size_t stride = 1;
-    double *least = memory_new(g->m, sizeof *least);
-    if (!least)
+    bool *holds = memory_new(g->m, sizeof *holds);
+    if (!holds)
         return fail(NRE_ENOMEM, "no memory for a region");
     for (uint32_t j = g->dim - 1; j > k; j--)
         stride *= g->m;
-    for (size_t i = 0; i < g->m; i++)
-        least[i] = INFINITY;
-    for (size_t i = 0; i < g->n; i++) {
-        double *at = &least[i / stride % g->m];
-        *at = fmin(*at, excess[i]);
-    }
-    region_curve c = {g->m,
-                      {g->edge[k * (g->m + 1)], g->edge[(k + 1) * (g->m + 1) - 1]},
-                      g->axis + k * g->m,
-                      least};
-    int status = r->rule.kind == REGION_HPD ? cell_spans(g, k, least, out)
-                                            : spans_below(&c, 0, out);
-    free(least);
+    for (size_t i = 0; i < g->n; i++)
+        holds[i / stride % g->m] |= excess[i] <= 0;
+    int status = cell_spans(g, k, holds, out);
+    free(holds);
     return status;
 }
 
@@ -840,20 +868,20 @@ static int project_cloud(const cloud *c, uint32_t k, const double *excess, spans
     return status;
 }
 
-/* A Neyman set of one parameter: between the points of its profile. */
-static int neyman_alone(const region *r, spans *out)
+/* A Neyman set along a profile: where the best point with that value belongs to it. */
+static int neyman_along(const region *r, uint32_t k, spans *out)
 {
-    region_curve *c = &r->view->profile[0], less;
-    int status = c->t ? NRE_OK : fill_profile(r->view, 0, c);
+    region_curve *c = &r->view->profile[k], less;
+    int status = c->t ? NRE_OK : fill_profile(r->view, k, c);
     if (status != NRE_OK)
         return status;
     less = *c;
     less.y = memory_new(c->n, sizeof *less.y);
     if (!less.y)
         return fail(NRE_ENOMEM, "no memory for a region");
-    status = neyman_critical(r->rule.neyman, r->rule.level, c->n, c->t, less.y);
+    status = neyman_critical(r->rule.neyman, r->rule.level, c->n, c->theta, less.y);
     for (size_t i = 0; status == NRE_OK && i < c->n; i++)
-        less.y[i] = c->y[i] - less.y[i];
+        less.y[i] = isinf(less.y[i]) ? -1 : c->y[i] - sqrt(less.y[i]);
     if (status == NRE_OK)
         status = spans_below(&less, 0, out);
     free(less.y);
@@ -869,8 +897,8 @@ int region_projection(const region *r, uint32_t k, spans *out)
         return fail(NRE_EINVAL, "a region of %u parameters has no parameter %u", dim, k);
     if (r->view->grid && r->rule.kind == REGION_WILKS)
         return profile_spans(r->view, k, wilks_threshold(r->rule.level, dim), out);
-    if (r->view->grid && r->rule.kind == REGION_BY_NEYMAN && dim == 1)
-        return neyman_alone(r, out);
+    if (r->view->grid && r->rule.kind == REGION_BY_NEYMAN)
+        return neyman_along(r, k, out);
     int status = excess_of(r, &excess);
     if (status == NRE_OK)
         status = r->view->grid ? project_grid(r, k, excess, out)
