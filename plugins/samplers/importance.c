@@ -27,7 +27,7 @@ static const nre_option OPTIONS[] = {
      .help = "A mixture fitted to the posterior, or the prior alone."},
     {.name = "components",
      .type = NRE_INT,
-     .fallback = "4",
+     .fallback = "6",
      .lo = 1,
      .hi = 16,
      .help = "Parts of the mixture at most."},
@@ -71,7 +71,7 @@ typedef struct fits {
     double *spread;               /* [m] log of the sum of all proposals' densities */
     double *weight;               /* [m] of the next fit */
     double *near;                 /* [m] scratch */
-    mixture *mixture;             /* [rounds] */
+    mixture *mixture;             /* [rounds + 1] */
     size_t n_mixtures;
     double served; /* effective part of the last round */
     int open;      /* another round is to come */
@@ -442,7 +442,8 @@ static double served(const run *r, fits *g, size_t from)
     return effective(g->n - from, g->weight + from, top, 1) / (double)(g->n - from);
 }
 
-/* Take a round's draws in, then end or fit the next mixture. */
+/* Take a round's draws in and fit the next mixture, at the end the one that serves: it knows all
+ * draws.  Where the prior serves there is none. */
 static int digest(const run *r, fits *g, const batch *b, size_t at)
 {
     size_t from = g->n, last = g->n_mixtures > 0 ? g->n_mixtures - 1 : 0;
@@ -458,7 +459,7 @@ static int digest(const run *r, fits *g, const batch *b, size_t at)
     g->served = part;
     g->open = part < SERVES && g->n_mixtures < r->conf.rounds &&
               !(part > SERVES_ANYWAY && part < GROWTH * before);
-    if (!g->open)
+    if (!g->open && g->n_mixtures == 0)
         return NRE_OK;
     if (!weigh(r, g))
         return r->host->fail(r->host, NRE_ENUMERIC,
@@ -517,7 +518,7 @@ static void lay_mixtures(const run *r, size_t n, mixture *q, double *at)
 
 static int lay_fits(run *r, size_t n)
 {
-    size_t d = r->dim, rounds = r->conf.rounds, m = (rounds + 1) * r->round;
+    size_t d = r->dim, rounds = r->conf.rounds + 1, m = rounds * r->round;
     size_t mixtures = rounds * r->conf.parts * d * (d + 1), each = m * (d + 5) + mixtures;
     r->fits = r->host->scratch(r->host, n, sizeof *r->fits);
     mixture *q = r->host->scratch(r->host, n * rounds, sizeof *q);

@@ -77,10 +77,10 @@ Test(importance, calibrated)
                &(effort){.n_chains = 4, .warmup = 100, .draws = 100, .seed = 5});
 }
 
-/* 20 rows of 8 chains make shorter blocks of steps. */
+/* 6 rows of 8 chains make shorter blocks of steps. */
 Test(importance, rows_stay_apart)
 {
     static const char *const QUICK[] = {"points=2000", NULL};
-    rows_stay_apart(&plugin_importance, QUICK, 20,
+    rows_stay_apart(&plugin_importance, QUICK, 6,
                     &(effort){.n_chains = 8, .warmup = 60, .draws = 150, .seed = 9});
 }
