@@ -161,9 +161,11 @@ static int evaluate_run(run *r, const command *c)
         rc = npy_write(c->out, 'f', 8, 2, dim, p.out);
     if (!rc)
         log_say(NRE_INFO,
-                "%zu pairs of target %s: log ratio%s, log posterior, gradient in %s", p.n,
-                p.target->name,
-                ratio_is_normalised(e->ratio) ? "" : " (up to a function of x)", c->out);
+                "%zu pairs of target %s: log ratio%s%s%s, log posterior, gradient in %s",
+                p.n, p.target->name,
+                ratio_is_normalised(e->ratio) ? "" : " (up to a function of x)",
+                e->calibration ? ", calibrated: " : "",
+                e->calibration ? calibration_words(s->experiment) : "", c->out);
     free(p.theta);
     free(p.x);
     free(p.out);
