@@ -653,9 +653,9 @@ static json_t *rounds_json(const session *s)
     return list;
 }
 
-void rounds_describe(const session *s, json_t *summary)
+void rounds_describe(const session *s, json_t *result)
 {
-    json_object_set_new(summary, "rounds", rounds_json(s));
+    json_object_set_new(result, "rounds", rounds_json(s));
     json_object_set_new(
         summary, "valid_for",
         json_string(rounds_truncation(s) ? "this observation only" : "any observation"));

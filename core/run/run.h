@@ -223,7 +223,7 @@ uint64_t rounds_size(const experiment *e);
 /* Rounds whose region is known. */
 size_t rounds_known(const session *s, const round_facts **facts);
 /* Adds "rounds" and "valid_for" to a summary. */
-void rounds_describe(const session *s, json_t *summary);
+void rounds_describe(const session *s, json_t *result);
 /* Valid simulations of the rounds before the last one. */
 uint64_t rounds_simulations(const run *r);
 /* "valid for this observation only: ..."; NULL where nothing was truncated. */
