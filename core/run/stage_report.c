@@ -288,7 +288,7 @@ static const double ASTRAY = 0.5;
 /* GROWN: of an observation, or NULL. */
 static bool grown_too_far(const json_t *grown)
 {
-    return real_of(grown, "shift_of_all") > ASTRAY;
+    return real_of(grown, "shift") > ASTRAY;
 }
 
 /* What rows taken together make of the networks' error. */
@@ -306,11 +306,12 @@ static void tell_growth(report_data *d, const json_t *grown, const posterior_blo
             d->arena,
             "%g rows together (target %s): the %llu networks differ by %.2g nats where "
             "the posterior is, by %.2g for one row: %.1f times (%.1f if errors of rows "
-            "were independent, %g if they were the same); the mean of the posterior is "
-            "known to %.2g of its deviation, as far as networks err independently",
+            "were independent, %g if they were the same); from network to network the "
+            "mean of the posterior moves by %.2g of its deviation, and what all learned "
+            "from the same simulations comes on top",
             rows, b->target, (unsigned long long)count_of(grown, "networks"),
             real_of(grown, "all_rows"), real_of(grown, "one_row"),
-            real_of(grown, "times"), sqrt(rows), rows, real_of(grown, "shift_of_all"));
+            real_of(grown, "times"), sqrt(rows), rows, real_of(grown, "shift"));
     if (d->run->session->experiment->estimator == ESTIMATOR_NETWORK)
         note(d, what);
 }
@@ -342,11 +343,11 @@ static const char *believe(report_data *d, const posterior_block *b, const json_
     const char *why = NULL;
     if (grown_too_far(grown))
         why = arena_print(d->arena,
-                          "the error of the networks, grown over %llu rows, moves its "
-                          "mean by %.2g deviations (train on more simulations, or more "
-                          "networks)",
+                          "over %llu rows the errors of the networks have grown until "
+                          "its mean moves by %.2g deviations from one to another (train "
+                          "on more simulations)",
                           (unsigned long long)count_of(grown, "rows"),
-                          real_of(grown, "shift_of_all"));
+                          real_of(grown, "shift"));
     if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
         why = sentence_and(d->arena, why,
                            arena_print(d->arena,
