@@ -40,8 +40,20 @@ static const nre_option OPTIONS[] = {
 enum {
     ARCHIVE = 1000,    /* states of a group */
     FIRST_WINDOW = 25, /* warm-up steps before the first covariance; windows double */
-    DOF = 5
+    DOF = 5,
+    PARTS = 6,        /* of the mixture at most */
+    PART_STATES = 10, /* of the archive for each parameter of a part */
+    ROUNDS = 10       /* of sorting states into parts */
 };
+static const double WORTH = 0.15; /* nats a state that parts must gain over a whole */
+
+/* Student-t's with DOF degrees of freedom. */
+typedef struct mixture {
+    size_t n;
+    double *share;  /* [n] log of the share over the determinant of the factor */
+    double *mean;   /* [n][d] */
+    double *factor; /* [n][d][d] lower Cholesky factors */
+} mixture;
 
 typedef struct settings {
     double scale, difference, independence;
@@ -59,6 +71,8 @@ typedef struct group {
     double log_scale;
     double stride; /* of walks in this step */
     int learned;   /* a covariance is there */
+    mixture whole, parts;
+    const mixture *from; /* one of the two: where independence proposals come from */
 } group;
 
 typedef enum move { WALK, DIFFERENCE, INDEPENDENCE } move;
@@ -76,6 +90,7 @@ typedef struct run {
     double *z, *proposal;         /* [n][d] */
     double *logp, *trial, *ratio; /* [n] */
     double *correction;           /* [n] log q(z | z') - log q(z' | z) */
+    size_t *part;                 /* [ARCHIVE] of each state, as they are sorted */
     double *work;                 /* [2][d] */
 } run;
 
@@ -109,12 +124,20 @@ static group *group_of(const run *r, size_t chain)
     return &r->group[chain / (r->n / r->n_groups)];
 }
 
+static double *lay_mixture(mixture *m, size_t n, size_t d, double *at)
+{
+    *m = (mixture){0, at, at + n, at + n + n * d};
+    return m->factor + n * d * d;
+}
+
 static int lay_groups(run *r)
 {
-    size_t d = r->dim, each = 2 * d * d + 3 * d + ARCHIVE * d;
+    size_t d = r->dim, mixed = (PARTS + 1) * (1 + d + d * d);
+    size_t each = 2 * d * d + 3 * d + ARCHIVE * d + mixed;
     r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
     double *p = r->host->alloc(r->host, r->n_groups * each, sizeof *p);
-    if (!r->group || !p)
+    r->part = r->host->alloc(r->host, ARCHIVE, sizeof *r->part);
+    if (!r->group || !p || !r->part)
         return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu groups",
                              r->n_groups);
     for (size_t g = 0; g < r->n_groups; g++, p += each) {
@@ -126,6 +149,9 @@ static int lay_groups(run *r)
                               .archive = p + 2 * d * d + 3 * d};
         for (size_t k = 0; k < d; k++)
             r->group[g].factor[k * d + k] = r->conf.scale * sqrt((double)d) / 2.38;
+        double *next = p + 2 * d * d + 3 * d + ARCHIVE * d;
+        next = lay_mixture(&r->group[g].whole, 1, d, next);
+        lay_mixture(&r->group[g].parts, PARTS, d, next);
     }
     return NRE_OK;
 }
@@ -210,32 +236,69 @@ static void difference(const run *r, const group *g, nre_rng *rng, double *z)
     add_correlated(r, g, 0.05 / sqrt((double)d), r->work, z);
 }
 
-/* Log density of the Student-t, up to a constant. */
-static double log_student(const run *r, const group *g, const double *z)
+/* Log density of part K, its share in it, up to a constant. */
+static double log_part(const run *r, const mixture *m, size_t k, const double *z)
 {
     size_t d = r->dim;
+    const double *mean = m->mean + k * d, *factor = m->factor + k * d * d;
     double *y = r->work + d, square = 0;
     for (size_t a = 0; a < d; a++) {
-        y[a] = z[a] - g->mean[a];
+        y[a] = z[a] - mean[a];
         for (size_t b = 0; b < a; b++)
-            y[a] -= g->factor[a * d + b] * y[b];
-        y[a] /= g->factor[a * d + a];
+            y[a] -= factor[a * d + b] * y[b];
+        y[a] /= factor[a * d + a];
         square += y[a] * y[a];
     }
-    return -0.5 * (DOF + (double)d) * log1p(square / DOF);
+    return m->share[k] - 0.5 * (DOF + (double)d) * log1p(square / DOF);
+}
+
+static double log_mixture(const run *r, const mixture *m, const double *z)
+{
+    double part[PARTS], most = -INFINITY, sum = 0;
+    for (size_t k = 0; k < m->n; k++) {
+        part[k] = log_part(r, m, k, z);
+        most = part[k] > most ? part[k] : most;
+    }
+    if (m->n == 1)
+        return most;
+    for (size_t k = 0; k < m->n; k++)
+        sum += exp(part[k] - most);
+    return most + log(sum);
+}
+
+/* A part by its share, of which the determinant is divided out again. */
+static size_t draw_part(const run *r, const mixture *m, nre_rng *rng)
+{
+    size_t d = r->dim, k = 0;
+    if (m->n == 1)
+        return 0;
+    double left = rng->uniform(rng);
+    for (; k + 1 < m->n; k++) {
+        double share = exp(m->share[k]);
+        for (size_t a = 0; a < d; a++)
+            share *= m->factor[k * d * d + a * d + a];
+        if ((left -= share) < 0)
+            break;
+    }
+    return k;
 }
 
 static double independence(const run *r, const group *g, nre_rng *rng, double *z)
 {
-    double old = log_student(r, g, z), chi = 0;
+    const mixture *m = g->from;
+    double old = log_mixture(r, m, z), chi = 0;
+    size_t d = r->dim, k = draw_part(r, m, rng);
+    const double *factor = m->factor + k * d * d;
     for (int i = 0; i < DOF; i++) {
         double one = rng->normal(rng);
         chi += one * one;
     }
     normals(r, rng);
-    memcpy(z, g->mean, r->dim * sizeof *z);
-    add_correlated(r, g, sqrt(DOF / chi), r->work, z);
-    return old - log_student(r, g, z);
+    memcpy(z, m->mean + k * d, d * sizeof *z);
+    for (size_t a = 0; a < d; a++)
+        for (size_t b = 0; b <= a; b++)
+            z[a] += sqrt(DOF / chi) * factor[a * d + b] * r->work[b];
+    return old - log_mixture(r, m, z);
 }
 
 static void propose(run *r)
@@ -324,6 +387,152 @@ static void learn(const run *r, group *g)
     g->count = 0;
 }
 
+/* the mixture: k-means of the archive, a covariance for each part */
+
+/* SCALE [d]: deviations of the window. */
+static void scales_of(const run *r, const group *g, double *scale)
+{
+    for (size_t k = 0; k < r->dim; k++) {
+        double sum = 0;
+        for (size_t i = 0; i <= k; i++)
+            sum += g->factor[k * r->dim + i] * g->factor[k * r->dim + i];
+        scale[k] = sqrt(sum);
+    }
+}
+
+/* Of the first N means; *SQUARE in units of SCALE. */
+static size_t nearest(size_t d, const double *scale, const mixture *m, size_t n,
+                      const double *z, double *square)
+{
+    size_t best = 0;
+    *square = INFINITY;
+    for (size_t k = 0; k < n; k++) {
+        double sum = 0;
+        for (size_t a = 0; a < d; a++) {
+            double one = (z[a] - m->mean[k * d + a]) / scale[a];
+            sum += one * one;
+        }
+        if (sum < *square) {
+            *square = sum;
+            best = k;
+        }
+    }
+    return best;
+}
+
+/* Means: states drawn by their squared distance from those chosen before (Arthur &
+ * Vassilvitskii 2007). */
+static void choose_means(const run *r, const group *g, const double *scale, mixture *m,
+                         nre_rng *rng)
+{
+    size_t d = r->dim;
+    memcpy(m->mean, g->archive + below(rng, g->n_archive) * d, d * sizeof *m->mean);
+    for (size_t k = 1; k < m->n; k++) {
+        double total = 0, square = 0;
+        size_t chosen = 0;
+        for (size_t i = 0; i < g->n_archive; i++) {
+            nearest(d, scale, m, k, g->archive + i * d, &square);
+            total += square;
+        }
+        double left = total * rng->uniform(rng);
+        for (; chosen + 1 < g->n_archive; chosen++) {
+            nearest(d, scale, m, k, g->archive + chosen * d, &square);
+            if ((left -= square) < 0)
+                break;
+        }
+        memcpy(m->mean + k * d, g->archive + chosen * d, d * sizeof *m->mean);
+    }
+}
+
+/* States to the nearest mean, means to those of their states; COUNT of each.  One without any
+ * stays where it is. */
+static void sort_states(const run *r, const group *g, const double *scale, mixture *m,
+                        double *count)
+{
+    size_t d = r->dim;
+    double square;
+    memset(count, 0, PARTS * sizeof *count);
+    for (size_t i = 0; i < g->n_archive; i++) {
+        r->part[i] = nearest(d, scale, m, m->n, g->archive + i * d, &square);
+        count[r->part[i]] += 1;
+    }
+    for (size_t k = 0; k < m->n; k++)
+        if (count[k] > 0)
+            memset(m->mean + k * d, 0, d * sizeof *m->mean);
+    for (size_t i = 0; i < g->n_archive; i++)
+        for (size_t a = 0; a < d; a++)
+            m->mean[r->part[i] * d + a] += g->archive[i * d + a] / count[r->part[i]];
+}
+
+/* In place; the product of the pivots, none of whose squares is less than a millionth of its
+ * variance. */
+static double cholesky(size_t d, double *c)
+{
+    double product = 1;
+    for (size_t a = 0; a < d; a++) {
+        double least = 1e-6 * c[a * d + a] + 1e-300;
+        for (size_t b = 0; b <= a; b++) {
+            double sum = c[a * d + b];
+            for (size_t k = 0; k < b; k++)
+                sum -= c[a * d + k] * c[b * d + k];
+            c[a * d + b] = a == b ? sqrt(sum > least ? sum : least) : sum / c[b * d + b];
+        }
+        product *= c[a * d + a];
+    }
+    return product;
+}
+
+/* Covariances within parts, drawn towards their mean over the parts as if that were worth 2 d
+ * states more. */
+static void shape_parts(const run *r, const group *g, mixture *m, const double *count)
+{
+    size_t d = r->dim;
+    double *c = m->factor, more = 2 * (double)d, n = (double)g->n_archive;
+    memset(c, 0, m->n * d * d * sizeof *c);
+    for (size_t i = 0; i < g->n_archive; i++) {
+        const double *z = g->archive + i * d, *mean = m->mean + r->part[i] * d;
+        for (size_t a = 0; a < d; a++)
+            for (size_t b = 0; b <= a; b++)
+                c[r->part[i] * d * d + a * d + b] += (z[a] - mean[a]) * (z[b] - mean[b]);
+    }
+    for (size_t at = 0; at < d * d; at++) {
+        double pooled = 0;
+        for (size_t k = 0; k < m->n; k++)
+            pooled += c[k * d * d + at] / n;
+        for (size_t k = 0; k < m->n; k++)
+            c[k * d * d + at] = (c[k * d * d + at] + more * pooled) / (count[k] + more);
+    }
+    for (size_t k = 0; k < m->n; k++)
+        m->share[k] =
+            log((count[k] + 1) / (n + (double)m->n)) - log(cholesky(d, c + k * d * d));
+}
+
+/* Mean log density of the archive. */
+static double fit(const run *r, const group *g, mixture *m, size_t n, nre_rng *rng)
+{
+    double count[PARTS], sum = 0, *scale = r->work;
+    m->n = n;
+    scales_of(r, g, scale);
+    choose_means(r, g, scale, m, rng);
+    for (int i = 0; i < (n > 1 ? ROUNDS : 1); i++)
+        sort_states(r, g, scale, m, count);
+    shape_parts(r, g, m, count);
+    for (size_t i = 0; i < g->n_archive; i++)
+        sum += log_mixture(r, m, g->archive + i * r->dim);
+    return sum / (double)g->n_archive;
+}
+
+/* Parts where the archive lets them be known and they are worth it. */
+static void fit_mixture(const run *r, group *g, nre_rng *rng)
+{
+    size_t n = g->n_archive / (PART_STATES * r->dim);
+    double whole = fit(r, g, &g->whole, 1, rng);
+    g->from = &g->whole;
+    n = n < PARTS ? n : PARTS;
+    if (n > 1 && fit(r, g, &g->parts, n, rng) > whole + WORTH)
+        g->from = &g->parts;
+}
+
 static void adapt(run *r)
 {
     size_t per_group = r->n / r->n_groups, every = per_group / 4 + 1;
@@ -336,8 +545,11 @@ static void adapt(run *r)
     r->steps++;
     if (r->steps < r->window_end)
         return;
-    for (size_t g = 0; g < r->n_groups; g++)
+    for (size_t g = 0; g < r->n_groups; g++) {
         learn(r, &r->group[g]);
+        if (r->group[g].learned)
+            fit_mixture(r, &r->group[g], r->rng[g * per_group]);
+    }
     r->window *= 2;
     r->window_end += r->window;
 }
