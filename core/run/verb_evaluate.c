@@ -1,6 +1,7 @@
 /* nereid evaluate: log ratios, log posteriors and gradients of given pairs. */
 #include "run/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,13 @@ static int evaluate_block(const pairs *p, ratio_worker *w, observed *o, size_t f
                             theta, ratio_, gradient);
     if (!rc)
         rc = posterior_log_prior(&p->estimator->posterior, n, theta, prior_, NULL);
+    for (size_t i = 0; i < n && !rc; i++)
+        if (p->estimator->posterior.truncation && !(ratio_[i] > -INFINITY))
+            rc = fail(
+                NRE_EDATA,
+                "theta of row %zu lies outside what the rounds of this run have left of "
+                "the prior, where its networks have never been",
+                from + i);
     for (size_t i = 0; i < n && !rc; i++) {
         double *row = p->out + (from + i) * (2 + k);
         row[0] = ratio_[i];

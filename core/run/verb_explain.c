@@ -58,24 +58,39 @@ static void explain_unit(const run *r, const unit *u, json_t *list)
     bool done = stage_is_done(r->stages, u->name, u->inputs, r->folder->arena, &reason);
     const char *gone = done ? u->missing(r, u) : NULL;
     const char *state = gone ? "lost" : done ? "done" : "to do";
+    const char *name =
+        arena_print(r->folder->arena, "%s%s", r->label ? r->label : "", u->name);
     if (list)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s}", "stage", u->name, "state",
-                                        state, "reason", gone ? gone : reason));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "stage", name, "state",
+                                              state, "reason", gone ? gone : reason));
     else
-        printf("%-24s %-8s %s\n", u->name, state, gone ? gone : reason);
+        printf("%-24s %-8s %s\n", name ? name : u->name, state, gone ? gone : reason);
+}
+
+static int explain_round(run *one, size_t n, const unit *u, void *context, bool *go_on)
+{
+    const char *reason = NULL;
+    for (size_t i = 0; i < n; i++) {
+        explain_unit(one, &u[i], context);
+        *go_on = *go_on && unit_is_reusable(one, &u[i], &reason);
+    }
+    return NRE_OK;
 }
 
 static int explain_units(run *r, bool as_json)
 {
     size_t n = 0;
     const unit *u = NULL;
+    json_t *list = as_json ? json_array() : NULL;
     int rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
+    if (!rc && r->session->rounds)
+        rc = rounds_walk(r, explain_round, list);
     if (!rc)
         rc = units_of_run(r, &n, &u);
-    if (rc)
+    if (rc) {
+        json_decref(list);
         return rc;
-    json_t *list = as_json ? json_array() : NULL;
+    }
     for (size_t i = 0; i < n; i++)
         explain_unit(r, &u[i], list);
     return as_json ? print_json(json_pack("{s:s, s:o}", "folder", r->folder->path,
