@@ -2,6 +2,11 @@
  *
  *   rounds [--n 4000] [--seed 1] [--threads 2] [--json] WITH WITHOUT [WITH WITHOUT ...]
  *
+ *   rounds --lost 1000 RUN ...
+ *
+ * How many of 1,000 mocks from the prior lose their truth to the region of the first round, by the networks (or
+ * the exact ratio) of a run without rounds, at epsilon 1e-4.
+ *
  * WITH and WITHOUT are finished runs of one observation and one training seed, with and without rounds, whose
  * simulator has exact posterior draws; posterior/all is compared.  docs/rounds.md has the experiment. */
 #include "run/run.h"
@@ -12,7 +17,7 @@
 #include <string.h>
 
 typedef struct settings {
-    size_t n;
+    size_t n, lost;
     uint64_t seed;
     unsigned threads;
     int json;
@@ -135,15 +140,112 @@ static int run_pairs(size_t n, char **path, const settings *o)
     return rc;
 }
 
+/* mocks */
+
+static int members_of(const session *s, const estimator *e, ratio **member, size_t *n)
+{
+    int rc = NRE_OK;
+    *n = e->n_members ? e->n_members : 1;
+    if (!e->n_members)
+        return ratio_exact(s->simulator, &s->targets[0], &member[0]);
+    for (size_t i = 0; i < *n && !rc; i++)
+        rc = ratio_of_networks(&s->targets[0], 1, &e->models[i], &e->scalings[i],
+                               &member[i]);
+    return rc;
+}
+
+/* Whether the region of observation X keeps THETA. */
+static int keeps(const session *s, const estimator *e, const float *x,
+                 const double *theta, bool *kept)
+{
+    ratio *member[64];
+    size_t n = 0;
+    truncation *t = NULL;
+    int rc = members_of(s, e, member, &n);
+    if (!rc)
+        rc = truncation_new(simulator_prior(s->simulator), &t);
+    cut_part part = {&s->targets[0], n, member};
+    cut_request q = {.n_parts = 1,
+                     .parts = &part,
+                     .n_rows = 1,
+                     .x = x,
+                     .epsilon = 1e-4,
+                     .seed = 1,
+                     .purpose = "region/1",
+                     .workers = s->workers};
+    if (!rc)
+        rc = truncation_cut(t, &q);
+    if (!rc)
+        rc = truncation_contains(t, 1, theta, kept);
+    truncation_free(t);
+    return rc;
+}
+
+static int draw_mocks(const session *s, size_t n, uint64_t seed, double **theta,
+                      float **x)
+{
+    draw d = {
+        .seed = seed, .purpose = "lost", .n = n, .on_invalid = INVALID_REDRAW_THETA};
+    *theta = memory_new(n, simulator_n_theta(s->simulator) * sizeof **theta);
+    *x = memory_new(n, simulator_n_x(s->simulator) * sizeof **x);
+    if (!*theta || !*x)
+        return fail(NRE_ENOMEM, "no memory for mocks");
+    int rc = simulator_prepare(s->simulator);
+    return rc ? rc
+              : simulator_draw(s->simulator, s->workers, NULL, &d, *theta, *x, NULL, NULL,
+                               NULL);
+}
+
+static int count_lost(const char *path, const settings *o)
+{
+    command c = {.threads = o->threads};
+    session *s = NULL;
+    folder *f = NULL;
+    estimator *e = NULL;
+    double *theta = NULL;
+    float *x = NULL;
+    size_t lost = 0;
+    int rc = run_open(path, &c, NULL, &s, &f);
+    run r = {.session = s, .folder = f, .source = f};
+    if (!rc)
+        rc = estimator_open(&r, 0, &e);
+    if (!rc)
+        rc = draw_mocks(s, o->lost, o->seed, &theta, &x);
+    for (size_t i = 0; i < o->lost && !rc; i++) {
+        bool kept = false;
+        rc = keeps(s, e, x + i * simulator_n_x(s->simulator),
+                   theta + i * simulator_n_theta(s->simulator), &kept);
+        lost += !kept;
+    }
+    if (!rc)
+        printf(o->json ? "{\"bench\": \"rounds\", \"case\": \"%s\", \"mocks\": %zu, "
+                         "\"lost\": %zu}\n"
+                       : "%-28s %zu mocks, %zu lost\n",
+               path, o->lost, lost);
+    estimator_close(e);
+    free(theta);
+    free(x);
+    session_close(s);
+    folder_close(f);
+    return rc;
+}
+
+static int run_lost(size_t n, char **path, const settings *o)
+{
+    int rc = blas_start();
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = count_lost(path[i], o);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     settings o = {.n = 4000, .seed = 1, .threads = 2};
     static int json;
-    static const struct option LONG[] = {{"n", required_argument, NULL, 'n'},
-                                         {"seed", required_argument, NULL, 's'},
-                                         {"threads", required_argument, NULL, 't'},
-                                         {"json", no_argument, &json, 1},
-                                         {NULL, 0, NULL, 0}};
+    static const struct option LONG[] = {
+        {"n", required_argument, NULL, 'n'},    {"seed", required_argument, NULL, 's'},
+        {"lost", required_argument, NULL, 'l'}, {"threads", required_argument, NULL, 't'},
+        {"json", no_argument, &json, 1},        {NULL, 0, NULL, 0}};
     int64_t value = 0;
     for (int c; (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
         if (c && (c == '?' || !text_to_int(optarg, &value) || value < 1))
@@ -153,6 +255,8 @@ int main(int argc, char **argv)
                    2;
         if (c == 'n')
             o.n = (size_t)value;
+        if (c == 'l')
+            o.lost = (size_t)value;
         if (c == 's')
             o.seed = (uint64_t)value;
         if (c == 't')
@@ -160,9 +264,10 @@ int main(int argc, char **argv)
     }
     o.json = json;
     int left = argc - optind;
-    if (left < 2 || left % 2)
+    if (left < 1 || (left % 2 && !o.lost))
         return fprintf(stderr, "rounds: give pairs of run directories\n"), 2;
-    int rc = run_pairs((size_t)left / 2, argv + optind, &o);
+    int rc = o.lost ? run_lost((size_t)left, argv + optind, &o)
+                    : run_pairs((size_t)left / 2, argv + optind, &o);
     if (rc)
         fprintf(stderr, "rounds: %s\n", error_message());
     return rc ? 1 : 0;

@@ -655,10 +655,10 @@ static json_t *rounds_json(const session *s)
 
 void rounds_describe(const session *s, json_t *result)
 {
+    const char *scope =
+        rounds_truncation(s) ? "this observation only" : "any observation";
     json_object_set_new(result, "rounds", rounds_json(s));
-    json_object_set_new(
-        summary, "valid_for",
-        json_string(rounds_truncation(s) ? "this observation only" : "any observation"));
+    json_object_set_new(result, "valid_for", json_string(scope));
 }
 
 const char *rounds_scope(const session *s, arena *a)
