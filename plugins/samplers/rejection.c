@@ -4,8 +4,8 @@
  * The largest log ratio of an observation is searched for before the first draw, among prior draws,
  * the chains' starting points, and by differential evolution of the best of them (Storn & Price
  * 1997): no gradient is needed, modes compete, and a supremum at a bound is approached.  Where a
- * draw exceeds it the maximum is raised; after warm-up that is told, for what was drawn before is not
- * quite exact then, and counts as a divergence.  All observations share log-density calls. */
+ * draw exceeds it the maximum is raised; after warm-up that is told and counts as a divergence, for
+ * what was drawn before is not quite exact then.  All observations share log-density calls. */
 #include <nereid/plugin.h>
 
 #include <math.h>
@@ -31,6 +31,9 @@ enum {
     MOST_POINTS = 1 << 15 /* of a log-density call, more for many observations */
 };
 static const double TOLERANCE = 1e-4; /* of the largest log ratio */
+/* How far the search leaves the pilot's prior draws, in nats of the prior's density: what lies beyond
+ * has hardly a draw, and there a network knows nothing. */
+static const double MARGIN = 5;
 
 typedef struct settings {
     double most;
@@ -41,6 +44,7 @@ typedef struct group {
     double top;                /* largest log ratio */
     double proposed, accepted; /* since the pilot, its draws included */
     /* of the search */
+    double floor;  /* least log prior that is looked at */
     double *z;     /* [POPULATION][d] */
     double *value; /* [POPULATION] log ratios */
     int searching;
@@ -146,6 +150,10 @@ static int pilot(run *r, const double *z0, size_t m, batch *b)
         return status;
     for (size_t i = 0; i < r->n; i++)
         r->logp[i] = own.log_prior[i] + own.log_ratio[i];
+    for (size_t i = 0; i < m; i++) {
+        group *g = &r->group[i % r->n / r->per_group];
+        g->floor = fmin(g->floor, b->log_prior[i] - MARGIN);
+    }
     for (size_t i = 0; i < m + r->n; i++)
         enter(r, &r->group[i % r->n / r->per_group], b->z + i * d, b->log_ratio[i]);
     return NRE_OK;
@@ -204,7 +212,7 @@ static void select_best(const run *r, group *g, const double *z, const double *l
 {
     double top = -INFINITY, least = INFINITY;
     for (size_t i = 0; i < POPULATION; i++) {
-        if (log_prior[i] > -INFINITY && log_ratio[i] > g->value[i]) {
+        if (log_prior[i] >= g->floor && log_ratio[i] > g->value[i]) {
             memcpy(g->z + i * r->dim, z + i * r->dim, r->dim * sizeof *z);
             g->value[i] = log_ratio[i];
         }
@@ -266,6 +274,7 @@ static int find_maxima(run *r, const double *z0)
     for (size_t j = 0; j < r->n_groups; j++) {
         group *g = &r->group[j];
         g->top = -INFINITY;
+        g->floor = INFINITY;
         g->searching = 1;
         for (size_t i = 0; i < POPULATION; i++)
             g->value[i] = -INFINITY;

@@ -2,6 +2,7 @@
 #include "targets.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 extern const nre_plugin plugin_rejection;
@@ -63,13 +64,12 @@ Test(rejection, too_narrow_for_the_prior)
     trial_close(&t);
 }
 
-/* Of a normal prior: a ratio that has no maximum; and one with a spike, e times as high, on 0.0002
+/* Of a normal prior: a ratio too rugged for any search; and one with a spike, e times as high, on 0.0002
  * of the prior. */
-static double without_maximum(const law *l, const double *theta, const float *x,
-                              double *gradient)
+static double rugged(const law *l, const double *theta, const float *x, double *gradient)
 {
     (void)l, (void)x, (void)gradient;
-    return 0.45 * theta[0] * theta[0];
+    return 1e4 * sin(1e7 * theta[0]);
 }
 
 static double with_spike(const law *l, const double *theta, const float *x,
@@ -88,9 +88,9 @@ static law ratio_of(double (*log_ratio)(const law *, const double *, const float
     return l;
 }
 
-Test(rejection, refuses_ratios_without_maximum)
+Test(rejection, refuses_when_the_search_fails)
 {
-    law l = ratio_of(without_maximum);
+    law l = ratio_of(rugged);
     trial t;
     chains c;
     trial_open(&t, &l, &plugin_rejection, NULL);
