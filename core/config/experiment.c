@@ -627,11 +627,25 @@ static void check_regions(const experiment *e, mistakes *m)
                     "leave it out");
 }
 
+/* Regions are cut out of the prior of the simulations. */
+static void check_prior(const experiment *e, mistakes *m)
+{
+    const node *at = find(e->tree, "infer.prior");
+    if (!e->infer.n_priors || !e->rounds.wanted || !node_usable(at))
+        return;
+    mistake_add(
+        m, at->origin, at->line, at->column, at->width, NULL,
+        "infer.prior does not go together with rounds, which cut the prior of the "
+        "simulations: leave out one of the two, or set that prior under "
+        "'parameters'");
+}
+
 static void check_across(const experiment *e, mistakes *m, arena *a)
 {
     check_regions(e, m);
     check_abc(e, m);
     check_area_gate(e, m);
+    check_prior(e, m);
     check_calibrate(e, m, a);
     check_test_size(e, m, a);
     check_at_most(e, m, "diagnose.area.observables", "datasets.test.n");

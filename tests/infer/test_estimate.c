@@ -196,3 +196,35 @@ Test(estimate, summary_of_grids)
     grid_release(&g);
     fixture_close(&f);
 }
+
+/* Many rows at once, under another prior than the ratio's: shrunk towards its mean. */
+Test(estimate, maxima_under_another_prior)
+{
+    enum { N = 3 };
+    static fixture f;
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    float x[2 * N] = {0.8f, -0.3f, -1, 0.5f, 0.1f, 0.2f};
+    double start[2 * N] = {0}, theta[2 * N], value[N];
+    fixture_open(&f, &t);
+    fixture_observe(&f, N, x);
+    marginal of[2] = {
+        {.name = "t0", .family = NRE_NORMAL, .a = 0.2, .b = 0.3},
+        {.name = "t1", .family = NRE_UNIFORM, .a = -0.25, .b = 1},
+    };
+    prior p = *f.target.prior;
+    target meant = f.target;
+    p.of = of;
+    meant.prior = &p;
+    posterior other = {.ratio = f.ratio, .target = &meant};
+    for (int i = 0; i < 2 * N; i++)
+        start[i] = 0.1;
+    cr_assert_eq(maxima_of(&other, f.worker, f.observed, 0, N, MAXIMUM_POSTERIOR, 1,
+                           start, theta, value),
+                 NRE_OK, "%s", error_message());
+    for (int i = 0; i < N; i++) {
+        double a = (0.2 / 0.09 + (double)x[2 * i] / 0.25) / (1 / 0.09 + 1 / 0.25);
+        cr_assert_float_eq(theta[2 * i], a, 0.01);
+        cr_assert_float_eq(theta[2 * i + 1], fmax((double)x[2 * i + 1], -0.25), 0.01);
+    }
+    fixture_close(&f);
+}

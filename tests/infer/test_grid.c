@@ -244,3 +244,54 @@ Test(grid, limits)
     grid_release(&g);
     fixture_close(&f);
 }
+
+/* One worker serves posteriors of several priors: its axes follow; the same prior, said, gives
+ * the same bits. */
+Test(grid, another_prior)
+{
+    static fixture f;
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    grid own = {0}, other = {0}, again = {0}, said = {0};
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){0.8f, -0.3f});
+    marginal of[2] = {f.target.prior->of[0], f.target.prior->of[1]};
+    prior p = *f.target.prior;
+    target same = f.target, meant = f.target;
+    p.of = of;
+    same.prior = &p;
+    posterior of_same = {.ratio = f.ratio, .target = &same};
+    cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &own), NRE_OK);
+    cr_assert_eq(grid_of(&of_same, f.worker, f.observed, 0, 1, &said), NRE_OK);
+    cr_assert_eq(own.n, said.n);
+    cr_assert_arr_eq(own.weight, said.weight, own.n * sizeof(double));
+    cr_assert_arr_eq(own.axis, said.axis, 2 * own.m * sizeof(double));
+
+    marginal narrow[2] = {of[0], of[1]};
+    narrow[0] = (marginal){.name = "t0", .family = NRE_NORMAL, .a = 0.2, .b = 0.3};
+    prior q = p;
+    q.of = narrow;
+    meant.prior = &q;
+    posterior of_other = {.ratio = f.ratio, .target = &meant};
+    cr_assert_eq(grid_of(&of_other, f.worker, f.observed, 0, 1, &other), NRE_OK);
+    summary s;
+    double precision = 1 / 0.09 + 1 / 0.25, mean = (0.2 / 0.09 + 0.8 / 0.25) / precision;
+    cr_assert_eq(summary_of_grid(&other, 0, &s), NRE_OK);
+    cr_assert_float_eq(s.mean, mean, 0.003);
+    cr_assert_float_eq(s.deviation, 1 / sqrt(precision), 0.003);
+    cr_assert_eq(summary_of_grid(&other, 1, &s), NRE_OK);
+    cr_assert_float_eq(s.mean, -0.3 / 1.25, 0.003);
+    cr_assert_float_eq(s.deviation, sqrt(0.2), 0.003);
+    /* The integral of the new prior times r is no longer 1. */
+    double evidence = -0.5 * (0.36 / 0.34 + log(2 * M_PI * 0.34)) -
+                      (-0.5 * (0.64 / 1.25 + log(2 * M_PI * 1.25)));
+    cr_assert_float_eq(own.log_area, 0, 0.01);
+    cr_assert_float_eq(other.log_area, evidence, 0.01);
+
+    cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &again), NRE_OK);
+    cr_assert_arr_eq(own.weight, again.weight, own.n * sizeof(double));
+    grid_release(&own);
+    grid_release(&other);
+    grid_release(&again);
+    grid_release(&said);
+    fixture_close(&f);
+}

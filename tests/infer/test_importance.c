@@ -2,7 +2,10 @@
 #include "toy.h"
 
 #include <criterion/criterion.h>
+#include <gsl/gsl_cdf.h>
+#include <gsl/gsl_randist.h>
 #include <math.h>
+#include <string.h>
 
 static const toy TOYS[] = {
     {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3},
@@ -144,5 +147,47 @@ Test(importance, same_stream_same_bits)
     cr_assert_arr_eq(a.theta, b.theta, a.n * 6 * sizeof *a.weight);
     cloud_release(&a);
     cloud_release(&b);
+    fixture_close(&f);
+}
+
+/* Draws, weights and area follow the prior that is meant. */
+Test(importance, another_prior)
+{
+    static fixture f;
+    toy t = {.dim = 4, .prior = TOY_NORMAL, .b = 1, .sigma = 0.3};
+    cloud c = {0};
+    const cloud_plan many = {.n_round = 3000, .enough = 4000};
+    rng r;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){0.8f, -0.3f, 0.1f, 0});
+    marginal of[4];
+    memcpy(of, f.target.prior->of, sizeof of);
+    of[0] = (marginal){.name = "t0", .family = NRE_UNIFORM, .a = 0, .b = 0.5};
+    prior p = *f.target.prior;
+    target meant = f.target;
+    p.of = of;
+    meant.prior = &p;
+    posterior other = {.ratio = f.ratio, .target = &meant};
+    rng_start(&r, rng_purpose(1, "another prior"), 0, 0);
+    cr_assert_eq(cloud_of(&other, f.worker, f.observed, 0, 1, &many, &r, &c), NRE_OK,
+                 "%s", error_message());
+    double mean[2] = {0}, low = gsl_cdf_ugaussian_P(-0.8 / 0.3),
+           high = gsl_cdf_ugaussian_P(-0.3 / 0.3);
+    for (size_t i = 0; i < c.n; i++)
+        for (size_t k = 0; k < 2; k++) {
+            mean[k] += c.weight[i] * c.theta[i * 4 + k];
+            cr_assert(c.weight[i] == 0 || (c.theta[i * 4] >= 0 && c.theta[i * 4] <= 0.5));
+        }
+    /* A Gaussian cut to [0, 0.5]. */
+    double right =
+        0.8 +
+        0.3 * (gsl_ran_ugaussian_pdf(-0.8 / 0.3) - gsl_ran_ugaussian_pdf(-0.3 / 0.3)) /
+            (high - low);
+    cr_assert_float_eq(mean[0], right, 4.5 * 0.11 / sqrt(c.effective));
+    cr_assert_float_eq(mean[1], -0.3 / 1.09, 4.5 * 0.29 / sqrt(c.effective));
+    double evidence =
+        log((high - low) / 0.5) + 0.5 * (0.64 / 1.09 + log(2 * M_PI * 1.09));
+    cr_assert_float_eq(c.log_area, evidence, 0.1);
+    cloud_release(&c);
     fixture_close(&f);
 }
