@@ -194,16 +194,18 @@ static const schema_key KEYS[] = {
     {"infer.prior", KEY_NAMES,
      .help =
          "Another prior than the simulations were drawn from, by parameter, within its "
-         "support."},
+         "support; of parameters that are in every target.  Diagnostics keep the old "
+         "one."},
     {"infer.prior.*", KEY_PRIOR, .example = "{uniform: [0, 1]}",
      .help = "A family and its arguments."},
     {"infer.calibrate", KEY_MAP, .flags = KEY_OPTIONAL, AT(infer.calibrate.wanted),
-     .help = "Calibrate the log ratio on datasets.calibration."},
+     .help = "Calibrate the log ratio on datasets.calibration; results without it stand "
+             "beside."},
     {"infer.calibrate.map", KEY_CHOICE, "isotonic", .choices = "histogram|isotonic|platt",
      AT(infer.calibrate.map), .help = "How a classifier's output becomes a probability."},
     {"infer.calibrate.per", KEY_CHOICE, "all", .choices = "all|theta",
      AT(infer.calibrate.per),
-     .help = "all: one map for all theta; theta: a map of its own for each theta."},
+     .help = "all: one map for all theta; theta: maps of the pairs near each theta."},
     {"infer.observation", KEY_MAP, .flags = KEY_OPTIONAL, .help = "What was observed.",
      AT(infer.observation.wanted)},
     {"infer.observation.file", KEY_DATA_FILE, .excludes = "simulate",
@@ -224,8 +226,9 @@ static const schema_key KEYS[] = {
      .help = "Of the mock, apart from the root seed.",
      AT(infer.observation.simulate.seed)},
     {"infer.nuisance", KEY_WORD, .choices = "per_observation|shared", .example = "shared",
-     .help = "With several observations: whether the other parameters are drawn anew for "
-             "each."},
+     .help = "Take all observations together.  What a target leaves out is drawn anew "
+             "for each "
+             "of them, or the same for all (shared: `all` must be a target too)."},
     {"infer.limits", KEY_MAPS, .flags = KEY_OPTIONAL,
      .help = "One-sided limits on parameters of the targets, one map each."},
     {"infer.limits.parameter", KEY_STRING, .flags = KEY_REQUIRED, .example = "theta",
