@@ -28,6 +28,7 @@ const char *verdict_word(verdict v);
 typedef struct standing_request {
     uint64_t n; /* pairs, from the first on */
     bool ranks, deviances, snap;
+    double draws;        /* effective ones that a rank needs at least; 0: the default */
     const char *purpose; /* "coverage": of the streams, and for progress */
     const char *rows;    /* "test pairs" */
 } standing_request;
@@ -160,7 +161,7 @@ int c2st_of(size_t n, uint32_t dim, const double *reference, const double *sampl
  * Standard errors are over rows, a row's pairs together. */
 enum { RELIABILITY_BINS = 20 };
 typedef struct reliability {
-    uint64_t n, n_marginals; /* rows; marginal pairs of each */
+    uint64_t n, n_marginals;         /* rows; marginal pairs of each */
     double log_loss, log_loss_error; /* mean cross-entropy, nats */
     /* Expected calibration error (Naeini, Cooper & Hauskrecht 2015): mean over pairs of
      * |fraction of joint pairs - mean probability| of the bin, in bins of equal weight by

@@ -103,6 +103,10 @@ static int judge_block(void *context, size_t i, unsigned worker)
     uint64_t first = (uint64_t)i * STATION_ROWS, left = j->request->n - first;
     size_t n = left < STATION_ROWS ? (size_t)left : STATION_ROWS;
     t->plan = PLAN;
+    if (j->request->draws > t->plan.enough) { /* which draws from the prior may be, too */
+        t->plan.enough = j->request->draws;
+        t->plan.n_prior = (size_t)fmax((double)PLAN.n_prior, ceil(t->plan.enough));
+    }
     int status = station_load(j->subject, t, worker, first, n);
 
     if (!status)

@@ -8,14 +8,17 @@
 enum {
     MOST_DIM = 3,
     MOST_CELLS = 1 << 18,
-    BLOCK = 4096 /* cells a call of the ratio */
+    BLOCK = 4096, /* cells a call of the ratio */
+    PROBES = 64   /* cells that are looked into */
 };
 static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
 static const double ROUGH = 0.75;    /* mean squared half difference to refine at */
 static const double ROUGH_END = 0.1; /* the same of the ends of infinite supports */
 static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
 static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
-static const double DEPTH = 15;          /* nats below the maximum that may be left out */
+static const double HIDDEN =
+    0.5; /* nats that a hidden peak is higher than its surroundings */
+static const double DEPTH = 15; /* nats below the maximum that may be left out */
 
 /* axes */
 
@@ -311,14 +314,15 @@ static double gap(double a, double b)
     return a == b ? 0 : fabs(a - b);
 }
 
-/* Largest mean square, over the axes, of half the difference between a cell's neighbours.
- */
+/* Largest mean square, over the axes, of half the difference between a cell's neighbours.  Weighted by
+ * mass, and twice that weighted by squared mass, which is the same for a Gaussian and sees a narrow
+ * peak within a wide one. */
 static double roughness(const grid *g)
 {
     double most = 0;
     for (uint32_t k = 0; k < g->dim; k++) {
         size_t stride = stride_of(g, k);
-        double sum = 0;
+        double sum = 0, squares = 0, total = 0;
         for (size_t i = 0; i < g->n; i++) {
             if (g->weight[i] < 1e-12)
                 continue;
@@ -328,8 +332,10 @@ static double roughness(const grid *g)
                           (high - low == stride ? 1 : 0.5);
             half = fmin(half, STEEPEST);
             sum += g->weight[i] * half * half;
+            squares += g->weight[i] * g->weight[i] * half * half;
+            total += g->weight[i] * g->weight[i];
         }
-        most = fmax(most, sum);
+        most = fmax(most, fmax(sum, total > 0 ? 2 * squares / total : 0));
     }
     return most;
 }
@@ -516,6 +522,70 @@ static int next_grid(filling *f, grid *g, bool *done)
     return fill(f, g, &before);
 }
 
+/* Peaks that are narrower than the cells */
+
+/* The densest cells, densest first; how many. */
+static size_t densest(const grid *g, size_t *cell)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        if (n == PROBES && !(g->log_ratio[i] > g->log_ratio[cell[n - 1]]))
+            continue;
+        size_t at = n < PROBES ? n++ : n - 1;
+        for (; at > 0 && g->log_ratio[i] > g->log_ratio[cell[at - 1]]; at--)
+            cell[at] = cell[at - 1];
+        cell[at] = i;
+    }
+    return n;
+}
+
+/* Two points of a cell that is the J-th: a corner, and one inside (of the sequence of Roberts
+ * 2018). */
+static void lay_probe(const grid *g, size_t cell, size_t j, double *theta)
+{
+    static const double STEP[] = {0.8191725134, 0.6710436067, 0.5497004779};
+    for (uint32_t k = 0; k < g->dim; k++) {
+        const double *edge = g->edge + k * (g->m + 1);
+        size_t i = digit(g, cell, k);
+        double within = fmod(0.5 + (double)(j + 1) * STEP[k], 1);
+        double width = (g->box[k][1] - g->box[k][0]) / (double)g->m;
+        theta[k] = edge[i + 1 < g->m ? i + 1 : i];
+        if (!isfinite(theta[k]))
+            theta[k] = g->axis[k * g->m + i];
+        theta[g->dim + k] = cell_quantile(target_marginal(g->target, k),
+                                          g->box[k][0] + width * ((double)i + within));
+    }
+}
+
+/* log r at the points of a cell and its neighbours along each axis, the highest. */
+static double highest_around(const grid *g, size_t cell)
+{
+    double most = g->log_ratio[cell];
+    for (uint32_t k = 0; k < g->dim; k++) {
+        size_t stride = stride_of(g, k), at = digit(g, cell, k);
+        if (at > 0)
+            most = fmax(most, g->log_ratio[cell - stride]);
+        if (at + 1 < g->m)
+            most = fmax(most, g->log_ratio[cell + stride]);
+    }
+    return most;
+}
+
+/* Whether log r between the points of the densest cells is higher than they let expect. */
+static int find_peak(const filling *f, const grid *g, bool *hidden)
+{
+    size_t cell[PROBES], n = densest(g, cell);
+    for (size_t j = 0; j < n; j++)
+        lay_probe(g, cell[j], j, f->theta + 2 * j * g->dim);
+    int status = ratio_joint(f->posterior->ratio, f->worker, f->observed, f->row,
+                             f->n_rows, 2 * n, f->theta, f->value, NULL);
+    *hidden = false;
+    for (size_t j = 0; j < n && status == NRE_OK; j++)
+        *hidden = *hidden || fmax(f->value[2 * j], f->value[2 * j + 1]) >
+                                 highest_around(g, cell[j]) + HIDDEN;
+    return status;
+}
+
 static int refine(filling *f, grid *g)
 {
     bool done = false;
@@ -523,7 +593,13 @@ static int refine(filling *f, grid *g)
     int status = first_grid(f, g);
     while (status == NRE_OK) {
         log_mean = weigh(g);
+        bool hidden = false;
         g->resolved = is_resolved(g, f->least);
+        if (g->resolved)
+            status = find_peak(f, g, &hidden);
+        if (status != NRE_OK)
+            return status;
+        g->resolved = g->resolved && !hidden;
         done = done || g->resolved;
         if (!done)
             status = next_grid(f, g, &done);
