@@ -284,7 +284,7 @@ static int perform(coverage_job *j, coverage_result *out)
 {
     const coverage_request *r = j->request;
     standing_request q = {.n = j->n,
-                          .ranks = r->regions & (COVERAGE_CREDIBLE | COVERAGE_BIASED),
+                          .ranks = true, /* the gain needs as good a posterior */
                           .deviances =
                               r->regions & (COVERAGE_CONFIDENCE | COVERAGE_NEYMAN),
                           .snap = r->snap,

@@ -14,6 +14,10 @@ enum {
 static const cloud_plan PLAN = {
     .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 110};
 
+/* To start a climb from a handful of draws will do. */
+static const cloud_plan STARTS_ONLY = {
+    .n_prior = 300, .n_round = 200, .max_rounds = 14, .enough = 20};
+
 typedef struct standing_job {
     const subject *subject;
     const standing_request *request;
@@ -47,7 +51,7 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
     int status = station_posterior(j->subject, t, t->observed, row, &r);
     if (status)
         return status;
-    *out = (pair_standing){.missing = t->missing,
+    *out = (pair_standing){.missing = t->missing && (q->ranks || t->on_grid),
                            .log_ratio = t->log_ratio[row],
                            .gain = t->log_ratio[row] - t->log_area};
     row_starts(t, j->dim, truth, start);
@@ -102,7 +106,7 @@ static int judge_block(void *context, size_t i, unsigned worker)
     station *t = &j->stations[worker];
     uint64_t first = (uint64_t)i * STATION_ROWS, left = j->request->n - first;
     size_t n = left < STATION_ROWS ? (size_t)left : STATION_ROWS;
-    t->plan = PLAN;
+    t->plan = j->request->ranks ? PLAN : STARTS_ONLY;
     if (j->request->draws > t->plan.enough) { /* which draws from the prior may be, too */
         t->plan.enough = j->request->draws;
         t->plan.n_prior = (size_t)fmax((double)PLAN.n_prior, ceil(t->plan.enough));
