@@ -39,6 +39,11 @@ Test(units, as_the_config_asks)
     named(SETTINGS("datasets.calibration={n: 50}", "estimator=exact", "infer.target=all",
                    "diagnose.predictive=false"),
           "simulate/test simulate/calibration diagnose/coverage diagnose/area");
+    named(SETTINGS("datasets.calibration={n: 500}", "infer.calibrate={map: platt}",
+                   "infer.target=all", "infer.observation={simulate: {n: 1}}"),
+          "simulate/train simulate/validation simulate/test simulate/calibration "
+          "train/all calibrate/all infer/all infer/all/uncalibrated diagnose/coverage "
+          "diagnose/area diagnose/predictive diagnose/calibration");
 }
 
 /* Which units see another value of KEY: their names in order. */
