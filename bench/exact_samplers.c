@@ -22,14 +22,14 @@ typedef struct method {
     size_t chains, warmup, draws, most_parameters;
 } method;
 static const method METHODS[] = {
-    {"metropolis", {NULL, NULL}, 500, 1000, 2000, 100},
-    {"hmc", {NULL, NULL}, 500, 500, 300, 100},
-    {"nuts", {NULL, NULL}, 500, 500, 300, 100},
-    {"slice", {NULL, NULL}, 500, 500, 500, 100},
-    {"ensemble", {NULL, NULL}, 500, 2000, 4000, 100},
-    {"tempered", {NULL, NULL}, 500, 1000, 1000, 100},
-    {"importance", {NULL, NULL}, 500, 0, 4000, 5},
-    {"rejection", {NULL, NULL}, 500, 0, 40, 5},
+    {"metropolis", {NULL, NULL}, 500, 500, 1000, 100},
+    {"hmc", {NULL, NULL}, 1000, 150, 20, 100},
+    {"nuts", {NULL, NULL}, 1000, 150, 20, 100},
+    {"slice", {NULL, NULL}, 1000, 100, 20, 100},
+    {"ensemble", {NULL, NULL}, 1000, 500, 1000, 100},
+    {"tempered", {NULL, NULL}, 500, 300, 300, 100},
+    {"importance", {NULL, NULL}, 500, 0, 20000, 5},
+    {"rejection", {NULL, NULL}, 500, 0, 20, 5},
     {"grid", {"points", "1000"}, 1, 0, 1, 2},
 };
 enum { N_METHODS = sizeof METHODS / sizeof METHODS[0] };
@@ -166,11 +166,13 @@ static int draw_exact(const bench *b)
 
 /* draws of a sampler */
 
-/* Every STEP-th draw of each chain, at most N, chain by chain so that all take part. */
+/* Every STEP-th draw of each chain, at most N, the chains in turn so that all take part; chains that
+ * never leave their mode give one draw each, which are as independent as their starts. */
 static size_t thin(const chains *c, size_t n, double *out)
 {
     size_t kept = 0, total = c->n_chains * c->n_draws;
-    size_t step = (size_t)ceil(2 * (double)total / c->effective);
+    double apart = ceil(2 * (double)total / c->effective);
+    size_t step = apart < (double)c->n_draws ? (size_t)apart : c->n_draws;
     for (size_t i = step - 1; i < c->n_draws; i += step)
         for (size_t k = 0; k < c->n_chains && kept < n; k++, kept++)
             memcpy(out + kept * c->dim, c->theta + (k * c->n_draws + i) * c->dim,
@@ -178,12 +180,12 @@ static size_t thin(const chains *c, size_t n, double *out)
     return kept;
 }
 
-/* Systematic resampling, in an order without meaning; a tenth of the effective size at most, so that
+/* Systematic resampling, in an order without meaning; a third of the effective size at most, so that
  * few are there twice, but of a grid, whose weights are no accident. */
 static size_t resample(const bench *b, const chains *c, size_t n, double *out)
 {
     rng g;
-    size_t total = c->n_chains * c->n_draws, at = 0, most = (size_t)(c->effective / 10);
+    size_t total = c->n_chains * c->n_draws, at = 0, most = (size_t)(c->effective / 3);
     uint64_t *place = memory_new(n, sizeof *place);
     n = isfinite(c->k_hat) && most < n ? most : n;
     rng_start(&g, rng_purpose(b->settings->seed, "resample"), b->observation, 0);

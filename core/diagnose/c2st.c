@@ -296,9 +296,9 @@ static double now(void)
  * folds and f_j with s_i: a neighbour that misleads is itself misled.  The sum over j of
  * E[s_i f_i s_j f_j] is the weight of f_i at first order in the labels for a symmetric smoother,
  * 2 / pi when f_i is the sign of a sum of many (Parseval; 1 at most), so that the variance is
- * 1 + 2 / pi times the binomial's.  As many labels of each kind as there are make s_i and the other
- * labels anticorrelated, which lowers the mean by sqrt(2 / pi / k) / sqrt(1 + 2 / pi) of these errors, 0.62 / sqrt k, when the classifier
- * has k degrees of freedom. */
+ * 1 + 2 / pi times the binomial's.  With as many labels of each kind, s_i and the
+ * other labels are anticorrelated: the mean is lower by 0.62 / sqrt(k) of these errors when the
+ * classifier has k degrees of freedom, sqrt(2 / pi) / sqrt(1 + 2 / pi) = 0.62. */
 static double null_error(size_t n)
 {
     const double pi = 3.14159265358979324;
