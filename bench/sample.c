@@ -18,7 +18,7 @@ enum {
     ROWS = 1000,     /* sampled together */
     ROWS_ALONE = 20, /* one after another */
     FEW = 3,         /* chains of each of them, */
-    BLOCK = 100,     /* with so many steps of warm-up and draws */
+    BLOCK = 250,     /* with so many steps of warm-up, and as many draws */
     WANTED = 10000   /* draws of a posterior */
 };
 
@@ -346,7 +346,7 @@ static int measure_rows(const sampling *s)
     for (size_t k = 0; k < FEW && !status; k++) {
         double together[MOST_ROUNDS], alone[MOST_ROUNDS], gain[MOST_ROUNDS];
         size_t n = 0;
-        for (; n < 3 && !status; n++) {
+        for (; n < 3 && n < s->b->o->rounds && !status; n++) {
             status = sample_rows(s, sampler, each[k], false, ROWS_ALONE, &alone[n]);
             if (!status)
                 status = sample_rows(s, sampler, each[k], true, ROWS, &together[n]);
