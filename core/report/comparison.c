@@ -113,15 +113,24 @@ static int columns_html(const columns *c, FILE *out)
 
 /* what the tables say */
 
+/* A network that is calibrated, "mlp, platt", stands beside itself: "platt (mlp, platt)". */
+static const char *with_estimator(arena *a, const char *cell, const char *estimator)
+{
+    return cell && estimator && strchr(estimator, ',')
+               ? arena_print(a, "%s (%s)", cell, estimator)
+               : cell;
+}
+
 /* "density,m_wdm/r1": the replicate only where there are several. */
 static const char *name_of(arena *a, const json_t *row)
 {
     const json_t *replicate = json_object_get(row, "replicate");
+    const char *name = word_of(row, "cell");
 
-    if (!json_is_integer(replicate))
-        return word_of(row, "cell");
-    return arena_print(a, "%s/r%lld", word_of(row, "cell"),
-                       (long long)json_integer_value(replicate));
+    if (json_is_integer(replicate))
+        name = arena_print(a, "%s/r%lld", name, (long long)json_integer_value(replicate));
+    return with_estimator(a, name,
+                          json_string_value(json_object_get(row, "architecture")));
 }
 
 static const char *believed(const json_t *row)
@@ -744,7 +753,7 @@ static int print_coverage(const coverage_table *t, arena *a, FILE *out)
     start(&w, a, no_escape, n + 3, heads, align);
     for (size_t i = 0; i < t->n_rows; i++) {
         const coverage_row *r = &t->rows[i];
-        add(&w, coverage_cell_name(a, r));
+        add(&w, with_estimator(a, coverage_cell_name(a, r), r->architecture));
         add(&w, target_text(a, r->target));
         for (size_t k = 0; k < n; k++)
             add(&w, coverage_cell_text(a, coverage_cell_at(r, &column[k])));

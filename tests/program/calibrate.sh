@@ -76,6 +76,10 @@ exits 0 "infer" "$NEREID" -q infer platt --observation observed.csv -o day
 has out "(mlp, platt per theta, metropolis)"
 there day/posterior/all/uncalibrated/summary.json
 
+# side by side with other runs
+exits 0 "table" "$NEREID" table platt plain
+has out "platt (mlp, platt per theta)"
+
 # a damaged map
 echo '{"map": "platt"}' >platt/model/all/calibration.json
 exits 5 "damaged" "$NEREID" infer platt --observation observed.csv -o other
