@@ -97,6 +97,13 @@ static double spread_of(size_t n, const double *value)
     return used > 1 ? sqrt(squares / (double)(used - 1)) : NAN;
 }
 
+static bool is_known(const pair_standing *p, unsigned kind)
+{
+    bool by_rank = kind & (COVERAGE_CREDIBLE | COVERAGE_BIASED);
+
+    return !p->lost && !(p->missing && by_rank);
+}
+
 /* SHARE [repeats] is scratch; j->inside is that of the cell. */
 static void count_blocks(const coverage_job *j, double *share, coverage_cell *c)
 {
@@ -105,7 +112,7 @@ static void count_blocks(const coverage_job *j, double *share, coverage_cell *c)
     for (uint64_t b = 0; b < q->repeats; b++) {
         uint64_t covered = 0, n = 0, first = b * q->observables;
         for (uint64_t i = first; i < first + q->observables; i++)
-            if (!j->pair[i].missing) {
+            if (is_known(&j->pair[i], c->region)) {
                 n++;
                 covered += j->inside[i];
             }
@@ -121,7 +128,7 @@ static void count_bins(const coverage_job *j, size_t bins, coverage_cell *c)
 
     for (uint32_t k = 0; k < j->dim; k++)
         for (size_t i = 0; i < n; i++)
-            if (!j->pair[i].missing) {
+            if (is_known(&j->pair[i], c->region)) {
                 size_t at = k * bins + j->bin[k * n + i];
                 c->bin[at].n++;
                 c->bin[at].covered += j->inside[i];

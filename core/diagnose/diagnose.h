@@ -36,13 +36,14 @@ typedef struct pair_standing {
     standing at;
     double log_ratio; /* at the truth */
     double gain;      /* log p(theta | x) - log p(theta) */
-    bool missing;     /* its posterior stayed too coarse */
+    bool missing;     /* its posterior stayed too coarse: no rank, no gain */
+    bool lost;        /* so did its grid: its maximum is not to be trusted either */
 } pair_standing;
 /* Of s->test: out [n]; the truths theta [n][dim], or NULL.  [main] */
 int pair_standings(const subject *s, const standing_request *q, pair_standing *out,
                    double *theta);
-/* Critical values by the calibration pairs that stand in s->test, those whose posterior stayed too
- * coarse left out.  [main] */
+/* Critical values by the calibration pairs that stand in s->test, those whose grid stayed too coarse
+ * left out.  [main] */
 int neyman_of_pairs(const subject *s, size_t n_levels, const double *levels,
                     neyman **out);
 
@@ -96,7 +97,7 @@ typedef struct coverage_result {
 } coverage_result;
 /* Amortised: blocks of observations in parallel, each on a grid (dim <= 3) or a cloud.  A pair
  * whose grid or cloud stayed too coarse (GRID_MIN_CELLS, CLOUD_MIN_EFFECTIVE) counts in `missing`
- * and not in n; a cell without any pair has coverage NAN.  NRE_EINVAL when the test set holds
+ * and not in n, but in that of a confidence or Neyman set when it was the cloud, which they do not need; a cell without any pair has coverage NAN.  NRE_EINVAL when the test set holds
  * fewer than observables * repeats pairs.  [main] */
 int coverage_of(const subject *s, const coverage_request *r, coverage_result *out);
 void coverage_release(coverage_result *c);

@@ -51,7 +51,8 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
     int status = station_posterior(j->subject, t, t->observed, row, &r);
     if (status)
         return status;
-    *out = (pair_standing){.missing = t->missing && (q->ranks || t->on_grid),
+    *out = (pair_standing){.missing = t->missing,
+                           .lost = t->missing && t->on_grid,
                            .log_ratio = t->log_ratio[row],
                            .gain = t->log_ratio[row] - t->log_area};
     row_starts(t, j->dim, truth, start);
@@ -138,7 +139,7 @@ int pair_standings(const subject *s, const standing_request *q, pair_standing *o
     return status;
 }
 
-/* Pairs whose posterior was too coarse are left out. */
+/* Pairs whose grid was too coarse are left out. */
 static int fit_known(const subject *s, size_t n_levels, const double *levels, size_t n,
                      const pair_standing *pair, double *theta, neyman **out)
 {
@@ -149,7 +150,7 @@ static int fit_known(const subject *s, size_t n_levels, const double *levels, si
     if (!deviance)
         return fail(NRE_ENOMEM, "out of memory for critical values");
     for (size_t i = 0; i < n; i++)
-        if (!pair[i].missing) {
+        if (!pair[i].lost) {
             memmove(theta + known * t->n, theta + i * t->n, t->n * sizeof *theta);
             deviance[known++] = pair[i].at.deviance;
         }
