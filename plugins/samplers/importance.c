@@ -119,8 +119,10 @@ static int take_batch(const run *r, size_t n, batch *b)
     b->chain = r->host->scratch(r->host, n, sizeof *b->chain);
     b->rng = r->host->scratch(r->host, n, sizeof(nre_rng *));
     b->z = r->host->scratch(r->host, n * (r->dim + 2), sizeof *b->z);
-    if (!b->chain || !b->rng || !b->z)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+    if (!b->chain || !b->rng || !b->z) {
+        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+        return NRE_ENOMEM;
+    }
     b->log_prior = b->z + n * r->dim;
     b->log_ratio = b->log_prior + n;
     return NRE_OK;
@@ -387,7 +389,7 @@ static void maximise(const run *r, mixture *q, const double *count)
 
 static void fit(const run *r, fits *g, mixture *q, nre_rng *rng)
 {
-    double count[MOST_PARTS];
+    double count[MOST_PARTS] = {0};
     begin_mixture(r, g, q, rng);
     for (int i = 0; i < ITERATIONS; i++) {
         expect(r, g, q, count);
@@ -548,7 +550,7 @@ static void count_points(nre_draws *out, size_t group, size_t n)
 static int fit_all(run *r, nre_draws *out)
 {
     size_t together = r->n_groups < TOGETHER ? r->n_groups : TOGETHER;
-    batch b;
+    batch b = {0};
     int status = lay_fits(r, together);
     if (status == NRE_OK)
         status = take_batch(r, together * r->round, &b);
@@ -632,7 +634,7 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
     run *r = self;
     size_t left = r->total - r->done, steps = left < out->n_steps ? left : out->n_steps;
     size_t m = steps * r->n;
-    batch b;
+    batch b = {0};
     (void)warmup;
     int status = r->fitted || r->conf.from_prior ? NRE_OK : fit_all(r, out);
     r->fitted = 1;

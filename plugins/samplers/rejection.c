@@ -85,8 +85,10 @@ static int take_batch(const run *r, size_t n, batch *b)
 {
     b->chain = r->host->scratch(r->host, n, sizeof *b->chain);
     b->z = r->host->scratch(r->host, n * (r->dim + 3), sizeof *b->z);
-    if (!b->chain || !b->z)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+    if (!b->chain || !b->z) {
+        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+        return NRE_ENOMEM;
+    }
     b->log_u = b->z + n * r->dim;
     b->log_prior = b->log_u + n;
     b->log_ratio = b->log_prior + n;
@@ -225,7 +227,7 @@ static void select_best(const run *r, group *g, const double *z, const double *l
 
 static int search(run *r)
 {
-    batch b;
+    batch b = {0};
     int status = take_batch(r, r->n_groups * POPULATION, &b);
     for (int i = 0; status == NRE_OK && i < GENERATIONS; i++) {
         size_t m = lay_generation(r, &b), at = 0;
@@ -280,7 +282,7 @@ static int find_maxima(run *r, const double *z0)
             g->value[i] = -INFINITY;
     }
     size_t m = (PILOT + r->per_group - 1) / r->per_group * r->n;
-    batch b;
+    batch b = {0};
     int status = pilot(r, z0, m, &b);
     for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
         if (!(r->group[j].top > -INFINITY))
@@ -306,8 +308,10 @@ static int lay_run(run *r)
     double *p = r->host->alloc(r->host, r->n_groups * each + r->n * (d + 1) * (1 + QUEUE),
                                sizeof *p);
     r->done = r->host->alloc(r->host, 2 * r->n, sizeof *r->done);
-    if (!r->group || !p || !r->done)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains", r->n);
+    if (!r->group || !p || !r->done) {
+        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains", r->n);
+        return NRE_ENOMEM;
+    }
     for (size_t j = 0; j < r->n_groups; j++, p += each)
         r->group[j] = (group){.z = p, .value = p + POPULATION * d};
     r->z = p;
@@ -393,7 +397,7 @@ static void count_points(const run *r, const batch *b, size_t m, nre_draws *out)
 static int warm_up(run *r, nre_draws *out)
 {
     size_t n = r->n, d = r->dim, m = out->n_steps * n;
-    batch b;
+    batch b = {0};
     int status = take_batch(r, m, &b);
     for (size_t i = 0; status == NRE_OK && i < m; i++)
         b.chain[i] = (uint32_t)(i % n);
@@ -487,7 +491,7 @@ static int check_rates(const run *r)
 static int draw(run *r, nre_draws *out)
 {
     size_t from = 0, m = 1;
-    batch b;
+    batch b = {0};
     int status = take_batch(r, 2 * MOST_POINTS + r->per_group, &b);
     begin(r, out);
     while (status == NRE_OK && m > 0) {

@@ -117,7 +117,7 @@ static int evaluate(run *r)
 
 static int lay_groups(run *r)
 {
-    size_t d = r->dim, each = 2 * d * d + 4 * d + 2;
+    size_t d = r->dim, each = 2 * d * d + 4 * d + 2, per_group = r->n / r->n_groups;
     r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
     double *p = r->host->alloc(r->host, r->n_groups * each, sizeof *p);
     if (!r->group || !p)
@@ -130,7 +130,7 @@ static int lay_groups(run *r)
                               .origin = p + 2 * d * d + d,
                               .log_width = p + 2 * d * d + 2 * d,
                               .updates = p + 2 * d * d + 3 * d + 1,
-                              .window = FIRST_WINDOW * (double)(r->n / r->n_groups)};
+                              .window = FIRST_WINDOW * (double)per_group};
         for (size_t k = 0; k < d; k++)
             r->group[g].factor[k * d + k] = 1;
         for (size_t k = 0; k <= d; k++)
@@ -306,8 +306,9 @@ static int shrink(run *r, size_t i, nre_draws *out)
 /* Until intervals are stepped out as often as shrunk. */
 static void tune_width(const run *r, group *g, const update *u)
 {
+    size_t per_group = r->n / r->n_groups;
     double all = u->expanded + u->shrunk, *seen = &g->updates[u->kind];
-    double gain = 1 / sqrt(1 + *seen / (double)(r->n / r->n_groups));
+    double gain = 1 / sqrt(1 + *seen / (double)per_group);
     *seen += 1;
     if (all > 0)
         g->log_width[u->kind] += 0.5 * gain * (u->expanded - u->shrunk) / all;

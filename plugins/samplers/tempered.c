@@ -209,7 +209,8 @@ static int propose(run *r)
 static void adapt_scale(const run *r, rung *g, int accepted)
 {
     double goal = 0.234 + 0.206 / (double)r->dim, gain = 1 / sqrt(1 + (double)r->steps);
-    g->log_scale += 4 * gain * (accepted - goal) / (double)(r->n / r->n_groups);
+    size_t per_group = r->n / r->n_groups;
+    g->log_scale += 4 * gain * (accepted - goal) / (double)per_group;
 }
 
 static void take_proposal(run *r, size_t i)
@@ -335,7 +336,7 @@ static void learn(const run *r, rung *g)
  * equal steps; linear in between.  A pair that never rejects keeps a little room. */
 static void place_betas(const run *r, rung *g)
 {
-    double barrier[MOST_RUNGS] = {0}, beta[MOST_RUNGS];
+    double barrier[MOST_RUNGS] = {0}, beta[MOST_RUNGS] = {0};
     size_t m = r->rungs, at = 0;
     for (size_t k = 0; k + 1 < m; k++) {
         double rate = g[k].swaps > 0 ? g[k].rejected / g[k].swaps : 0;
