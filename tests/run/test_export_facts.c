@@ -105,7 +105,7 @@ Test(export_facts, x_has_fields_and_moments)
     trial_close(&t);
 }
 
-static void check_output(const char *loss_name, const char *output)
+static void check_output(const char *loss_name, const char *wanted)
 {
     trial t;
     char setting[64];
@@ -113,7 +113,7 @@ static void check_output(const char *loss_name, const char *output)
     json_t *facts = facts_of(&t, SETTINGS(setting, "train.ensemble=5"));
     json_t *part = part_of(facts, "network");
     cr_assert_str_eq(text_of(part, "loss"), loss_name);
-    cr_assert_str_eq(text_of(part, "output"), output);
+    cr_assert_str_eq(text_of(part, "output"), wanted);
     cr_assert_eq(json_integer_value(json_array_get(json_object_get(part, "members"), 0)),
                  3);
     cr_assert_eq(json_integer_value(json_object_get(part, "of")), 5);
