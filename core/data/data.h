@@ -73,7 +73,8 @@ typedef struct proposals {
     /* KEPT [n] of theta [n][n_theta].  Any thread. */
     int (*keep)(const void *context, size_t n, const double *theta, bool *kept);
     const void *context;
-    size_t each; /* proposals that a row puts to keep() together: about 1 / fraction kept */
+    size_t
+        each; /* proposals that a row puts to keep() together: about 1 / fraction kept */
     uint64_t most; /* of a row; 0: 20,000,000 */
 } proposals;
 /* Row i: the first of streams (key, first + i, 0), (.., 1), .. that is kept; HOW NULL: all are.

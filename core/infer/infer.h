@@ -84,7 +84,7 @@ int truncation_new(const prior *p, truncation **out);
 void truncation_free(truncation *t);
 
 typedef struct cut_part { /* of a target */
-    const target *target;    /* outlives the truncation */
+    const target *target; /* outlives the truncation */
     size_t n_members;
     ratio *const *members; /* the ratio of each network; TARGET is theirs */
 } cut_part;
@@ -156,9 +156,11 @@ size_t classified_shift(const classified *c, size_t k);
 void classified_release(classified *c);
 
 typedef enum calibration_kind {
-    CALIBRATION_HISTOGRAM = 0, /* log ratio of the masses of a bin of s, joint against marginal */
-    CALIBRATION_ISOTONIC = 1,  /* never falls with s: pool adjacent violators (Barlow et al. 1972) */
-    CALIBRATION_PLATT = 2      /* intercept + slope s: logistic regression (Platt 1999) */
+    CALIBRATION_HISTOGRAM =
+        0, /* log ratio of the masses of a bin of s, joint against marginal */
+    CALIBRATION_ISOTONIC =
+        1, /* never falls with s: pool adjacent violators (Barlow et al. 1972) */
+    CALIBRATION_PLATT = 2 /* intercept + slope s: logistic regression (Platt 1999) */
 } calibration_kind;
 extern const char *const CALIBRATION_NAMES[]; /* "histogram", ... */
 
@@ -319,7 +321,8 @@ typedef struct curvature_request {
     const posterior *posterior;
     ratio_worker *worker;
     const observed *observed;
-    size_t row, n_rows, n; /* N posteriors, rows ROW on; or one, of the sum over N_ROWS rows */
+    size_t row, n_rows,
+        n; /* N posteriors, rows ROW on; or one, of the sum over N_ROWS rows */
     maximum_kind kind;
     const double *theta;     /* [n][dim] the maxima */
     const double *deviation; /* [n][dim] of the posterior */
@@ -351,20 +354,23 @@ typedef struct neyman neyman; /* neyman.c */
 
 /* Where a theta stands among all, given an observation: what joint regions are decided by. */
 typedef struct standing {
-    double rank;     /* HPD rank, as grid_rank and cloud_rank have it */
-    double deviance; /* -2 (log r(x | theta) - max log r(x | .)); INFINITY outside the support */
+    double rank; /* HPD rank, as grid_rank and cloud_rank have it */
+    double
+        deviance; /* -2 (log r(x | theta) - max log r(x | .)); INFINITY outside the support */
 } standing;
 
 typedef enum region_kind {
-    REGION_HPD = 1,       /* joint, of highest posterior density, of mass level + bias */
-    REGION_WILKS = 2,     /* deviance up to the chi-squared quantile, as many degrees of freedom as
+    REGION_HPD = 1, /* joint, of highest posterior density, of mass level + bias */
+    REGION_WILKS =
+        2, /* deviance up to the chi-squared quantile, as many degrees of freedom as
                              the target has parameters */
     REGION_BY_NEYMAN = 3, /* deviance up to a critical value that depends on theta */
     /* of one parameter, any value of the others: */
-    REGION_HDI = 4,    /* of highest density of its marginal, by the parameter itself */
-    REGION_LOWER = 5,  /* above its marginal's quantile 1 - level */
-    REGION_UPPER = 6,  /* below its quantile level */
-    REGION_PROFILE = 7 /* deviance at its best over the other parameters up to the chi-squared
+    REGION_HDI = 4,   /* of highest density of its marginal, by the parameter itself */
+    REGION_LOWER = 5, /* above its marginal's quantile 1 - level */
+    REGION_UPPER = 6, /* below its quantile level */
+    REGION_PROFILE =
+        7 /* deviance at its best over the other parameters up to the chi-squared
                           quantile, one degree of freedom */
 } region_kind;
 typedef struct region_rule {
@@ -405,10 +411,10 @@ typedef struct region_view {
     size_t row, n_rows;
     const grid *grid;
     const cloud *cloud; /* or weighted samples: cloud_of_draws */
-    double v;           /* uniform in (0, 1): which part of a grid's cell at the border belongs */
-    bool snap;          /* as in grid_rank */
-    double highest;     /* max log r, set by region_view_open */
-    double *best;       /* [dim] where */
+    double v;  /* uniform in (0, 1): which part of a grid's cell at the border belongs */
+    bool snap; /* as in grid_rank */
+    double highest;                          /* max log r, set by region_view_open */
+    double *best;                            /* [dim] where */
     struct region_curve *marginal, *profile; /* [dim] */
 } region_view;
 /* Finds the maximum of log r. */
@@ -570,7 +576,7 @@ int chains_save(const chains *c, const simulator *s, const target *t, size_t n_r
 /* In the order of config's abc_distance. */
 typedef enum abc_measure {
     ABC_EUCLIDEAN = 0, /* of x as a network sees it */
-    ABC_RATIOS = 1     /* variance over the values of x / observed (Hermans et al. 2020) */
+    ABC_RATIOS = 1 /* variance over the values of x / observed (Hermans et al. 2020) */
 } abc_measure;
 enum { ABC_LEAST = 20 }; /* draws below which nothing is said */
 typedef struct abc_request {
@@ -706,7 +712,7 @@ typedef struct sampled {
     const observed *observed;
     size_t row, n_rows, per_group;
     pool *pool;
-    sampled_lane *lane; /* [pool_threads] */
+    sampled_lane *lane;   /* [pool_threads] */
     pthread_mutex_t lock; /* log densities may be asked in any thread */
     int status;           /* of the first call that failed */
     char message[ERROR_LENGTH];

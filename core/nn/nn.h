@@ -69,7 +69,7 @@ typedef struct model model;
 int model_new(const net *g, const float *weights, const float *buffers, model **out);
 void model_free(model *m);
 size_t model_head_size(const model *m); /* floats kept per row of x */
-double model_flops(const model *m); /* multiply-adds x 2 of the trunk per pair */
+double model_flops(const model *m);     /* multiply-adds x 2 of the trunk per pair */
 
 /* Scratch memory of one thread. */
 typedef struct model_worker model_worker;

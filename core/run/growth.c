@@ -74,11 +74,10 @@ int growth_add(const posterior_request *r, const chains *c, json_t *observation)
     }
     if (rc)
         return rc;
-    json_t *j =
-        json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "rows", (json_int_t)r->n_rows,
-                  "networks", (json_int_t)r->estimator->n_members, "one_row",
-                  json_number(g.one), "all_rows", json_number(g.joint), "times",
-                  json_number(g.joint / g.one), "shift", json_number(g.shift));
+    json_t *j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "rows", (json_int_t)r->n_rows,
+                          "networks", (json_int_t)r->estimator->n_members, "one_row",
+                          json_number(g.one), "all_rows", json_number(g.joint), "times",
+                          json_number(g.joint / g.one), "shift", json_number(g.shift));
     if (reason)
         json_object_set_new(j, "reason", json_string(reason));
     json_object_set_new(observation, "growth", j);

@@ -55,10 +55,10 @@ typedef struct session {
     instance *simulator_plugin, *architecture, *sampler;
     simulator *simulator;
     size_t n_targets;
-    size_t n_estimators; /* n_targets, or more where a verb was asked for one of them */
-    target *targets;     /* [n_estimators] */
-    const prior *meant; /* at inference (infer.prior); NULL: that of the simulations */
-    net **nets;      /* [n_estimators]; NULL where no network is asked for */
+    size_t n_estimators;   /* n_targets, or more where a verb was asked for one of them */
+    target *targets;       /* [n_estimators] */
+    const prior *meant;    /* at inference (infer.prior); NULL: that of the simulations */
+    net **nets;            /* [n_estimators]; NULL where no network is asked for */
     struct rounds *rounds; /* NULL: one round, with the whole prior */
 } session;
 
@@ -196,7 +196,7 @@ typedef struct unit {
 
 typedef struct rounds rounds;
 typedef struct round_facts {
-    cut_facts cut;             /* what the region of this round's networks keeps of its prior */
+    cut_facts cut; /* what the region of this round's networks keeps of its prior */
     double prior, prior_error; /* volume of the prior that it was trained on */
     double left, left_error;   /* of that region */
 } round_facts;
@@ -398,7 +398,7 @@ typedef struct posterior_request {
     size_t n_rows; /* of x; each its own posterior, or one for all when JOINT */
     const float *x;
     bool joint;
-    const char *folder; /* posterior/TARGET */
+    const char *folder;   /* posterior/TARGET */
     const neyman *neyman; /* or NULL */
 } posterior_request;
 int posterior_summarise(const posterior_request *r, json_t **summary);
@@ -428,7 +428,8 @@ typedef struct estimates_request {
     /* [n_columns] Of those parameters alone is told; NULL: of all. */
     const uint32_t *column;
     size_t n_columns;
-    bool networks; /* which know nothing beyond the simulations: a maximum there is none */
+    bool
+        networks; /* which know nothing beyond the simulations: a maximum there is none */
 } estimates_request;
 /* Adds to each observation [n], an object of the summary with the target's "parameters" first: of
  * each of these "map", "mle" and their errors "map_sd", "mle_sd"; of the observation "map" and "mle"

@@ -37,12 +37,15 @@ static int bench_open(const run *r, size_t which, bench_of_target *b)
 static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 {
     const experiment *e = r->session->experiment;
-    coverage_request request = {
-        e->diagnose.coverage.n_levels, e->diagnose.coverage.levels,
-        e->diagnose.coverage.regions,  e->diagnose.coverage.observables,
-        e->diagnose.coverage.repeats,  e->diagnose.coverage.snap,
-        e->diagnose.coverage.n_bias,   e->diagnose.coverage.bias,
-        NULL};
+    coverage_request request = {e->diagnose.coverage.n_levels,
+                                e->diagnose.coverage.levels,
+                                e->diagnose.coverage.regions,
+                                e->diagnose.coverage.observables,
+                                e->diagnose.coverage.repeats,
+                                e->diagnose.coverage.snap,
+                                e->diagnose.coverage.n_bias,
+                                e->diagnose.coverage.bias,
+                                NULL};
     coverage_result result = {0};
     neyman *critical = NULL;
     if (uses_abc(e)) {

@@ -99,7 +99,8 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
     int rc = observations_of(r, &n, &x);
     if (!rc)
         rc = estimator_open(r, estimator_of(r, u->index), &e);
-    if (!rc && estimator_of(r, u->index) == u->index && s->experiment->infer.regions.wanted)
+    if (!rc && estimator_of(r, u->index) == u->index &&
+        s->experiment->infer.regions.wanted)
         rc = neyman_open(r, u->index, e, &critical);
     if (!rc) {
         meant = session_meant(s, estimator_of(r, u->index));

@@ -369,9 +369,8 @@ int estimator_open(const run *r, size_t which, estimator **out)
         estimator_close(e);
         return rc;
     }
-    e->posterior = (posterior){.ratio = e->ratio,
-                               .validity = e->validity,
-                               .truncation = left};
+    e->posterior =
+        (posterior){.ratio = e->ratio, .validity = e->validity, .truncation = left};
     *out = e;
     return NRE_OK;
 }

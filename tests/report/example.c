@@ -24,8 +24,16 @@ static const table_cell good[] = {CELL("confidence", 0.95, 0.968, 0.002, NAN, "o
                                   CELL("credible", 0.997, 0.9971, 0.001, NAN, "ok")};
 static const table_cell bad[] = {CELL("credible", 0.68, 0.61, 0.004, 0.011, "under"),
                                  CELL("credible", 0.997, 0.98, 0.001, 0.002, "under")};
-static const table_cell lost[] = {
-    {"credible", 0.68, NAN, NAN, NAN, 0, {NAN, NAN}, NULL, "effective size under 100", 0}};
+static const table_cell lost[] = {{"credible",
+                                   0.68,
+                                   NAN,
+                                   NAN,
+                                   NAN,
+                                   0,
+                                   {NAN, NAN},
+                                   NULL,
+                                   "effective size under 100",
+                                   0}};
 
 #define ROW(target_, architecture_, gain_, error_, missing_, n_, cells_)                 \
     {                                                                                    \
