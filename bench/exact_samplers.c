@@ -25,7 +25,7 @@ static const method METHODS[] = {
     {"metropolis", {NULL, NULL}, 500, 500, 1000, 100},
     {"hmc", {NULL, NULL}, 500, 150, 60, 100},
     {"nuts", {NULL, NULL}, 500, 150, 60, 100},
-    {"slice", {NULL, NULL}, 500, 100, 60, 100},
+    {"slice", {NULL, NULL}, 500, 1000, 300, 100},
     {"ensemble", {NULL, NULL}, 500, 500, 1000, 100},
     {"tempered", {NULL, NULL}, 500, 300, 300, 100},
     {"importance", {NULL, NULL}, 500, 0, 20000, 5},

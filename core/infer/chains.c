@@ -90,16 +90,18 @@ static int make_room(running *r, size_t steps)
 
 /* start points */
 
-/* The N of largest weight, spread apart; their weights are lost. */
+/* The N <= c->n of largest weight, spread apart; their weights are lost. */
 static void choose(const target *t, cloud *c, rng *r, size_t n, double *z0)
 {
     for (size_t i = 0; i < c->n; i++)
         c->weight[i] = c->weight[i] > 0 ? log(rng_uniform(r)) / c->weight[i] : -INFINITY;
     for (size_t i = 0; i < n; i++) {
-        size_t best = 0;
-        for (size_t j = 1; j < c->n; j++)
-            best = c->weight[j] > c->weight[best] ? j : best;
-        c->weight[best] = NAN; /* never larger than anything again */
+        size_t best = c->n;
+        for (size_t j = 0; j < c->n; j++)
+            if (!isnan(c->weight[j]) &&
+                (best == c->n || c->weight[j] > c->weight[best]))
+                best = j;
+        c->weight[best] = NAN; /* taken */
         unbounded_of(t, 1, c->theta + best * c->dim, z0 + i * c->dim);
     }
 }
@@ -287,8 +289,8 @@ static int warm_up(running *r)
 }
 
 /* Chains until there are as many draws as planned, a weighted sampler until it has
- * finished. */
-static int sample(running *r)
+ * finished.  *ALONE when that is too much for all groups together. */
+static int sample(running *r, bool *alone)
 {
     while (!r->finished && (r->weighted || r->kept < r->plan->draws)) {
         nre_draws b;
@@ -302,6 +304,7 @@ static int sample(running *r)
         status = report(r, "sampling", r->kept, r->weighted ? r->kept : r->plan->draws);
         if (status != NRE_OK)
             return status;
+        *alone = r->weighted && r->n_groups > 1 && r->kept * r->n > MOST_WEIGHTED;
         if (r->kept * r->n > MOST_WEIGHTED && r->weighted)
             return fail(NRE_ENOTSUP, "sampler '%s' gave more than %d weighted points",
                         r->table->name, MOST_WEIGHTED);
@@ -480,7 +483,7 @@ static int sample_groups(const instance *sampler, const posterior *p, const obse
     if (status == NRE_OK)
         status = warm_up(&r);
     if (status == NRE_OK)
-        status = sample(&r);
+        status = sample(&r, alone);
     if (status == NRE_OK)
         status = pool_run(threads, n_groups, collect, &r);
     run_release(&r);

@@ -413,9 +413,10 @@ static void bound(const grid *g, uint32_t k, parent *p)
     p->count[k] = high + 1 - low;
 }
 
-static int remember(ratio_worker *w, const grid *g, parent *out)
+static int remember(const filling *f, const grid *g, parent *out)
 {
-    double *p = room_take(&w->scratch[SCRATCH_PARENT], g->n, 2 * sizeof *p + 1);
+    double *p = room_take(&f->worker->scratch[SCRATCH_PARENT], g->n, 2 * sizeof *p + 1);
+    bool holes = f->posterior->truncation != NULL;
     if (!p)
         return fail(NRE_ENOMEM, "no memory to refine a grid of %zu cells", g->n);
     *out = (parent){g->m, g->n, p, p + g->n, (uint8_t *)(p + 2 * g->n), {0}, {0}};
@@ -423,7 +424,9 @@ static int remember(ratio_worker *w, const grid *g, parent *out)
     memcpy(out->log_mass, g->log_density, g->n * sizeof *p);
     double least = largest(g->n, g->log_density) - DEPTH;
     for (size_t i = 0; i < g->n; i++)
-        out->active[i] = !(g->log_density[i] + reach(g, i) < least) || least == -INFINITY;
+        out->active[i] = !(g->log_density[i] + reach(g, i) < least) ||
+                         least == -INFINITY ||
+                         (holes && g->log_ratio[i] == -INFINITY);
     for (uint32_t k = 0; k < g->dim; k++)
         bound(g, k, out);
     return NRE_OK;
@@ -504,7 +507,7 @@ static int next_grid(filling *f, grid *g, bool *done)
 {
     parent before;
     size_t m = g->m;
-    int status = remember(f->worker, g, &before);
+    int status = remember(f, g, &before);
     if (status != NRE_OK)
         return status;
     if (!narrow(g, &before)) {

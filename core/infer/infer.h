@@ -199,6 +199,9 @@ typedef struct posterior {
     const truncation *truncation;
 } posterior;
 const target *posterior_target(const posterior *p);
+/* Whether its grid is to be believed: up to three parameters, one where a prior is truncated, whose hard
+ * edges hide parts of it from cells. */
+bool posterior_has_grid(const posterior *p);
 /* N points of the prior that is meant, or of what is left of it, from one stream. */
 int posterior_sample(const posterior *p, rng *r, size_t n, double *theta);
 /* log of the prior's mass that is left, 0 where all is. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 128 }; /* points whose log P(valid) is computed at once */
+enum { BLOCK = 128, GRID_DIM = 3 }; /* points whose log P(valid) is computed at once */
 
 const marginal *target_marginal(const target *t, uint32_t k)
 {
@@ -15,6 +15,11 @@ const marginal *target_marginal(const target *t, uint32_t k)
 const target *posterior_target(const posterior *p)
 {
     return p->target ? p->target : p->ratio->target;
+}
+
+bool posterior_has_grid(const posterior *p)
+{
+    return posterior_target(p)->n <= (p->truncation ? 1u : (uint32_t)GRID_DIM);
 }
 
 double posterior_log_volume(const posterior *p)

@@ -761,8 +761,10 @@ static int excesses(const region *g, double *excess)
         cell_point(v->grid, i, theta + i * dim);
     status = neyman_critical(g->rule.neyman, g->rule.level, n,
                              v->grid ? theta : v->cloud->theta, theta + n * dim);
-    for (size_t i = 0; status == NRE_OK && i < n; i++)
-        excess[i] -= theta[n * dim + i];
+    for (size_t i = 0; status == NRE_OK && i < n; i++) {
+        double critical = theta[n * dim + i]; /* infinite: the set is everything */
+        excess[i] = isinf(critical) ? -1 : excess[i] - critical;
+    }
     free(theta);
     return status;
 }

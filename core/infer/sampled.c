@@ -80,10 +80,12 @@ static void no_validity(const arrays *a, size_t n, size_t d)
         memset(a->valid_gradient, 0, n * d * sizeof *a->valid_gradient);
 }
 
-/* The prior's density by z; P(valid) goes with the ratio. */
+/* The prior's density by z, of unit mass in what is left of it, as its draws have it; P(valid) goes
+ * with the ratio, which is 0 outside. */
 static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
 {
     const target *t = posterior_target(s->posterior);
+    double log_volume = posterior_log_volume(s->posterior);
     unbounded_back(t, n, a->z, a->theta, a->jacobian, a->derivative, a->slope);
     int status = prior_log_density(t->prior, t->n, t->which, n, a->theta, a->prior,
                                    a->prior_gradient);
@@ -96,7 +98,7 @@ static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
     else
         no_validity(a, n, t->n);
     for (size_t i = 0; i < n; i++) {
-        a->prior[i] += a->jacobian[i];
+        a->prior[i] += a->jacobian[i] - log_volume;
         a->ratio[i] += a->valid[i];
         if (isnan(a->prior[i]) || isnan(a->ratio[i]) || a->prior[i] == INFINITY)
             return fail(NRE_ENUMERIC, "the log posterior is %g + %g at %s", a->prior[i],
@@ -213,6 +215,8 @@ static int put_in_order(sampled *s, size_t n, const uint32_t *chain, const size_
 static int evaluate_call(call *c)
 {
     sampled *s = c->of;
+    if (c->n == 0)
+        return NRE_OK;
     if ((c->by_prior || c->by_ratio) && !s->api.has_gradient)
         return fail(NRE_ENOTSUP, "this posterior has no gradient");
     int status = put_in_order(s, c->n, c->chain, &c->order);

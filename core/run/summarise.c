@@ -279,6 +279,16 @@ static int fill_row(const answer *a, const grid *g, uint32_t parameter,
     return rc;
 }
 
+/* Why there are no limits; E NULL: draws alone. */
+static const char *no_grid(const estimator *e)
+{
+    if (!e)
+        return "its draws have no likelihood ratio: read it off their quantiles";
+    return e->posterior.truncation
+               ? "a truncated prior of more than 1 parameter has no grid"
+               : "a target of more than 3 parameters has no grid";
+}
+
 /* G NULL: the target has none. */
 static int add_limits(answer *a, const grid *g)
 {
@@ -295,11 +305,7 @@ static int add_limits(answer *a, const grid *g)
             if (g)
                 rc = fill_row(a, g, a->column ? a->column[k] : k, l, &row);
             else
-                row.reason =
-                    a->request->estimator
-                        ? "a target of more than 3 parameters has no grid"
-                        : "its draws have no likelihood ratio: read it off their "
-                          "quantiles";
+                row.reason = no_grid(a->request->estimator);
             if (!rc)
                 json_array_append_new(a->limits, limit_json(&row));
         }
@@ -323,7 +329,7 @@ static int lay_grid(answer *a, arena *memory)
 {
     const posterior *p = &a->request->estimator->posterior;
     grid g = {0};
-    if (posterior_target(p)->n > 3)
+    if (!posterior_has_grid(p))
         return add_limits(a, NULL);
     int rc = grid_of(p, a->worker, a->observed, a->row, a->n_rows, &g);
     if (!rc)
