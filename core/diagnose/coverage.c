@@ -284,8 +284,8 @@ static double draws_of(const coverage_request *q)
 
     for (size_t i = 0; i < q->n_levels; i++) {
         bool biased = q->regions & COVERAGE_BIASED;
-        highest = fmax(highest, q->levels[i] +
-                                    (biased ? q->bias[q->n_bias == 1 ? 0 : i] : 0));
+        highest =
+            fmax(highest, q->levels[i] + (biased ? q->bias[q->n_bias == 1 ? 0 : i] : 0));
     }
     return fmin(2 / (1 - highest), MOST_DRAWS);
 }

@@ -98,8 +98,7 @@ static void choose(const target *t, cloud *c, rng *r, size_t n, double *z0)
     for (size_t i = 0; i < n; i++) {
         size_t best = c->n;
         for (size_t j = 0; j < c->n; j++)
-            if (!isnan(c->weight[j]) &&
-                (best == c->n || c->weight[j] > c->weight[best]))
+            if (!isnan(c->weight[j]) && (best == c->n || c->weight[j] > c->weight[best]))
                 best = j;
         c->weight[best] = NAN; /* taken */
         unbounded_of(t, 1, c->theta + best * c->dim, z0 + i * c->dim);

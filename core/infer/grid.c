@@ -425,8 +425,7 @@ static int remember(const filling *f, const grid *g, parent *out)
     double least = largest(g->n, g->log_density) - DEPTH;
     for (size_t i = 0; i < g->n; i++)
         out->active[i] = !(g->log_density[i] + reach(g, i) < least) ||
-                         least == -INFINITY ||
-                         (holes && g->log_ratio[i] == -INFINITY);
+                         least == -INFINITY || (holes && g->log_ratio[i] == -INFINITY);
     for (uint32_t k = 0; k < g->dim; k++)
         bound(g, k, out);
     return NRE_OK;

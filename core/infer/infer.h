@@ -467,6 +467,7 @@ typedef struct neyman_plan {
     const double *levels; /* in (0, 1) */
     pool *pool;           /* or NULL */
 } neyman_plan;
+enum { NEYMAN_PARAMETERS = 16 }; /* of a target, at most */
 /* Pairs that a level needs at least: 10 on each side of the quantile. */
 uint64_t neyman_least(double level);
 /* NRE_ECONFIG with fewer pairs than that. */

@@ -469,8 +469,9 @@ static int fit(const neyman_plan *p, neyman *m)
 
 static int check_plan(const neyman_plan *p)
 {
-    if (p->target->n < 1 || p->target->n > 16)
-        return fail(NRE_ENOTSUP, "critical values are for at most 16 parameters");
+    if (p->target->n < 1 || p->target->n > NEYMAN_PARAMETERS)
+        return fail(NRE_ENOTSUP, "critical values are for at most %d parameters",
+                    NEYMAN_PARAMETERS);
     for (size_t i = 0; i < p->n_levels; i++) {
         if (!(p->levels[i] > 0 && p->levels[i] < 1))
             return fail(NRE_EINVAL, "a Neyman set of level %g: a level lies in (0, 1)",
