@@ -21,8 +21,9 @@ struct rounds {
     bool settled;           /* it is the last one */
     truncation *truncation; /* of the rounds before it */
     network *networks;
-    const char *inputs; /* what the truncation was made of */
-    round_facts *facts; /* [n], of rounds whose region is known */
+    const char *inputs;  /* what the truncation was made of */
+    const char *regions; /* the same, and the region that the last round only tells of */
+    round_facts *facts;  /* [n], of rounds whose region is known */
     size_t n;
 };
 
@@ -109,7 +110,7 @@ static int reset(rounds *s)
     networks_free(s);
     s->truncation = NULL;
     s->settled = false;
-    s->inputs = "";
+    s->inputs = s->regions = "";
     s->n = 0;
     int rc = truncation_new(simulator_prior(s->session->simulator), &s->truncation);
     if (!rc)
@@ -158,6 +159,11 @@ const char *rounds_inputs(const session *s)
     return s->rounds ? s->rounds->inputs : "";
 }
 
+const char *rounds_regions(const session *s)
+{
+    return s->rounds ? s->rounds->regions : "";
+}
+
 const char *rounds_purpose(const session *s, arena *a, const char *purpose)
 {
     size_t round = rounds_now(s);
@@ -167,6 +173,23 @@ const char *rounds_purpose(const session *s, arena *a, const char *purpose)
 uint64_t rounds_size(const experiment *e)
 {
     return e->rounds.wanted && e->rounds.n ? e->rounds.n : e->datasets.train.n;
+}
+
+/* A damaged file of a round: --resume makes anew what unit NAME did.  Only he who holds the run's lock notes
+ * it. */
+static int refuse(const run *r, size_t round, const char *name, int rc)
+{
+    const folder *whole = r->whole ? r->whole : r->source;
+    stages *s = NULL;
+    if (rc != NRE_EDATA)
+        return rc;
+    const char *why = arena_copy(whole->arena, error_message());
+    if (whole->lock >= 0 &&
+        !stages_open(folder_path(whole, "rounds/%zu/stages.json", round), &s))
+        (void)stage_forget(s, name);
+    stages_free(s);
+    return fail(rc, "round %zu: %s; nereid run with --resume makes it anew", round,
+                why ? why : "a file is damaged");
 }
 
 /* regions */
@@ -185,7 +208,10 @@ static int open_network(const run *r, size_t which, size_t member, const target 
     int rc = trained_open(path, r->session->nets[which], &w->model, &w->scaling);
     if (rc) {
         free(w);
-        return rc;
+        return refuse(
+            r, s->round,
+            arena_print(r->folder->arena, "train/%s", r->session->targets[which].name),
+            rc);
     }
     w->next = s->networks;
     s->networks = w;
@@ -371,7 +397,8 @@ static int take_region(run *r, bool *end)
     hash h;
     int rc = open_parts(r, &q);
     if (!rc)
-        rc = truncation_load(s->truncation, &q, region_path(r));
+        rc = refuse(r, s->round, "region",
+                    truncation_load(s->truncation, &q, region_path(r)));
     if (!rc)
         rc = hash_file(region_path(r), 0, &h);
     if (rc)
@@ -381,16 +408,19 @@ static int take_region(run *r, bool *end)
     f->cut = *truncation_facts(s->truncation, n - 1);
     f->prior = truncation_volume(s->truncation, n - 1, NULL, &f->prior_error);
     f->left = truncation_volume(s->truncation, n, NULL, &f->left_error);
+    s->regions = arena_print(r->session->arena, "%sregion/%zu = %s\n", s->inputs,
+                             s->round, hash_hex(h).hex);
+    if (!s->regions)
+        return fail(NRE_ENOMEM, "no memory for a round");
     *end = f->cut.fraction >= e->rounds.stable || s->round >= e->rounds.most;
     if (*end) {
         truncation_pop(s->truncation);
         s->settled = true;
         return NRE_OK;
     }
+    s->inputs = s->regions;
     stand_at(s, s->round + 1);
-    s->inputs = arena_print(r->session->arena, "%sregion/%zu = %s\n", s->inputs,
-                            s->round - 1, hash_hex(h).hex);
-    return s->inputs ? NRE_OK : fail(NRE_ENOMEM, "no memory for a round");
+    return NRE_OK;
 }
 
 int rounds_walk(run *r, round_visit *visit, void *context)
@@ -459,6 +489,7 @@ static int earlier_part(const run *r, size_t round, size_t purpose, loader_part 
                            : PURPOSES[purpose];
     int rc = dataset_open(
         folder_path(whole, "rounds/%zu/data/%s", round, PURPOSES[purpose]), &out->data);
+    rc = refuse(r, round, arena_print(a, "simulate/%s", PURPOSES[purpose]), rc);
     if (!rc)
         rc = loader_of_dataset(out->data, s->simulator, s->experiment->seed, name,
                                purpose == TRAIN, &out->loader);
@@ -542,7 +573,43 @@ static int run_round(run *one, size_t n, const unit *u, void *context, bool *go_
     return rc ? rc : units_perform(one, n, u, w->last);
 }
 
-/* RUN/NAME -> rounds/K/NAME. */
+/* Parts of a run that lead to those of its last round. */
+static const char *const LINKS[] = {"data", "model"};
+enum { N_LINKS = sizeof LINKS / sizeof LINKS[0] };
+
+/* Where the link PATH leads, in A; "" when it is none. */
+static const char *leads_to(arena *a, const char *path)
+{
+    char there[4096];
+    ssize_t n = path ? readlink(path, there, sizeof there - 1) : 0;
+    there[n > 0 ? n : 0] = 0;
+    const char *kept = arena_copy(a, there);
+    return kept ? kept : "";
+}
+
+/* A link that a run with rounds made; another may be the user's. */
+static bool is_our_link(arena *a, const char *path)
+{
+    return !strncmp(leads_to(a, path), "rounds/", strlen("rounds/"));
+}
+
+int rounds_check_folder(const session *s, const char *path)
+{
+    for (size_t i = 0; i < N_LINKS && s->rounds; i++) {
+        const char *part = path_join(s->arena, path, LINKS[i]);
+        if (!part)
+            return fail(NRE_ENOMEM, "no memory for the name of a link");
+        if (!is_our_link(s->arena, part) &&
+            (file_exists(part) || *leads_to(s->arena, part)))
+            return fail(NRE_EEXISTS,
+                        "'%s' is of a run without rounds; choose another folder, or "
+                        "--force instead of --resume, which moves the run aside",
+                        part);
+    }
+    return NRE_OK;
+}
+
+/* RUN/NAME -> rounds/K/NAME, which is made: later stages write there, too. */
 static int link_part(const run *r, const char *name)
 {
     arena *a = r->folder->arena;
@@ -550,11 +617,6 @@ static int link_part(const run *r, const char *name)
     const char *there = arena_print(a, "rounds/%zu/%s", rounds_now(r->session), name);
     if (!path || !there)
         return fail(NRE_ENOMEM, "no memory for a link");
-    if (unlink(path) && errno != ENOENT)
-        return fail(NRE_EEXISTS,
-                    "'%s' is of a run without rounds: --force moves the run aside", path);
-    if (!file_exists(folder_path(r->folder, "%s", there)) && strcmp(name, "data") != 0)
-        return NRE_OK;
     int rc = folder_make(folder_path(r->folder, "%s", there));
     if (!rc && symlink(there, path))
         rc = fail(NRE_EIO, "cannot link '%s' to '%s': %s", path, there, strerror(errno));
@@ -563,11 +625,9 @@ static int link_part(const run *r, const char *name)
 
 static void forget_links(const run *r)
 {
-    static const char *const NAMES[] = {"data", "model"};
-    for (size_t i = 0; i < 2; i++) {
-        char leads[16];
-        const char *path = folder_path(r->folder, "%s", NAMES[i]);
-        if (path && readlink(path, leads, sizeof leads) > 0)
+    for (size_t i = 0; i < N_LINKS; i++) {
+        const char *path = folder_path(r->folder, "%s", LINKS[i]);
+        if (is_our_link(r->folder->arena, path))
             unlink(path);
     }
 }
@@ -575,18 +635,18 @@ static void forget_links(const run *r)
 int rounds_run(run *r, size_t last)
 {
     running w = {.last = last};
-    if (!r->session->rounds) {
-        forget_links(r); /* of a run with rounds that was here before */
+    forget_links(r); /* of the run that was here before */
+    if (!r->session->rounds)
         return NRE_OK;
-    }
     int rc = check_rows(r);
     if (!rc)
         rc = rounds_walk(r, run_round, &w);
     if (rc || !rounds_settled(r->session))
         return rc;
     say_round(r->session);
-    rc = link_part(r, "data");
-    return rc ? rc : link_part(r, "model");
+    for (size_t i = 0; i < N_LINKS && !rc; i++)
+        rc = link_part(r, LINKS[i]);
+    return rc;
 }
 
 /* a finished run */
@@ -598,6 +658,22 @@ static int take_as_is(run *one, size_t n, const unit *u, void *context, bool *go
     return NRE_OK;
 }
 
+/* A run that was interrupted, or changed and not finished, has networks of another round, or none. */
+static int check_model(const session *s, const folder *f)
+{
+    const char *is = leads_to(f->arena, folder_path(f, "model"));
+    const char *wanted = arena_print(f->arena, "rounds/%zu/model", rounds_now(s));
+    if (!wanted)
+        return fail(NRE_ENOMEM, "no memory for the name of a link");
+    if (!strcmp(is, wanted))
+        return NRE_OK;
+    return fail(
+        NRE_EDATA,
+        "'%s': its rounds are not finished: 'model' does not lead to '%s'; nereid "
+        "run with --resume finishes them",
+        f->path, wanted);
+}
+
 int rounds_restore(session *s, folder *f)
 {
     run r = {.session = s,
@@ -605,14 +681,22 @@ int rounds_restore(session *s, folder *f)
              .source = f,
              .observed = true,
              .joint = s->experiment->infer.nuisance != NUISANCE_UNSAID};
-    return s->rounds ? rounds_walk(&r, take_as_is, NULL) : NRE_OK;
+    if (!s->rounds)
+        return NRE_OK;
+    int rc = rounds_walk(&r, take_as_is, NULL);
+    return rc ? rc : check_model(s, f);
 }
 
-int rounds_check_observation(const session *s, size_t n, const float *x)
+int rounds_check_observation(const session *s, size_t n, const float *x, bool joint)
 {
     const truncation *t = rounds_truncation(s);
-    if (!t || truncation_is_of(t, n, x))
+    if (!t || (truncation_is_of(t, n, x) && (n == 1 || joint)))
         return NRE_OK;
+    if (truncation_is_of(t, n, x))
+        return fail(NRE_EDATA,
+                    "the prior of this run was truncated for its %zu rows together "
+                    "(rounds), not for each by itself: add --joint",
+                    n);
     return fail(
         NRE_EDATA,
         "the prior of this run was truncated for its own observation (rounds), so that "

@@ -209,7 +209,9 @@ int rounds_run(run *r, size_t last);
 /* Units of each round in turn; *GO_ON: what they make is there, and the next round can follow. */
 typedef int round_visit(run *one, size_t n, const unit *u, void *context, bool *go_on);
 int rounds_walk(run *r, round_visit *visit, void *context);
-/* S stands at the last round of the run in F, as far as it has come. */
+/* Where S has rounds: NRE_EEXISTS when the run in the folder PATH has parts of a run without. */
+int rounds_check_folder(const session *s, const char *path);
+/* S stands at the last round of the run in F; NRE_EDATA when that is not what RUN/model leads to. */
 int rounds_restore(session *s, folder *f);
 /* Without rounds, or standing at the last one. */
 bool rounds_settled(const session *s);
@@ -218,6 +220,8 @@ bool rounds_settled(const session *s);
 size_t rounds_now(const session *s);
 const truncation *rounds_truncation(const session *s);
 const char *rounds_inputs(const session *s);
+/* What rounds_describe tells of, as lines of inputs. */
+const char *rounds_regions(const session *s);
 const char *rounds_purpose(const session *s, arena *a, const char *purpose);
 uint64_t rounds_size(const experiment *e);
 /* Rounds whose region is known. */
@@ -228,8 +232,9 @@ void rounds_describe(const session *s, json_t *result);
 uint64_t rounds_simulations(const run *r);
 /* "valid for this observation only: ..."; NULL where nothing was truncated. */
 const char *rounds_scope(const session *s, arena *a);
-/* Refuses any other observation than that of the rounds: exit 5. */
-int rounds_check_observation(const session *s, size_t n, const float *x);
+/* Refuses any other observation than that of the rounds, and its rows one by one where the rounds took
+ * them together: exit 5. */
+int rounds_check_observation(const session *s, size_t n, const float *x, bool joint);
 /* With the simulations of earlier rounds that lie in what is left of the prior, which are draws of it too:
  * *L of *D becomes that of all, and *D NULL. */
 int rounds_join(const run *r, size_t purpose, dataset **d, loader **l);

@@ -314,6 +314,8 @@ static int work_in_folder(run *r, const run_request *q)
 {
     const command *c = q->command;
     int rc = c->resume ? refuse_sweep(q) : NRE_OK;
+    if (!rc && c->resume)
+        rc = rounds_check_folder(r->session, q->path);
     if (!rc)
         rc = folder_open(q->path, c->resume, c->force,
                          "--resume goes on with it, --force moves it aside", &r->folder);

@@ -36,6 +36,10 @@ int estimator_inputs(run *r, arena *a, size_t which, const char **out)
     const char *text = experiment_inputs(r->session->experiment, a, 5, PREFIXES);
     text = arena_print(a, "%splugin.simulator = %s\ntarget = %s\n", text,
                        hash_hex(p->file_hash).hex, r->session->targets[which].name);
+    size_t round = rounds_now(r->session);
+    if (round > 1) /* without a network there is no unit that tells */
+        text =
+            arena_print(a, "%sround = %zu\n%s", text, round, rounds_inputs(r->session));
     int rc = units_train(r, a, &n, &u);
     if (!rc && n)
         text = arena_print(a, "%s%s = %s\n", text, u[which].name,
@@ -67,7 +71,8 @@ static int unit_inputs(run *r, arena *a, size_t which, const char **out)
     const plugin *p = r->session->sampler->plugin;
     int rc = estimator_inputs(r, a, estimator_of(r, which), out);
     if (!rc)
-        *out = arena_print(a, "%s%sposterior = %s\nplugin.sampler = %s %s %s\n", *out,
+        *out = arena_print(a, "%s%s%sposterior = %s\nplugin.sampler = %s %s %s\n", *out,
+                           rounds_regions(r->session),
                            experiment_inputs(r->session->experiment, a, 5, PREFIXES),
                            r->session->targets[which].name, p->table->name,
                            p->table->version, hash_hex(p->file_hash).hex);

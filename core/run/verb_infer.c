@@ -98,7 +98,7 @@ static int infer_into(run *r, const command *c)
     if (!rc)
         rc = observation_read(s->simulator, c->observation, &r->n_rows, &x);
     if (!rc)
-        rc = rounds_check_observation(s, r->n_rows, x);
+        rc = rounds_check_observation(s, r->n_rows, x, r->joint);
     r->rows = x;
     r->observed = true;
     if (c->json && !(r->result = json_object()))

@@ -105,6 +105,86 @@ exits 0 "the same file" "$NEREID" -q infer mine --observation mine.csv -o again
 cmp -s mine/posterior/all/samples.nc again/posterior/all/samples.nc
 ok $? "the same draws"
 
+# What comes after the rounds follows them, also where there is no network that tells.
+exact() {
+    "$NEREID" run rounds.yaml -o exact --resume --until infer --set estimator=exact "$@"
+}
+exits 0 "exact ratios in rounds" exact
+[ "$(readlink exact/model)" = rounds/2/model ]
+ok $? "model leads to the last round where there is no network, too"
+cp -r exact unfinished
+exits 0 "one round of them" exact --set rounds.most=1
+has err "infer/all: runs"
+[ "$(value exact/posterior/all/summary.json "['valid_for']")" = "any observation" ]
+ok $? "valid for any observation"
+value exact/posterior/all/summary.json "['rounds'][0]" >first
+exits 0 "one round, another epsilon" exact --set rounds.most=1 --set rounds.epsilon=1.0e-2
+has err "infer/all: runs (region/1 changed"
+value exact/posterior/all/summary.json "['rounds'][0]" >second
+[ -s first ] && ! cmp -s first second
+ok $? "the summary tells of the new region"
+
+# A change that was not carried through serves nobody.
+exits 0 "fewer rounds, only begun" "$NEREID" run rounds.yaml -o unfinished --resume \
+    --until simulate --set estimator=exact --set rounds.most=1
+exits 5 "networks of rounds that are not finished" \
+    "$NEREID" infer unfinished --observation other.csv
+has err "its rounds are not finished"
+
+# A finished run without rounds is not spoilt, nor is a link of the user's.
+sed '/^rounds:/d' rounds.yaml >whole.yaml
+exits 0 "no rounds" "$NEREID" -q run whole.yaml -o plain --set estimator=exact
+exits 9 "rounds added to it" "$NEREID" run rounds.yaml -o plain --resume --set estimator=exact
+has err "'plain/data' is of a run without rounds"
+[ -e plain/DONE ] && [ ! -e plain/FAILED ] && [ ! -e plain/rounds ]
+ok $? "it is as it was"
+mv plain/data elsewhere
+ln -s ../elsewhere plain/data
+exits 0 "data on another disk" "$NEREID" run whole.yaml -o plain --resume \
+    --set estimator=exact
+has err "simulate/test: reused"
+[ "$(readlink plain/data)" = ../elsewhere ]
+ok $? "the user's link stays"
+
+exits 0 "critical values in rounds" "$NEREID" -q run rounds.yaml -o neyman --until infer \
+    --set estimator=exact --set 'datasets.calibration={n: 500}' \
+    --set 'infer.regions={kinds: [neyman]}'
+there neyman/rounds/2/model/all/neyman.json
+exits 0 "and resumed" "$NEREID" run rounds.yaml -o neyman --resume --until infer \
+    --set estimator=exact --set 'datasets.calibration={n: 500}' \
+    --set 'infer.regions={kinds: [neyman]}'
+has err "infer/all: reused (same inputs)"
+
+# Rows that were one observation for the rounds are no three.
+printf '0.1,-0.2\n0.12,-0.2\n0.1,-0.21\n' >rows.csv
+exits 0 "three rows together" "$NEREID" -q run rounds.yaml -o rows --until infer \
+    --set estimator=exact --set infer.nuisance=shared \
+    --set 'infer.observation={file: rows.csv}'
+exits 5 "each by itself" "$NEREID" infer rows --observation rows.csv -o each
+has err "add --joint"
+exits 0 "together" "$NEREID" -q infer rows --observation rows.csv -o together --joint
+
+# Damage of an earlier round: said, and made good by --resume.
+mine() {
+    exits "$1" "$2" "$NEREID" run rounds.yaml -o mine --resume --until infer \
+        --set 'infer.observation={file: mine.csv}'
+}
+mended() {
+    mine 5 "damaged: $1"
+    has err "round 1: "
+    mine 0 "mended: $1"
+    has err "round 1: $1: runs"
+}
+truncate -s 3000 mine/rounds/1/region.h5
+mended region
+truncate -s 3000 mine/rounds/1/model/all/member-1/weights.h5
+mended train/all
+printf 'damage' | dd of=mine/rounds/1/data/train/shard-00000.h5 bs=1 seek=9000 conv=notrunc 2>dd
+rm mine/rounds/2/model/all/member-0/weights.h5
+mended simulate/train
+mine 0 "nothing is damaged"
+hasnt err ": runs"
+
 # One more parameter of the region: the first round's networks stay.
 exits 0 "another epsilon" "$NEREID" run rounds.yaml -o one --resume --set rounds.epsilon=1.0e-2
 has err "round 1: train/all: reused (same inputs)"

@@ -28,7 +28,7 @@ Test(rounds, begin_with_the_whole_prior)
     cr_assert_eq(rounds_known(s, &facts), 0);
     cr_assert_null(rounds_scope(s, s->arena));
     cr_assert_not(rounds_settled(s));
-    cr_assert_eq(rounds_check_observation(s, 1, (float[]){0, 0}), NRE_OK);
+    cr_assert_eq(rounds_check_observation(s, 1, (float[]){0, 0}, false), NRE_OK);
     trial_close(&t);
 }
 
