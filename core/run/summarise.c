@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct answer { /* of one observation, or of all together */
     const posterior_request *request;
@@ -317,23 +318,29 @@ static int add_limits(answer *a, const grid *g)
 static int save_grid(const answer *a, const grid *g, const char *path)
 {
     grid part = {0};
-    int rc = a->column ? grid_narrow(g, a->target, a->column, &part) : NRE_OK;
+    const target meant = session_meant(a->request->session, a->request->target);
+    int rc = a->column ? grid_narrow(g, &meant, a->column, &part) : NRE_OK;
     if (!rc)
         rc = grid_save(a->column ? &part : g, a->target, path);
     grid_release(&part);
     return rc;
 }
 
-/* The grid of small targets, and what is read off it. */
+/* The grid of small targets, and what is read off it; where there is none, no older one stays. */
 static int lay_grid(answer *a, arena *memory)
 {
-    const posterior *p = &a->request->estimator->posterior;
+    const estimator *e = a->request->estimator;
+    const char *path = path_join(memory, a->path, "grid.h5");
     grid g = {0};
-    if (!posterior_has_grid(p))
+    if (!path)
+        return fail(NRE_ENOMEM, "no memory for a posterior");
+    if (!e || !posterior_has_grid(&e->posterior)) {
+        unlink(path);
         return add_limits(a, NULL);
-    int rc = grid_of(p, a->worker, a->observed, a->row, a->n_rows, &g);
+    }
+    int rc = grid_of(&e->posterior, a->worker, a->observed, a->row, a->n_rows, &g);
     if (!rc)
-        rc = save_grid(a, &g, path_join(memory, a->path, "grid.h5"));
+        rc = save_grid(a, &g, path);
     if (!rc)
         rc = add_limits(a, &g);
     grid_release(&g);
@@ -572,7 +579,7 @@ int posterior_of_draws(const posterior_request *r, const char *name, size_t row,
                          r->x + row * simulator_n_x(s->simulator),
                          path_join(memory, a.path, "samples.nc"));
     if (!rc)
-        rc = add_limits(&a, NULL);
+        rc = lay_grid(&a, memory);
     if (!rc)
         rc = answer_json(&a, result);
     json_decref(a.limits);

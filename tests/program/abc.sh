@@ -52,6 +52,14 @@ PYTHON
 python3 near.py
 ok $? "towards the exact posterior"
 
+# In the folder of a ratio, whose grid is nobody's any more.
+there exact/posterior/all/grid.h5
+exits 0 "in the same folder" "$NEREID" -q run small.yaml -o exact --resume --until infer \
+    --set infer.method=abc --set infer.abc.keep=0.05
+there exact/posterior/all/samples.nc
+[ ! -e exact/posterior/all/grid.h5 ]
+ok $? "the grid of the ratio is gone"
+
 # New observations, each for itself.
 printf '0.1,-0.2\n0.3,0.2\n' >rows.csv
 exits 0 "new rows" "$NEREID" -q infer run --observation rows.csv -o new

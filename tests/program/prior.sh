@@ -115,10 +115,44 @@ has err "infer.prior.theta_1 puts 60% of its mass where only 0.1% of the simulat
 ok $? "nothing is left of what was refused"
 
 # A trained run, asked again: nothing is trained anew.
-exits 0 "a trained run" "$NEREID" -q run small.yaml -o run --set 'infer.sampler.gate.missed=none'
+exits 0 "a trained run" "$NEREID" -q run small.yaml -o run --set 'infer.sampler.gate.missed=none' \
+    --set 'infer.target=[[theta_1], all]' --set infer.nuisance=shared
+cp run/posterior/theta_1/grid.h5 own.h5
 exits 0 "with another prior" "$NEREID" run small.yaml -o run --resume --set 'infer.sampler.gate.missed=none' \
+    --set 'infer.target=[[theta_1], all]' --set infer.nuisance=shared \
     --set 'infer.prior={theta_1: {normal: [0.2, 0.1]}}'
 has run/log.txt "train/all: reused"
 tr -s '\n ' '  ' <out >line
 has line "theta_1 ~ normal(0.2, 0.1)"
+python3 - "$(ldd "$NEREID" | awk '/libhdf5[^ ]*\.so/ && !/_hl/ { print $3; exit }')" <<'PY'
+# The ratio of theta_1 on the two grids, where both have mass.
+import bisect, ctypes, sys
+h5, hid = ctypes.CDLL(sys.argv[1]), ctypes.c_int64
+for name in "H5Fopen", "H5Dopen2", "H5Dget_space", "H5Sget_simple_extent_npoints":
+    getattr(h5, name).restype = hid
+h5.H5open()
+real = hid.in_dll(h5, "H5T_NATIVE_DOUBLE_g")
+
+def read(path, name):
+    data = hid(h5.H5Dopen2(hid(h5.H5Fopen(path, 0, hid(0))), name, hid(0)))
+    values = (ctypes.c_double * h5.H5Sget_simple_extent_npoints(hid(h5.H5Dget_space(data))))()
+    if h5.H5Dread(data, real, hid(0), hid(0), hid(0), values) < 0:
+        sys.exit("cannot read " + name.decode())
+    return list(values)
+
+def grid(path):
+    axis, ratio, weight = (read(path, name) for name in (b"axis", b"log_ratio", b"weight"))
+    return [(t, r) for t, r, w in zip(axis, ratio, weight) if w > 1e-4 * max(weight)]
+
+own, other = grid(b"own.h5"), grid(b"run/posterior/theta_1/grid.h5")
+apart = []
+for t, r in other:
+    i = bisect.bisect(own, (t,))
+    if 0 < i < len(own):
+        (a, u), (b, v) = own[i - 1], own[i]
+        apart.append(abs(u + (v - u) * (t - a) / (b - a) - r))
+print("#", len(apart), max(apart))
+sys.exit(not (len(apart) > 20 and max(apart) < 0.02))
+PY
+ok $? "the grid of a part of theta has the same ratio under another prior"
 finish
