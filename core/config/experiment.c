@@ -487,6 +487,10 @@ static void check_abc(const experiment *e, mistakes *m)
         {e->infer.n_priors > 0, "infer.prior", "has no ratio to reweight"},
         {e->infer.calibrate.wanted, "infer.calibrate", "has no ratio to calibrate"},
         {e->train.online.wanted, "train.online", "needs stored simulations"},
+        {e->diagnose.coverage.gate_under, "diagnose.coverage.gate.under",
+         "has no coverage to judge"},
+        {e->diagnose.area.gate_outside, "diagnose.area.gate.outside",
+         "has no area to judge"},
         {e->rounds.wanted, "rounds", "has no networks to cut the prior by"}};
     for (size_t i = 0;
          e->infer.method == METHOD_ABC && i < sizeof others / sizeof others[0]; i++) {
