@@ -209,8 +209,8 @@ int regions_csv(const posterior_table *t, const char *folder)
 
 /* coverage against each parameter */
 
-static void bin_csv(FILE *out, const json_t *row, const json_t *cell, const json_t *p,
-                    const json_t *edges, size_t i)
+static void bin_csv(FILE *out, const json_t *row, const char *architecture,
+                    const json_t *cell, const json_t *p, const json_t *edges, size_t i)
 {
     const json_t *interval = json_array_get(json_object_get(p, "interval"), i);
     const double number[] = {
@@ -223,6 +223,8 @@ static void bin_csv(FILE *out, const json_t *row, const json_t *cell, const json
         json_is_number(json_array_get(interval, 1)) ? end_of(interval, 1) : NAN};
 
     csv_put(out, word_of(row, "target"));
+    fputc(',', out);
+    csv_put(out, architecture);
     fputc(',', out);
     csv_put(out, word_of(cell, "region"));
     fputc(',', out);
@@ -237,16 +239,17 @@ static void bin_csv(FILE *out, const json_t *row, const json_t *cell, const json
             (long long)json_integer_value(json_array_get(json_object_get(p, "n"), i)));
 }
 
-int coverage_bins_write(const json_t *rows, const char *folder)
+int coverage_bins_write(const coverage_table *t, const json_t *rows, const char *folder)
 {
     sheet s;
     int status = sheet_open(&s);
 
     if (status)
         return status;
-    fputs("target,region,level,parameter,from,to,coverage,interval_low,interval_high,n\n",
+    fputs("target,architecture,region,level,parameter,from,to,coverage,interval_low,"
+          "interval_high,n\n",
           s.out);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
+    for (size_t i = 0; i < json_array_size(rows) && i < t->n_rows; i++) {
         const json_t *row = json_array_get(rows, i),
                      *cells = json_object_get(row, "cells");
         for (size_t j = 0; j < json_array_size(cells); j++) {
@@ -257,7 +260,7 @@ int coverage_bins_write(const json_t *rows, const char *folder)
                 const json_t *edges = json_object_get(json_object_get(row, "bins"),
                                                       word_of(p, "parameter"));
                 for (size_t b = 0; b + 1 < json_array_size(edges); b++)
-                    bin_csv(s.out, row, c, p, edges, b);
+                    bin_csv(s.out, row, t->rows[i].architecture, c, p, edges, b);
             }
         }
     }

@@ -105,9 +105,9 @@ json_t *limit_json(const limit_row *l);
 
 /* regions_table.c */
 
-/* FOLDER/coverage_by_parameter.csv of the rows of diagnostics/coverage.json: coverage in bins of each
- * parameter. */
-int coverage_bins_write(const json_t *rows, const char *folder);
+/* FOLDER/coverage_by_parameter.csv of the rows of diagnostics/coverage.json, which T has in the same
+ * order: coverage in bins of each parameter. */
+int coverage_bins_write(const coverage_table *t, const json_t *rows, const char *folder);
 
 /* timing_table.c */
 

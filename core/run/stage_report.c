@@ -613,7 +613,8 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
     if (!rc && all.coverage)
         rc = coverage_table_write(all.coverage, tables);
     if (!rc && all.coverage)
-        rc = coverage_bins_write(json_object_get(d->coverage, "rows"), tables);
+        rc = coverage_bins_write(all.coverage, json_object_get(d->coverage, "rows"),
+                                 tables);
     if (!rc && all.posterior)
         rc = posterior_table_write(all.posterior, tables);
     if (!rc && r->n_timings)

@@ -126,12 +126,14 @@ Test(regions_table, coverage_by_parameter)
                               "0.75], [null, null]]}]}]}]",
                               0, NULL);
     scratch at = scratch_new();
-    cr_assert_eq(coverage_bins_write(rows, at.folder), 0);
+    const coverage_row named = {.target = "all", .architecture = "mlp, platt"};
+    const coverage_table table = {.n_rows = 1, .rows = &named};
+    cr_assert_eq(coverage_bins_write(&table, rows, at.folder), 0);
     char *text = text_of(&at, "coverage_by_parameter.csv");
-    cr_assert_str_eq(text, "target,region,level,parameter,from,to,coverage,interval_low,"
-                           "interval_high,n\n"
-                           "all,neyman,0.5,beta,0,1,0.25,0.125,0.75,4\n"
-                           "all,neyman,0.5,beta,1,2,n/a,n/a,n/a,0\n");
+    cr_assert_str_eq(text, "target,architecture,region,level,parameter,from,to,coverage,"
+                           "interval_low,interval_high,n\n"
+                           "all,\"mlp, platt\",neyman,0.5,beta,0,1,0.25,0.125,0.75,4\n"
+                           "all,\"mlp, platt\",neyman,0.5,beta,1,2,n/a,n/a,n/a,0\n");
     free(text);
     scratch_free(&at);
     json_decref(rows);
