@@ -5,6 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Another sampler with its defaults; what is asked of chains stays that of the run. */
+static int set_sampler(command *c, const char *config, arena *a)
+{
+    plugins *p = NULL;
+    experiment *e = NULL;
+    config_request request = {.path = config};
+    int rc = command_plugins(c, &p);
+    request.plugins = p;
+    if (!rc)
+        rc = experiment_load(&request, a, &e);
+    if (!rc)
+        c->set[c->n_set] = arena_print(
+            a, "infer.sampler={plugin: %s, gate: {r_hat: %.17g, ess: %.17g, missed: %s}}",
+            c->sampler, e->infer.sampler.gate.r_hat, e->infer.sampler.gate.ess,
+            e->infer.sampler.gate.error ? "error" : "none");
+    if (!rc && !c->set[c->n_set++])
+        rc = fail(NRE_ENOMEM, "no memory to open '%s'", config);
+    plugins_free(p);
+    return rc;
+}
+
 int run_open(const char *path, const command *c, progress *w, session **s, folder **f)
 {
     *s = NULL;
@@ -14,12 +35,6 @@ int run_open(const char *path, const command *c, progress *w, session **s, folde
     command plain = *c;
     plain.n_set = 0;
     plain.has_seed = false;
-    if (c->sampler) {
-        plain.set[plain.n_set++] =
-            arena_print((*f)->arena, "infer.sampler={plugin: %s}", c->sampler);
-        if (!plain.set[0])
-            return fail(NRE_ENOMEM, "no memory to open '%s'", path);
-    }
     session_request request = {
         .config = folder_path(*f, "resolved.yaml"), .command = &plain, .watch = w};
     if (file_exists(folder_path(*f, "plan.json")))
@@ -28,6 +43,8 @@ int run_open(const char *path, const command *c, progress *w, session **s, folde
     else if (!file_exists(request.config))
         rc =
             fail(NRE_EDATA, "'%s' is not a run directory: it has no resolved.yaml", path);
+    if (!rc && c->sampler)
+        rc = set_sampler(&plain, request.config, (*f)->arena);
     if (!rc)
         rc = session_open(&request, s);
     return rc ? rc : rounds_restore(*s, *f);

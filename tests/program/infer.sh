@@ -6,7 +6,8 @@ npy() {
     python3 "$SOURCE/tests/program/npy.py" "$@"
 }
 
-exits 0 "a trained run" "$NEREID" -q run small.yaml -o run --set 'infer.target=[all, [theta_1]]'
+exits 0 "a trained run" "$NEREID" -q run small.yaml -o run --set 'infer.target=[all, [theta_1]]' \
+    --set infer.sampler.gate.ess=123
 cp -r run before
 printf '0.1,-0.2\n0.3,0.2\n-0.1,0\n' >day-9.csv
 
@@ -43,6 +44,9 @@ grid=$(value grid/posterior/theta_1/summary.json "['observations'][0]['parameter
 chains=$(value e/posterior/theta_1/summary.json "['observations'][0]['parameters'][0]['mean']")
 python3 -c "import sys; sys.exit(not abs($grid - $chains) < 0.05)"
 ok $? "grid and chains agree: $grid, $chains"
+exits 0 "other chains" "$NEREID" -q infer run --observation day-9.csv --sampler metropolis --target theta_1 -o gate
+[ "$(value gate/posterior/theta_1/summary.json "['observations'][0]['gate']['ess']")" = 123.0 ]
+ok $? "the gate is that of the run"
 exits 4 "no such sampler" "$NEREID" infer run --observation day-9.csv --sampler metropolix -o m
 has err "did you mean 'metropolis'"
 exits 2 "no such target" "$NEREID" infer run --observation day-9.csv --target theta_2 -o m
