@@ -18,18 +18,6 @@ bool wants_neyman(const experiment *e)
            (e->infer.regions.wanted && e->infer.regions.kinds & SET_NEYMAN);
 }
 
-int neyman_inputs(run *r, arena *a, const char **text)
-{
-    const char *data = NULL;
-    if (!wants_neyman(r->session->experiment))
-        return NRE_OK;
-    int rc = dataset_inputs(r, 3, &data);
-    if (!rc)
-        *text = arena_print(a, "%scalibration = %s\n", *text,
-                            hash_hex(hash_string(data)).hex);
-    return rc || *text ? rc : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
-}
-
 static void add_levels(size_t n, const double *level, size_t *used, double *out)
 {
     for (size_t i = 0; i < n; i++) {
@@ -53,6 +41,23 @@ static double *levels_of(const experiment *e, arena *a, size_t *n)
     if (level && e->infer.regions.wanted && e->infer.regions.kinds & SET_NEYMAN)
         add_levels(e->infer.regions.n_levels, e->infer.regions.levels, n, level);
     return level;
+}
+
+int neyman_inputs(run *r, arena *a, const char **text)
+{
+    const char *data = NULL;
+    size_t n = 0;
+    if (!wants_neyman(r->session->experiment))
+        return NRE_OK;
+    int rc = dataset_inputs(r, 3, &data);
+    const double *level = levels_of(r->session->experiment, a, &n);
+    if (!rc)
+        *text = level ? arena_print(a, "%scalibration = %s\n", *text,
+                                    hash_hex(hash_string(data)).hex)
+                      : NULL;
+    for (size_t i = 0; i < n && !rc && *text; i++)
+        *text = arena_print(a, "%sneyman.level.%zu = %.17g\n", *text, i, level[i]);
+    return rc || *text ? rc : fail(NRE_ENOMEM, "no memory for the inputs of a stage");
 }
 
 /* What the critical values of a target are made of. */

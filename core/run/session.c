@@ -136,6 +136,22 @@ static int check_limits(const session *s)
     return rc;
 }
 
+/* Learnt before anything is trained: whether every target can have critical values. */
+static int check_neyman(const session *s)
+{
+    if (!wants_neyman(s->experiment) || uses_abc(s->experiment))
+        return NRE_OK;
+    for (size_t i = 0; i < s->n_targets; i++)
+        if (s->targets[i].n > NEYMAN_PARAMETERS)
+            return fail(NRE_ECONFIG,
+                        "%s: error: Neyman sets are of at most %d parameters, and target "
+                        "'%s' has %u: leave neyman out of diagnose.coverage.regions and "
+                        "infer.regions.kinds",
+                        s->experiment->path, NEYMAN_PARAMETERS, s->targets[i].name,
+                        s->targets[i].n);
+    return NRE_OK;
+}
+
 static int build_network(session *s, size_t i)
 {
     const nre_simulator_info *info = simulator_info(s->simulator);
@@ -214,6 +230,8 @@ static int session_load(session *s, const session_request *r)
         rc = open_simulator(s);
     if (!rc)
         rc = find_targets(s);
+    if (!rc)
+        rc = check_neyman(s);
     if (!rc)
         rc = session_prior(s);
     if (!rc)

@@ -29,7 +29,7 @@ has run/tables/coverage.md "68% biased credible region (+0.1)"
 has run/tables/coverage.tex "Neyman set"
 has run/tables/coverage.csv ",neyman,"
 has run/tables/coverage.json '"bias": 0.1'
-has run/tables/coverage_by_parameter.csv "all,neyman,"
+has run/tables/coverage_by_parameter.csv "all,exact,neyman,"
 has run/report.html "95% profile interval"
 there run/model/all/neyman.json
 python3 - <<'EOF2'
@@ -92,6 +92,10 @@ exits 3 "no calibration" "$NEREID" check regions.yaml --set 'datasets.calibratio
 has err "needs datasets.calibration.n of at least 200"
 exits 3 "a bias too large" "$NEREID" check regions.yaml --set 'diagnose.coverage.bias=[0.05]'
 has err "is not below 1"
+"$NEREID" run regions.yaml -o run --resume -n --set 'diagnose.coverage.levels=[0.68, 0.9]' >out 2>err
+has out "neyman.level.1 changed: 0.94999999999999996 -> 0.90000000000000002"
+exits 3 "too many parameters" "$NEREID" check regions.yaml --set simulator.params.dim=17
+has err "at most 16 parameters"
 exits 0 "explained" "$NEREID" explain infer.regions.kinds
 has out "profile"
 finish
