@@ -149,13 +149,10 @@ int units_calibrate(run *r, arena *a, size_t *n, unit *out)
 static int refuse(const run *r, size_t which, int rc)
 {
     arena *a = r->session->arena;
-    const char *why = arena_copy(a, error_message());
-    if (r->stages)
-        (void)stage_forget(
-            r->stages, arena_print(a, "calibrate/%s", r->session->targets[which].name));
+    stage_damaged(r, arena_print(a, "calibrate/%s", r->session->targets[which].name));
     return fail(rc == NRE_EFORMAT ? NRE_EDATA : rc,
                 "%s: %s; nereid run with --resume fits it anew", path_of(r, which),
-                why ? why : "damaged");
+                error_message());
 }
 
 int calibration_open(const run *r, size_t which, estimator *e)

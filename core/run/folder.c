@@ -141,8 +141,7 @@ void lock_release(int lock)
         close(lock);
 }
 
-/* Refuse to move a folder in which a live process works. */
-static int lock_probe(arena *a, const char *path)
+int lock_probe(arena *a, const char *path)
 {
     int descriptor = open(path_join(a, path, "lock"), O_RDWR | O_CLOEXEC);
     if (descriptor < 0)

@@ -112,6 +112,8 @@ void folder_close(folder *f);
 /* Wait for a lock of another process; a wish to stop ends the waiting. */
 int lock_wait(const char *path, int *out);
 void lock_release(int lock);
+/* NRE_ELOCKED when a live process works in the folder PATH. */
+int lock_probe(arena *a, const char *path);
 /* Only the name: nothing is made, locked or logged. */
 int folder_peek(const char *path, folder **out);
 const char *folder_path(const folder *f, const char *format, ...)
@@ -235,6 +237,8 @@ const char *rounds_scope(const session *s, arena *a);
 /* Refuses any other observation than that of the rounds, and its rows one by one where the rounds took
  * them together: exit 5. */
 int rounds_check_observation(const session *s, size_t n, const float *x, bool joint);
+/* RC of opening the last round's set of a purpose: a damaged one is forgotten there. */
+int rounds_refuse(const run *r, size_t purpose, int rc);
 /* With the simulations of earlier rounds that lie in what is left of the prior, which are draws of it too:
  * *L of *D becomes that of all, and *D NULL. */
 int rounds_join(const run *r, size_t purpose, dataset **d, loader **l);
@@ -313,6 +317,10 @@ const dataset_request *dataset_request_of(const experiment *e, size_t purpose);
  * datasets.calibration. */
 bool dataset_is_needed(const experiment *e, size_t purpose);
 
+/* What unit NAME of the source made is damaged, as the last message says, which stays: it is done no
+ * longer, so that --resume makes it anew.  Where only the source is read, its list says so, unless a
+ * live process works there. */
+void stage_damaged(const run *r, const char *name);
 /* In the source's arena. */
 #define source_path(r, ...) folder_path((r)->source, __VA_ARGS__)
 /* What makes the rows of a purpose; and what its unit and all that reads it depend on. */

@@ -309,13 +309,10 @@ int run_loader(const run *r, size_t purpose, dataset **d, loader **l)
     }
     *d = NULL;
     *l = NULL;
-    int rc = dataset_open(folder_of(r, purpose), d);
-    if (rc == NRE_EDATA && r->stages) {
-        const char *why = arena_copy(r->folder->arena, error_message());
-        (void)stage_forget(
-            r->stages, arena_print(r->folder->arena, "simulate/%s", PURPOSES[purpose]));
-        error_set(why ? why : "a dataset is damaged");
-    }
+    int rc = rounds_refuse(r, purpose, dataset_open(folder_of(r, purpose), d));
+    if (rc == NRE_EDATA)
+        stage_damaged(r,
+                      arena_print(r->session->arena, "simulate/%s", PURPOSES[purpose]));
     if (!rc)
         rc = loader_of_dataset(
             *d, r->session->simulator, r->session->experiment->seed,

@@ -267,12 +267,8 @@ static int refuse_weights(const run *r, size_t which, int rc)
     arena *a = r->session->arena;
     if (rc != NRE_EDATA)
         return rc;
-    const char *why = arena_copy(a, error_message());
-    if (r->stages)
-        (void)stage_forget(r->stages,
-                           arena_print(a, "train/%s", r->session->targets[which].name));
-    return fail(rc, "%s; nereid run with --resume trains them anew",
-                why ? why : "damaged weights");
+    stage_damaged(r, arena_print(a, "train/%s", r->session->targets[which].name));
+    return fail(rc, "%s; nereid run with --resume trains them anew", error_message());
 }
 
 /* Networks whose posteriors are mixed, each a ratio of its own. */

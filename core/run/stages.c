@@ -114,6 +114,20 @@ int stage_forget(stages *s, const char *name)
     return json_save(s->path, s->done);
 }
 
+void stage_damaged(const run *r, const char *name)
+{
+    arena *a = r->session->arena;
+    const char *why = arena_copy(a, error_message()), *path = r->source->path;
+    stages *s = r->stages;
+    if (!s && !lock_probe(a, path))
+        (void)stages_open(path_join(a, path, "stages.json"), &s);
+    if (s && name)
+        (void)stage_forget(s, name);
+    if (s != r->stages)
+        stages_free(s);
+    error_set(why ? why : "damaged");
+}
+
 void stage_ignore(stages *s, const char *name)
 {
     json_object_del(s->done, name);

@@ -84,8 +84,9 @@ has out "platt (mlp, platt per theta)"
 echo '{"map": "platt"}' >platt/model/all/calibration.json
 exits 5 "damaged" "$NEREID" infer platt --observation observed.csv -o other
 has err "calibration.json"
-rm platt/model/all/calibration.json
+has err "nereid run with --resume fits it anew"
 exits 0 "mended" "$NEREID" -q run sure.yaml -o platt --resume --set infer.calibrate.per=theta
+exits 0 "and used" "$NEREID" -q infer platt --observation observed.csv -o other --force
 
 # what makes no sense
 refused() {
