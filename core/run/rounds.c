@@ -188,8 +188,19 @@ static int refuse(const run *r, size_t round, const char *name, int rc)
         !stages_open(folder_path(whole, "rounds/%zu/stages.json", round), &s))
         (void)stage_forget(s, name);
     stages_free(s);
-    return fail(rc, "round %zu: %s; nereid run with --resume makes it anew", round,
-                why ? why : "a file is damaged");
+    if (!why)
+        why = "a file is damaged";
+    return fail(rc, "round %zu: %s%s", round, why,
+                strstr(why, "--resume") ? ""
+                                        : "; nereid run with --resume makes it anew");
+}
+
+int rounds_refuse(const run *r, size_t purpose, int rc)
+{
+    if (!r->session->rounds || (purpose != TRAIN && purpose != VALIDATION))
+        return rc;
+    return refuse(r, rounds_now(r->session),
+                  arena_print(r->folder->arena, "simulate/%s", PURPOSES[purpose]), rc);
 }
 
 /* regions */

@@ -155,6 +155,16 @@ exits 0 "and resumed" "$NEREID" run rounds.yaml -o neyman --resume --until infer
     --set 'infer.regions={kinds: [neyman]}'
 has err "infer/all: reused (same inputs)"
 
+# Damage of the last round's simulations, found by a diagnostic.
+whole_exact() {
+    exits "$1" "$2" "$NEREID" run rounds.yaml -o exact --resume --set estimator=exact \
+        --set rounds.most=1 --set rounds.epsilon=1.0e-2
+}
+printf 'damage' | dd of=exact/rounds/1/data/train/shard-00000.h5 bs=1 seek=9000 conv=notrunc 2>dd
+whole_exact 5 "a damaged set of the last round"
+whole_exact 0 "mended"
+has err "round 1: simulate/train: runs"
+
 # Rows that were one observation for the rounds are no three.
 printf '0.1,-0.2\n0.12,-0.2\n0.1,-0.21\n' >rows.csv
 exits 0 "three rows together" "$NEREID" -q run rounds.yaml -o rows --until infer \
