@@ -345,6 +345,18 @@ static void bench_close(bench *b)
     instance_free(b->instance);
 }
 
+/* A sampler that refuses a posterior says why, and the next one has its turn. */
+static int attempt(bench *b, const method *m)
+{
+    int status = judge(b, m);
+    if (status == NRE_OK)
+        return NRE_OK;
+    if (status != NRE_ENOTSUP && status != NRE_ENUMERIC && status != NRE_EPLUGIN)
+        return fail_within(status, "%s", m->sampler);
+    fprintf(stderr, "%s: %s: refused: %s\n", b->name, m->sampler, error_message());
+    return NRE_OK;
+}
+
 static int run_simulator(const bench *common, const char *name, bool *failed)
 {
     bench b = *common;
@@ -353,7 +365,7 @@ static int run_simulator(const bench *common, const char *name, bool *failed)
         status = observe(&b, o);
         for (size_t i = 0; i < N_METHODS && !status; i++)
             if (is_wanted(&b, &METHODS[i]))
-                status = fail_within(judge(&b, &METHODS[i]), "%s", METHODS[i].sampler);
+                status = attempt(&b, &METHODS[i]);
     }
     *failed |= b.failed;
     bench_close(&b);
