@@ -80,8 +80,10 @@ static int draw_rows_of(void *context, size_t i, unsigned worker)
     proposer m;
     (void)worker;
     int status = proposer_new(j->prior, j->how, &m);
-    for (size_t k = from; status == NRE_OK && k < from + n; k++)
-        status = propose(&m, j->key, j->first + k, &(uint64_t){0}, j->theta + k * d);
+    for (size_t k = from; status == NRE_OK && k < from + n; k++) {
+        uint64_t attempt = 0;
+        status = propose(&m, j->key, j->first + k, &attempt, j->theta + k * d);
+    }
     proposer_release(&m);
     return status;
 }

@@ -11,7 +11,7 @@ enum { BIN_COUNT = 50 };
 static const double BIN_SHARE = 0.02;
 /* A kind of pair that a step lacks counts for half a pair, so that its log ratio is finite. */
 static const double HALF_PAIR = 0.5;
-enum { NEWTON_STEPS = 100 };
+enum { NEWTON_STEPS = 100, HALVINGS = 30 };
 /* Below this gain in nats the loss is all rounding: the step is the last, and its own error the square of
  * it. */
 static const double NEWTON_END = 1e-13;
@@ -195,7 +195,8 @@ static bool newton(line_fit *f, double at[2])
         at[1] += d[1];
         return false;
     }
-    for (double part = 1; part > 1e-9; part /= 2) {
+    double part = 1;
+    for (int i = 0; i < HALVINGS; i++, part /= 2) {
         double next[2] = {at[0] + part * d[0], at[1] + part * d[1]};
         line_loss(f, next);
         if (f->loss <= loss) {

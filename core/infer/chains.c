@@ -406,6 +406,7 @@ static void take_counts(const running *r, size_t group, chains *out)
 {
     const nre_counts *own = r->counts + r->n_groups;
     nre_counts sum = {0}, c = own[group];
+    size_t groups = r->n_groups > 0 ? r->n_groups : 1;
     for (size_t g = 0; g < r->n_groups; g++) {
         sum.n_propose += own[g].n_propose;
         sum.n_evaluate += own[g].n_evaluate;
@@ -414,10 +415,8 @@ static void take_counts(const running *r, size_t group, chains *out)
     if (sum.n_propose == 0)
         c.n_propose = r->all.n_propose, c.n_accept = r->all.n_accept;
     out->acceptance = c.n_propose > 0 ? (double)c.n_accept / (double)c.n_propose : NAN;
-    out->evaluations =
-        sum.n_evaluate > 0 ? c.n_evaluate : r->all.n_evaluate / r->n_groups;
-    out->divergent =
-        sum.n_divergent > 0 ? c.n_divergent : r->all.n_divergent / r->n_groups;
+    out->evaluations = sum.n_evaluate > 0 ? c.n_evaluate : r->all.n_evaluate / groups;
+    out->divergent = sum.n_divergent > 0 ? c.n_divergent : r->all.n_divergent / groups;
 }
 
 static int collect(void *context, size_t group, unsigned thread)

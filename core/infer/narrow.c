@@ -89,19 +89,14 @@ static int lay(const grid *g, const target *t, const uint32_t *which, grid *out)
     return NRE_OK;
 }
 
-/* Log prior of cell I of G, of the axes KEPT [n] or of all others. */
-static double log_prior_of(const grid *g, size_t i, uint32_t n, const uint32_t *kept,
-                           bool others)
+/* Log prior of cell I of G, of the axes whose bits are set in AXES. */
+static double log_prior_of(const grid *g, size_t i, unsigned axes)
 {
     double sum = 0;
-    for (uint32_t k = g->dim; k-- > 0; i /= g->m) {
-        bool is = false;
-        for (uint32_t j = 0; j < n; j++)
-            is = is || kept[j] == k;
-        if (is != others)
+    for (uint32_t k = g->dim; k-- > 0; i /= g->m)
+        if (axes & 1u << k)
             sum += cell_log_prior(target_marginal(g->target, k),
                                   g->axis[k * g->m + i % g->m]);
-    }
     return sum;
 }
 
@@ -110,6 +105,9 @@ static double log_prior_of(const grid *g, size_t i, uint32_t n, const uint32_t *
 static void integrate(const grid *g, uint32_t n, const uint32_t *which, grid *out)
 {
     double most = -INFINITY, log_cell = 0;
+    unsigned others = ~0u;
+    for (uint32_t k = 0; k < n; k++)
+        others &= ~(1u << which[k]);
     for (uint32_t k = 0; k < g->dim; k++)
         log_cell += log((g->box[k][1] - g->box[k][0]) / (double)g->m);
     for (uint32_t k = 0; k < n; k++)
@@ -122,8 +120,8 @@ static void integrate(const grid *g, uint32_t n, const uint32_t *which, grid *ou
         size_t to = place_in(g, n, which, i);
         out->weight[to] += g->weight[i];
         if (g->log_density[i] > most - NEGLIGIBLE)
-            out->log_density[to] += exp(g->log_density[i] - most -
-                                        log_prior_of(g, i, n, which, true) + log_cell);
+            out->log_density[to] +=
+                exp(g->log_density[i] - most - log_prior_of(g, i, others) + log_cell);
     }
     for (size_t i = 0; i < out->n; i++)
         out->log_density[i] = log(out->log_density[i]) + most;
@@ -131,7 +129,6 @@ static void integrate(const grid *g, uint32_t n, const uint32_t *which, grid *ou
 
 int grid_narrow(const grid *g, const target *t, const uint32_t *which, grid *out)
 {
-    static const uint32_t ALL[] = {0, 1, 2};
     double entropy = 0;
     int status = lay(g, t, which, out);
     if (status != NRE_OK)
@@ -140,8 +137,7 @@ int grid_narrow(const grid *g, const target *t, const uint32_t *which, grid *out
     for (size_t i = 0; i < out->n; i++) {
         double w = out->weight[i];
         entropy -= w > 0 ? w * log(w) : 0;
-        out->log_ratio[i] =
-            out->log_density[i] - log_prior_of(out, i, t->n, ALL, false) + g->log_area;
+        out->log_ratio[i] = out->log_density[i] - log_prior_of(out, i, ~0u) + g->log_area;
     }
     out->cells = exp(entropy);
     return NRE_OK;

@@ -555,7 +555,7 @@ int neyman_degree(const neyman *m, double level)
 int neyman_critical(const neyman *m, double level, size_t n, const double *theta,
                     double *value)
 {
-    double term[MOST_TERMS];
+    double term[MOST_TERMS] = {0};
     size_t last = level_at(m, level);
     if (last == m->n_levels)
         return fail(NRE_EINVAL, "there is no critical value of level %g", level);

@@ -198,9 +198,10 @@ static int put_in_order(sampled *s, size_t n, const uint32_t *chain, const size_
     if (sorted)
         return NRE_OK;
     size_t groups = s->api.n_groups;
-    size_t *out = room_take(&s->order, n + groups + 1, sizeof *out), *next = out + n;
+    size_t *out = room_take(&s->order, n + groups + 1, sizeof *out);
     if (!out)
         return fail(NRE_ENOMEM, "no memory for the log density of %zu points", n);
+    size_t *next = out + n;
     memset(next, 0, (groups + 1) * sizeof *next);
     for (size_t i = 0; i < n; i++)
         next[chain[i] / s->per_group + 1]++;

@@ -436,7 +436,7 @@ static int take_members(const cut_request *r, cut *out)
             status = fail(NRE_ENOMEM, "no memory for a region");
             continue;
         }
-        memcpy(member, r->parts[i].members, n * sizeof(ratio *));
+        memcpy(member, r->parts[i].members, n * sizeof *member);
         out->part[i].member = member;
         out->part[i].n_members = n;
     }
@@ -547,15 +547,21 @@ static int more_room(measuring *m)
 {
     size_t most = m->room > 0 ? 2 * m->room : CHUNK, d = m->truncation->prior->n;
     double *theta = reallocarray(m->theta, most, d * sizeof *theta);
-    m->theta = theta ? theta : m->theta;
+    if (!theta)
+        goto memory;
+    m->theta = theta;
     double *value = reallocarray(m->value, most, m->n_values * sizeof *value);
-    m->value = value ? value : m->value;
+    if (!value)
+        goto memory;
+    m->value = value;
     bool *kept = reallocarray(m->kept, most, sizeof *kept);
-    m->kept = kept ? kept : m->kept;
-    if (!theta || !value || !kept)
-        return fail(NRE_ENOMEM, "no memory for %zu draws of the prior", most);
+    if (!kept)
+        goto memory;
+    m->kept = kept;
     m->room = most;
     return NRE_OK;
+memory:
+    return fail(NRE_ENOMEM, "no memory for %zu draws of the prior", most);
 }
 
 static int draw_chunk(measuring *m)

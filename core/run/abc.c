@@ -94,6 +94,8 @@ static int answer_row(const search *s, size_t which, size_t row, size_t n, const
     const session *of = s->run->session;
     arena *a = s->run->folder->arena;
     const char *name = arena_print(a, "%zu", row);
+    if (!name || !s->train)
+        return fail(NRE_ENOMEM, "no memory for a posterior");
     posterior_request q = {.session = of,
                            .target = which,
                            .n_rows = n,
@@ -102,7 +104,7 @@ static int answer_row(const search *s, size_t which, size_t row, size_t n, const
     chains c = {0};
     double tolerance;
     json_t *answer = NULL;
-    if (!name || !q.folder)
+    if (!q.folder)
         return fail(NRE_ENOMEM, "no memory for a posterior");
     int rc = abc_of(&s->request, x + row * s->train->n_x, &c, &tolerance);
     if (!rc)

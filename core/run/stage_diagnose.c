@@ -136,15 +136,16 @@ static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **ou
     const float *x = NULL;
     predictive_result result = {0};
     (void)which;
+    bool fresh = !b->estimator || !b->estimator->n_members;
+    const scaling *known = fresh ? NULL : b->estimator->scalings[0];
     int rc = run_loader(r, 0, &data, &train);
-    if (!rc && (!b->estimator || !b->estimator->n_members))
+    if (!rc && fresh)
         rc = scaling_fit(s->simulator, train, true, s->workers, &fitted);
     if (!rc)
         rc = observations_of(r, &n, &x);
     if (!rc)
-        rc =
-            predictive_of(&b->subject, train, fitted ? fitted : b->estimator->scalings[0],
-                          s->experiment->diagnose.predictive.observables, n, x, &result);
+        rc = predictive_of(&b->subject, train, fresh ? fitted : known,
+                           s->experiment->diagnose.predictive.observables, n, x, &result);
     if (!rc)
         *out = predictive_json(&result);
     predictive_release(&result);

@@ -119,9 +119,15 @@ static int log_posterior(run *r, const double *z, double *out)
     return status;
 }
 
+static size_t chains_of_group(const run *r)
+{
+    size_t n = r->n_groups > 0 ? r->n / r->n_groups : r->n;
+    return n > 0 ? n : 1;
+}
+
 static group *group_of(const run *r, size_t chain)
 {
-    return &r->group[chain / (r->n / r->n_groups)];
+    return &r->group[chain / chains_of_group(r)];
 }
 
 static double *lay_mixture(mixture *m, size_t n, size_t d, double *at)
@@ -332,7 +338,7 @@ static void adapt_scale(const run *r, group *g, int accepted)
 {
     double goal = 0.234 + 0.206 / (double)r->dim;
     double gain = 1 / sqrt(1 + (double)r->steps);
-    g->log_scale += gain * (accepted - goal) / (double)(r->n / r->n_groups) * 4;
+    g->log_scale += gain * (accepted - goal) / (double)chains_of_group(r) * 4;
 }
 
 /* States in turn; once the archive is full each new one replaces the oldest. */
