@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_DRAWS = 1000, MOST_BINS = 10, PAIRS_A_BIN = 100 };
+enum { MOST_BINS = 10, PAIRS_A_BIN = 100 };
 static const double INTERVAL = 0.99;
 
 typedef struct coverage_job {
@@ -277,19 +277,6 @@ static int job_new(const subject *s, const coverage_request *r, coverage_job *j)
                : fail(NRE_ENOMEM, "out of memory for %zu test pairs", n);
 }
 
-/* A rank among few draws cannot tell levels near 1 apart: two draws beyond the highest. */
-static double draws_of(const coverage_request *q)
-{
-    double highest = 0;
-
-    for (size_t i = 0; i < q->n_levels; i++) {
-        bool biased = q->regions & COVERAGE_BIASED;
-        highest =
-            fmax(highest, q->levels[i] + (biased ? q->bias[q->n_bias == 1 ? 0 : i] : 0));
-    }
-    return fmin(2 / (1 - highest), MOST_DRAWS);
-}
-
 static int perform(coverage_job *j, coverage_result *out)
 {
     const coverage_request *r = j->request;
@@ -298,7 +285,6 @@ static int perform(coverage_job *j, coverage_result *out)
                           .deviances =
                               r->regions & (COVERAGE_CONFIDENCE | COVERAGE_NEYMAN),
                           .snap = r->snap,
-                          .draws = draws_of(r),
                           .purpose = "coverage",
                           .rows = "test pairs"};
     int status = pair_standings(j->subject, &q, j->pair, j->theta);

@@ -28,7 +28,6 @@ const char *verdict_word(verdict v);
 typedef struct standing_request {
     uint64_t n; /* pairs, from the first on */
     bool ranks, deviances, snap;
-    double draws;        /* effective ones that a rank needs at least; 0: the default */
     const char *purpose; /* "coverage": of the streams, and for progress */
     const char *rows;    /* "test pairs" */
 } standing_request;

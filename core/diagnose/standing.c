@@ -9,8 +9,8 @@
 enum {
     STARTS = REGION_STARTS + 1
 }; /* points to climb from: of the posterior, and the truth */
-/* Few draws do, since the rank counts the truth as one of them; many rounds, so that
- * hardly a pair stays without an answer. */
+/* Few draws do, since the truth joins them; many rounds, so that hardly a pair stays
+ * without an answer. */
 static const cloud_plan PLAN = {
     .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 110};
 
@@ -48,6 +48,7 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
 
     rng_start(&r, j->key, item, 0);
     double v = rng_uniform(&r);
+    t->plan.truth = q->ranks ? truth : NULL;
     int status = station_posterior(j->subject, t, t->observed, row, &r);
     if (status)
         return status;
@@ -58,7 +59,8 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
     row_starts(t, j->dim, truth, start);
     if (!t->missing && q->ranks)
         out->at.rank = t->on_grid ? grid_rank(&t->grid, truth, v, q->snap)
-                                  : cloud_rank(&t->cloud, t->log_density[row]);
+                                  : cloud_rank(&t->cloud, t->log_density[row],
+                                               t->cloud.weight_of_truth);
     return NRE_OK;
 }
 
@@ -108,10 +110,6 @@ static int judge_block(void *context, size_t i, unsigned worker)
     uint64_t first = (uint64_t)i * STATION_ROWS, left = j->request->n - first;
     size_t n = left < STATION_ROWS ? (size_t)left : STATION_ROWS;
     t->plan = j->request->ranks ? PLAN : STARTS_ONLY;
-    if (j->request->draws > t->plan.enough) { /* which draws from the prior may be, too */
-        t->plan.enough = j->request->draws;
-        t->plan.n_prior = (size_t)fmax((double)PLAN.n_prior, ceil(t->plan.enough));
-    }
     int status = station_load(j->subject, t, worker, first, n);
 
     if (!status)

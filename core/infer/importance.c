@@ -44,12 +44,13 @@ typedef struct sampling {
     double *fit_scratch;
     double *scale;    /* [max_rounds + 1] exp(a mixture's own unit - unit) */
     double top, unit; /* UNIT is that of the first mixture */
+    double total;     /* what the cloud's weights were divided by */
 } sampling;
 
 static int take_memory(sampling *s)
 {
     size_t d = s->out->dim, rounds = s->plan.max_rounds;
-    size_t most = s->plan.n_prior + rounds * s->plan.n_round;
+    size_t most = s->plan.n_prior + rounds * s->plan.n_round + 1; /* the truth, too */
     size_t fit = mixture_fit_size(s->out->dim, FIT_POINTS),
            one = mixture_size(s->out->dim);
     size_t doubles = most * (d + 7) + FIT_POINTS * d + fit + (rounds + 1) * (one + 1);
@@ -306,21 +307,32 @@ static int adapt(sampling *s, bool *serves)
     return NRE_OK;
 }
 
+/* Of a round, how many are drawn from the prior. */
+static size_t n_defensive(const sampling *s)
+{
+    return (size_t)ceil(DEFENSIVE * (double)s->plan.n_round);
+}
+
+/* Density that draw I of the cloud came from. */
+static double cloud_density(const sampling *s, size_t i)
+{
+    double share = (double)n_defensive(s) / (double)s->plan.n_round;
+    return share * s->prior_at[i] + (1 - share) * density_at(s, s->rounds - 1, i);
+}
+
 /* A round of the cloud itself, from the last mixture and the prior. */
 static int draw_cloud(sampling *s)
 {
     size_t n = s->plan.n_round, from = s->n;
-    size_t n_prior = (size_t)ceil(DEFENSIVE * (double)n);
+    size_t n_prior = n_defensive(s);
     int status = draw_from_prior(s, n_prior);
     for (size_t i = from + n_prior; i < from + n; i++)
         mixture_sample(&s->mixture[s->rounds - 1], s->rng, s->z + i * s->out->dim);
     if (status == NRE_OK)
         status = evaluate_draws(s, n);
     s->used++;
-    double share = (double)n_prior / (double)n;
     for (size_t i = from; status == NRE_OK && i < s->n; i++)
-        s->spread[i] =
-            share * s->prior_at[i] + (1 - share) * density_at(s, s->rounds - 1, i);
+        s->spread[i] = cloud_density(s, i);
     return status;
 }
 
@@ -332,6 +344,7 @@ static int measure(sampling *s)
     double total = 0, valid = 0, n = (double)(s->n - s->first);
     c->effective = weigh(s, s->first, &total);
     c->log_area = -INFINITY;
+    s->total = total;
     if (c->effective == 0)
         return NRE_OK;
     c->log_area = s->top + log(total / n);
@@ -380,6 +393,25 @@ static int mixture_stage(sampling *s)
     return status;
 }
 
+/* The weight of THETA were it one more draw of the cloud, whose weights sum to 1. */
+static int weigh_truth(sampling *s, const double *theta)
+{
+    cloud *c = s->out;
+    size_t at = s->n, d = c->dim;
+    memcpy(c->theta + at * d, theta, d * sizeof *theta);
+    unbounded_of(posterior_target(s->posterior), 1, theta, s->z + at * d);
+    int status = evaluate_draws(s, 1);
+    s->n = at;
+    if (status == NRE_OK)
+        status =
+            measure(s); /* on the scale of the highest likelihood, which may be new */
+    if (status != NRE_OK)
+        return status;
+    double over = s->rounds > 0 ? s->prior_at[at] / cloud_density(s, at) : 1;
+    c->weight_of_truth = s->total > 0 ? s->likely[at] * over / s->total : 1;
+    return NRE_OK;
+}
+
 /* The arrays begin with the cloud; what came before it stays out of sight. */
 static void present(sampling *s)
 {
@@ -421,6 +453,9 @@ int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
         status = prior_stage(&s);
     if (status == NRE_OK && out->effective < s.plan.enough)
         status = mixture_stage(&s);
+    out->weight_of_truth = 1 / out->effective;
+    if (status == NRE_OK && s.plan.truth)
+        status = weigh_truth(&s, s.plan.truth);
     if (status == NRE_OK)
         present(&s);
     return status;
@@ -432,14 +467,14 @@ void cloud_release(cloud *c)
     *c = (cloud){0};
 }
 
-double cloud_rank(const cloud *c, double log_density)
+double cloud_rank(const cloud *c, double log_density, double weight)
 {
-    double denser = 0, equal = 0;
+    double denser = 0, equal = weight;
     for (size_t i = 0; i < c->n; i++) {
         if (c->log_density[i] > log_density)
             denser += c->weight[i];
         else if (c->log_density[i] == log_density)
             equal += c->weight[i];
     }
-    return (c->effective * (denser + c->v * equal) + c->v) / (c->effective + 1);
+    return (denser + c->v * equal) / (1 + weight);
 }

@@ -281,6 +281,7 @@ typedef struct cloud {
     double *weight;      /* [n], sums to 1 */
     double log_area;     /* log of the integral of p(theta) r */
     double effective;    /* 1 / sum of squared weights */
+    double weight_of_truth; /* of plan.truth were it one more draw; without: 1 / effective */
     size_t evaluations;  /* draws in all, also those left out */
     double v;            /* uniform, for ranks */
     room memory;
@@ -289,14 +290,18 @@ enum { CLOUD_MIN_EFFECTIVE = 100 }; /* below it a result is missing, not believe
 typedef struct cloud_plan {
     size_t n_prior, n_round, max_rounds; /* 0: defaults; rounds of both stages */
     double enough;                       /* effective size to stop at; 0: default */
+    const double *truth;                 /* [dim] to be weighed with the draws, or NULL */
 } cloud_plan;                            /* defaults: 500, 300, 14; 200 */
 int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
              size_t n_rows, const cloud_plan *plan, rng *r, cloud *out);
 void cloud_release(cloud *c);
-/* HPD rank of theta whose log_density (same constant: posterior_log_prior + log ratio) is given: the
- * weight of denser draws, theta itself counted as one draw more at a uniform place among its equals:
- * (effective * denser + v) / (effective + 1), as the rank among independent draws is uniform. */
-double cloud_rank(const cloud *c, double log_density);
+/* HPD rank of theta whose log_density (same constant: posterior_log_prior + log ratio) is given: theta
+ * joins the draws with WEIGHT, which all together are a discrete posterior, and stands at a uniform
+ * place within its own share of it.  Given the draws and the truth in no order, the truth is each of
+ * them with a probability in proportion to its weight, posterior / density it was drawn from: with
+ * weight_of_truth the rank of a truth is uniform in (0, 1) for any number of draws.  Few draws make it
+ * blunt, not wrong.  For theta that is not among the draws by right: 1 / effective. */
+double cloud_rank(const cloud *c, double log_density, double weight);
 
 /* estimate.c: maxima and summaries */
 

@@ -266,7 +266,7 @@ int standings_of(const region_view *v, size_t n, const double *theta, standing *
         out[i] = (standing){
             .deviance = deviance_of(v, log_ratio[i]),
             .rank = v->grid ? grid_rank(v->grid, theta + i * dim, v->v, v->snap)
-                            : cloud_rank(v->cloud, density[i])};
+                            : cloud_rank(v->cloud, density[i], 1 / v->cloud->effective)};
     free(log_ratio);
     return status;
 }

@@ -32,14 +32,15 @@ static void check(const toy *t)
         rng_start(&r, rng_purpose(5, "cloud/%u", t->dim), i, 0);
         toy_pair(t, &r, theta, x);
         fixture_observe(&f, 1, x);
-        cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &r, &c),
+        cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1,
+                              &(cloud_plan){.truth = theta}, &r, &c),
                      NRE_OK);
         cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL),
                      NRE_OK);
         cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, theta,
                                     &log_ratio, NULL),
                      NRE_OK);
-        double rank = cloud_rank(&c, log_prior + log_ratio);
+        double rank = cloud_rank(&c, log_prior + log_ratio, c.weight_of_truth);
         mean += rank / PAIRS, square += rank * rank / PAIRS;
         below68 += (rank < 0.68) / (double)PAIRS;
         below95 += (rank < 0.95) / (double)PAIRS;
@@ -89,6 +90,43 @@ Test(importance, two_modes)
 Test(importance, as_wide_as_the_prior)
 {
     check(&TOYS[5]);
+}
+
+/* A truth that is one of the draws has a uniform rank however few they are, also in the
+ * last half per cent. */
+Test(importance, ranks_among_few_draws)
+{
+    enum { MANY = 12000, LEVELS = 4 };
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.4};
+    cloud_plan few = {.n_prior = 40, .n_round = 40, .max_rounds = 6, .enough = 20};
+    double level[LEVELS] = {0.3, 0.68, 0.95, 0.997}, inside[LEVELS] = {0};
+    static fixture f;
+    cloud c = {0};
+    fixture_open(&f, &t);
+    for (size_t i = 0; i < MANY; i++) {
+        rng r;
+        double theta[2], log_prior, log_ratio;
+        float x[2];
+        rng_start(&r, rng_purpose(6, "few"), i, 0);
+        toy_pair(&t, &r, theta, x);
+        fixture_observe(&f, 1, x);
+        few.truth = theta;
+        cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, &few, &r, &c),
+                     NRE_OK);
+        cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL),
+                     NRE_OK);
+        cr_assert_eq(ratio_evaluate(f.ratio, f.worker, f.observed, 0, 1, 1, theta,
+                                    &log_ratio, NULL),
+                     NRE_OK);
+        double rank = cloud_rank(&c, log_prior + log_ratio, c.weight_of_truth);
+        for (size_t k = 0; k < LEVELS; k++)
+            inside[k] += rank < level[k];
+    }
+    for (size_t k = 0; k < LEVELS; k++)
+        cr_assert_float_eq(inside[k] / MANY, level[k],
+                           4.5 * sqrt(level[k] * (1 - level[k]) / MANY));
+    cloud_release(&c);
+    fixture_close(&f);
 }
 
 /* Mean and variance of one posterior, within 4.5 standard errors at the effective size.

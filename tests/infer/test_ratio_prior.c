@@ -49,7 +49,7 @@ Test(ratio_prior, ranks_are_uniform)
                      NRE_OK);
         cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL),
                      NRE_OK);
-        in_cloud += cloud_rank(&c, log_prior);
+        in_cloud += cloud_rank(&c, log_prior, c.weight_of_truth);
     }
     cr_assert_float_eq(g.log_area, 0, 1e-12);
     cr_assert_float_eq(on_grid / N, 0.5, 4.5 * sqrt(1 / 12.0 / N));
