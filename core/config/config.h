@@ -141,6 +141,30 @@ enum { /* of infer.regions */
        SET_PROFILE = 8u
 };
 
+/* Diagnostics with the same keys: diagnose.NAME in this order. */
+typedef enum check_kind {
+    CHECK_SBC = 0,
+    CHECK_TARP = 1,
+    CHECK_ENTROPY = 2,
+    CHECK_ENSEMBLE = 3,
+    CHECK_LIKELIHOOD = 4,
+    CHECK_POSTERIOR_PREDICTIVE = 5,
+    CHECK_AUC = 6,
+    CHECK_CONVERGENCE = 7,
+    CHECK_LOCAL_COVERAGE = 8,
+    CHECK_LC2ST = 9,
+    N_CHECKS = 10
+} check_kind;
+typedef struct check_request {
+    bool wanted;
+    uint64_t n; /* observables: what it takes; 0: all there are, or its own choice */
+    uint64_t repeats; /* 0: its own choice */
+    struct {
+        bool fails;          /* a value that a right ratio hardly has is exit 7 */
+        double above, below; /* so is one beyond these; NAN: no threshold */
+    } gate;
+} check_request;
+
 typedef enum method_kind { METHOD_RATIO = 0, METHOD_ABC = 1 } method_kind;
 typedef enum abc_distance {
     ABC_STANDARDISED = 0,  /* Euclidean, of x as a network sees it */
@@ -261,6 +285,7 @@ typedef struct experiment {
             unsigned regions;     /* REGION_... */
             uint64_t observables, repeats;
             bool gate_under;    /* gate: {under: error} */
+            double gate_gain;   /* a gain below it is exit 7; NAN: none */
             bool snap;          /* the paper's snapping to the nearest grid point */
             size_t n_bias;      /* 1 or n_levels */
             const double *bias; /* added to the levels of biased regions */
@@ -275,6 +300,7 @@ typedef struct experiment {
             uint64_t observables; /* test rows it is ranked among */
             bool gate_outside;
         } predictive;
+        check_request check[N_CHECKS];
     } diagnose;
     struct {
         bool wanted;

@@ -725,6 +725,14 @@ static int finish(config_reader *l, node *root, experiment *e)
     return status == NRE_OK ? fill_name(e, tree, l->a) : status;
 }
 
+/* Keys without a default leave their fields as they are. */
+static void no_thresholds(experiment *e)
+{
+    e->diagnose.coverage.gate_gain = NAN;
+    for (size_t i = 0; i < N_CHECKS; i++)
+        e->diagnose.check[i].gate.above = e->diagnose.check[i].gate.below = NAN;
+}
+
 int config_finish(config_reader *l, node *root, experiment **out)
 {
     experiment *e = arena_alloc(l->a, 1, sizeof *e);
@@ -732,6 +740,7 @@ int config_finish(config_reader *l, node *root, experiment **out)
     if (!e)
         return fail(NRE_ENOMEM, "no memory for the config");
     e->path = arena_copy(l->a, l->request->path);
+    no_thresholds(e);
     int status = finish(l, root, e);
     *out = status == NRE_OK ? e : NULL;
     return status;

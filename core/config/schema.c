@@ -53,6 +53,37 @@
                     "has to add it."                                                     \
     }
 
+#define REPEATS(kind_, name_, repeats_, help_)                                           \
+    {                                                                                    \
+        "diagnose." name_ ".repeats", KEY_INT, repeats_,                                 \
+            .lo = 1, .hi = 1e6, .help = help_, AT(diagnose.check[kind_].repeats)         \
+    }
+#define CHECK(kind_, name_, flags_, n_, n_help_, help_)                                  \
+    {"diagnose." name_, KEY_SWITCH, .flags = (flags_), .help = help_,                    \
+     AT(diagnose.check[kind_].wanted)},                                                  \
+        {"diagnose." name_ ".observables",                                               \
+         KEY_INT,                                                                        \
+         n_,                                                                             \
+         .lo = 0,                                                                        \
+         .hi = 1e12,                                                                     \
+         .help = n_help_,                                                                \
+         AT(diagnose.check[kind_].n)},                                                   \
+        {"diagnose." name_ ".gate", KEY_MAP,                                             \
+         .help = "What makes the run end with exit code 7."},                            \
+        {"diagnose." name_ ".gate.fails",                                                \
+         KEY_FLAG,                                                                       \
+         "none",                                                                         \
+         .choices = "none|error",                                                        \
+         .help = "A result that a right ratio has once in a hundred times or less.",     \
+         AT(diagnose.check[kind_].gate.fails)},                                          \
+        {"diagnose." name_ ".gate.above", KEY_REAL, .example = "0.6",                    \
+         .help = "Its number above this.", AT(diagnose.check[kind_].gate.above)},        \
+    {                                                                                    \
+        "diagnose." name_ ".gate.below", KEY_REAL, .example = "0.4",                     \
+                                                   .help = "Its number below this.",     \
+                                                   AT(diagnose.check[kind_].gate.below)  \
+    }
+
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 static const schema_key KEYS[] = {
@@ -298,6 +329,9 @@ static const schema_key KEYS[] = {
      .help = "What makes the run end with exit code 7."},
     {"diagnose.coverage.gate.under", KEY_FLAG, "none", .choices = "none|error",
      .help = "A coverage below nominal.", AT(diagnose.coverage.gate_under)},
+    {"diagnose.coverage.gate.gain", KEY_REAL, .example = "0.5",
+     .help = "A gain over the prior below this, nats: the prior itself covers perfectly.",
+     AT(diagnose.coverage.gate_gain)},
     {"diagnose.coverage.snap", KEY_BOOL, "false", AT(diagnose.coverage.snap),
      .help = "Move each truth to the nearest grid point, which is biased."},
     {"diagnose.area", KEY_SWITCH, AT(diagnose.area.wanted),
@@ -317,6 +351,37 @@ static const schema_key KEYS[] = {
     {"diagnose.predictive.gate.outside", KEY_FLAG, "none", .choices = "none|error",
      .help = "The observation outside the central 99% of prior predictions.",
      AT(diagnose.predictive.gate_outside)},
+    CHECK(
+        CHECK_SBC, "sbc", 0, "0", "Test pairs; 0: those of the coverage.",
+        "Simulation-based calibration: ranks of the truth of each parameter, and of its "
+        "log ratio, among posterior draws."),
+    CHECK(CHECK_TARP, "tarp", 0, "0", "Test pairs; 0: those of the coverage.",
+          "Coverage of balls around random points that depend on x."),
+    CHECK(CHECK_ENTROPY, "entropy", 0, "0", "Test pairs; 0: those of the coverage.",
+          "Coverage apart for posteriors that are narrow, wide and between."),
+    CHECK(CHECK_ENSEMBLE, "ensemble", 0, "1000", "Test pairs.",
+          "How far the networks of an ensemble are apart, for test rows and the "
+          "observation."),
+    CHECK(CHECK_LIKELIHOOD, "likelihood", 0, "200", "Test pairs.",
+          "Comparison with the exact posterior, of simulators with a likelihood."),
+    CHECK(CHECK_POSTERIOR_PREDICTIVE, "posterior_predictive", 0, "1000",
+          "Simulations from the posterior.",
+          "Does the observation look like simulations from its own posterior?"),
+    CHECK(CHECK_AUC, "auc", KEY_OPTIONAL, "10000",
+          "Simulations of each kind at each point.",
+          "Can a classifier tell p(x) r(x | theta) from p(x | theta)?"),
+    REPEATS(CHECK_AUC, "auc", "3", "Points theta, drawn from the prior."),
+    CHECK(CHECK_CONVERGENCE, "convergence", KEY_OPTIONAL, "1000",
+          "Observations of one theta, at most.",
+          "Do mode and posterior go to the truth as observations of it are added?"),
+    REPEATS(CHECK_CONVERGENCE, "convergence", "30", "Points theta."),
+    CHECK(CHECK_LOCAL_COVERAGE, "local_coverage", KEY_OPTIONAL, "2000",
+          "Pairs, drawn anew.",
+          "Coverage for truths in the 99.9% region of the observation alone."),
+    CHECK(
+        CHECK_LC2ST, "lc2st", KEY_OPTIONAL, "10000", "Test pairs.",
+        "Local classifier two-sample test: is the posterior of this observation right?"),
+    REPEATS(CHECK_LC2ST, "lc2st", "100", "Classifiers under the null hypothesis."),
 
     {"rounds", KEY_MAP, .flags = KEY_OPTIONAL, AT(rounds.wanted),
      .help = "Truncate the prior to where the observation leaves it, simulate and train "

@@ -19,7 +19,7 @@ typedef struct area_job {
  * areas: 1% for a right ratio here, 3% by default, as much as that of a good network. */
 static const cloud_plan PLAN = {.n_prior = 1000, .n_round = 1000, .enough = 1000};
 
-static int measure(const subject *s, station *t, const observed *o, size_t row,
+static int area_at(const subject *s, station *t, const observed *o, size_t row,
                    rng_key key, uint64_t item, double *area)
 {
     rng r;
@@ -41,7 +41,7 @@ static int measure_block(void *context, size_t i, unsigned worker)
     int status = station_load(j->subject, t, worker, first, n);
 
     for (size_t row = 0; row < n && !status; row++)
-        status = measure(j->subject, t, t->observed, row, j->key, first + row,
+        status = area_at(j->subject, t, t->observed, row, j->key, first + row,
                          &j->area[first + row]);
     if (status)
         return status;
@@ -135,7 +135,7 @@ int area_of_observation(const subject *s, const area_result *test, const observe
 
     *area = *rank = NAN;
     if (!status)
-        status = measure(s, t, o, row, key, row, area);
+        status = area_at(s, t, o, row, key, row, area);
     if (!status && isfinite(*area))
         *rank = middle_rank((size_t)test->n, test->area, *area);
     stations_free(s, t);

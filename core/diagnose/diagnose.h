@@ -5,13 +5,25 @@
 #include "infer/infer.h"
 #include "train/train.h"
 
-/* What all diagnostics are given. */
+typedef struct pair_set pair_set;
+
+/* What all diagnostics are given; zeros for what there is not. */
 typedef struct subject {
     const posterior *posterior;
     const loader *test; /* pairs (theta, x) that nothing else has touched */
     uint64_t seed;
     pool *pool;
     progress *watch;
+    const simulator
+        *simulator; /* for fresh simulations, and its likelihood; any may be NULL */
+    int on_invalid; /* as in draw */
+    size_t n_observed;
+    const float *observed; /* [n_observed][n_x] rows of x that were observed */
+    bool joint;            /* they are one observation together */
+    size_t n_members;
+    const posterior *members; /* [n_members] each network of an ensemble alone */
+    const pair_set
+        *pairs; /* the shared pass over test pairs, all that its measures took */
 } subject;
 
 /* interval.c */
@@ -25,11 +37,15 @@ const char *verdict_word(verdict v);
 
 /* standing.c: where the truth of each pair stands, given its x */
 
+struct measure;
 typedef struct standing_request {
     uint64_t n; /* pairs, from the first on */
     bool ranks, deviances, snap;
-    const char *purpose; /* "coverage": of the streams, and for progress */
-    const char *rows;    /* "test pairs" */
+    size_t n_measures; /* with ranks only */
+    const struct measure *const *measures;
+    double *const *value; /* [n_measures][n][width] */
+    const char *purpose;  /* "coverage": of the streams, and for progress */
+    const char *rows;     /* "test pairs" */
 } standing_request;
 typedef struct pair_standing {
     standing at;
@@ -45,6 +61,113 @@ int pair_standings(const subject *s, const standing_request *q, pair_standing *o
  * left out.  [main] */
 int neyman_of_pairs(const subject *s, size_t n_levels, const double *levels,
                     neyman **out);
+
+/* pairs.c: one pass over the test pairs for all diagnostics that look at each posterior once */
+
+/* A pair while its posterior is in hand. */
+typedef struct pair_view {
+    const subject *subject;
+    const target *target;
+    uint64_t item;                           /* test row */
+    const grid *grid;                        /* one of the two is NULL */
+    const cloud *cloud;                      /* with weight_of_truth */
+    const double *theta;                     /* [dim] the truth */
+    const float *x;                          /* [n_x] */
+    double log_ratio, log_density, log_area; /* the first two at the truth */
+    const pair_standing *standing;
+    ratio_worker *worker;
+    const observed *observed; /* for more log ratios of this x: row ROW of it */
+    size_t row;
+    rng *rng; /* of this measure and this pair alone */
+} pair_view;
+
+/* What a diagnostic keeps of each pair: WIDTH numbers, NAN of pairs whose posterior stayed too
+ * coarse.  Any thread; the same bits whatever other measures are taken. */
+typedef struct measure {
+    const char *name; /* of its streams */
+    size_t (*width)(const target *t);
+    int (*take)(const pair_view *v, double *out);
+} measure;
+
+/* N pairs from the first on, with all MEASURES (borrowed).  [main] */
+struct pair_set {
+    uint64_t n;
+    uint32_t dim;
+    pair_standing *standing; /* [n] with ranks */
+    bool deviances, snap;    /* with deviances, too; snapped ranks */
+    double *theta;           /* [n][dim] truths */
+    size_t n_measures;
+    const measure **measure;
+    double **value; /* [n_measures][n][width] */
+};
+typedef struct pairs_plan {
+    uint64_t n;
+    bool deviances, snap;
+    size_t n_measures;
+    const measure *const *measures;
+} pairs_plan;
+int pairs_of(const subject *s, const pairs_plan *wanted, pair_set **out);
+void pairs_free(pair_set *p);
+/* [n][width] of a measure that was taken; NULL when it was not. */
+const double *pairs_value(const pair_set *p, const measure *m);
+
+/* A draw of the posterior of each pair, [dim]: from its grid or cloud. */
+extern const measure measure_draw;
+
+/* finding.c: how every diagnostic ends */
+
+/* A right ratio fails a test once in so many times. */
+#define FINDING_LEVEL 0.01
+typedef enum finding_verdict {
+    FINDING_OK = 0,
+    FINDING_FAILS = 1,  /* a right ratio hardly looks so */
+    FINDING_OPEN = 2,   /* could not be assessed: `reason` */
+    FINDING_INFORMS = 3 /* a number without a right value */
+} finding_verdict;
+typedef struct finding {
+    finding_verdict verdict;
+    const char *statistic; /* what VALUE is, in words: "smallest p-value of all ranks" */
+    double value, error;   /* its standard error; NAN: not known */
+    double expected;       /* of a right ratio; NAN: none */
+    double p;         /* chance of a value so far off from a right ratio; NAN: no test */
+    uint64_t n;       /* pairs or simulations */
+    const char *says; /* one plain sentence: what was found, with its numbers */
+    const char *advice; /* one more: what to do where it fails */
+    const char *reason; /* why it is open */
+} finding;
+/* Fails when p < FINDING_LEVEL. */
+finding_verdict finding_by_p(double p);
+const char *finding_word(finding_verdict v); /* "ok", "fails", "open", "informs" */
+/* {"verdict", "statistic", "value", "error", "expected", "p_value", "n", "says", "advice", "reason",
+ * ..}: numbers that are not finite are null. */
+json_t *finding_json(const finding *f);
+/* One that is open for REASON. */
+json_t *finding_open(const char *reason);
+/* [n] as a list, null for what is not finite. */
+json_t *numbers_json(size_t n, const double *value);
+
+/* diagnostics.c: the list of all diagnostics that end with a finding */
+
+typedef struct diagnostic_options {
+    uint64_t n, repeats; /* 0: its own choice; n at most the test rows there are */
+    size_t n_levels;
+    const double *levels; /* those of the coverage */
+} diagnostic_options;
+typedef struct diagnostic {
+    const char *name; /* as in the config: diagnose.NAME */
+    bool observes;    /* looks at the observation */
+    bool simulates;   /* needs fresh simulations */
+    bool slow;        /* is told of beforehand */
+    size_t n_measures;
+    const measure *const *measures; /* it needs of the shared pass; or none */
+    /* Why it has nothing to say of this subject (a static sentence); NULL: it has. */
+    const char *(*declines)(const subject *s);
+    /* A row of diagnostics/NAME.json: a finding and what else there is.  [main] */
+    int (*perform)(const subject *s, const diagnostic_options *o, json_t **out);
+} diagnostic;
+extern const diagnostic *const DIAGNOSTICS[];
+extern const size_t N_DIAGNOSTICS;
+const diagnostic *diagnostic_of(const char *name); /* NULL: none of this name */
 
 /* coverage.c */
 
@@ -208,6 +331,9 @@ int station_load(const subject *s, station *t, unsigned worker, uint64_t first, 
 /* Posterior of row ROW of O with the stream R: fills grid or cloud, log_area and missing. */
 int station_posterior(const subject *s, station *t, const observed *o, size_t row,
                       rng *r);
+/* N draws of a posterior, one of the two given, by systematic resampling, in the order of its points:
+ * of a grid uniform in prior mass within each cell; of a cloud some more than once.  theta [n][dim] */
+void posterior_draws(const grid *g, const cloud *c, size_t n, rng *r, double *theta);
 /* Fraction of the N sorted values below VALUE. */
 double fraction_below(size_t n, const double *sorted, double value);
 int compare_reals(const void *a, const void *b); /* for qsort */

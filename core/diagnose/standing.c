@@ -7,8 +7,10 @@
 #include <string.h>
 
 enum {
-    STARTS = REGION_STARTS + 1
-}; /* points to climb from: of the posterior, and the truth */
+    STARTS =
+        REGION_STARTS + 1, /* points to climb from: of the posterior, and the truth */
+    MOST_MEASURES = 32
+};
 /* Few draws do, since the truth joins them; many rounds, so that hardly a pair stays
  * without an answer. */
 static const cloud_plan PLAN = {
@@ -23,6 +25,7 @@ typedef struct standing_job {
     const standing_request *request;
     size_t dim;
     rng_key key;
+    rng_key measure_key[MOST_MEASURES];
     station *stations;
     pair_standing *out; /* [n] */
     double *theta;      /* [n][dim] or NULL */
@@ -37,6 +40,42 @@ static void row_starts(const station *t, size_t dim, const double *truth, double
 
     for (; n < STARTS; n++)
         memcpy(start + n * dim, truth, dim * sizeof *start);
+}
+
+/* All that is wanted of one pair, each from a stream of its own. */
+static int take_measures(const standing_job *j, station *t, size_t row, uint64_t item,
+                         const pair_standing *found)
+{
+    const standing_request *q = j->request;
+    const target *about = ratio_target(j->subject->posterior->ratio);
+    rng r;
+    pair_view v = {.subject = j->subject,
+                   .target = about,
+                   .item = item,
+                   .grid = t->on_grid ? &t->grid : NULL,
+                   .cloud = t->on_grid ? NULL : &t->cloud,
+                   .theta = t->theta + row * j->dim,
+                   .x = t->x + row * j->subject->test->n_x,
+                   .log_ratio = t->log_ratio[row],
+                   .log_density = t->log_density[row],
+                   .log_area = t->log_area,
+                   .standing = found,
+                   .worker = t->worker,
+                   .observed = t->observed,
+                   .row = row,
+                   .rng = &r};
+    int status = NRE_OK;
+
+    for (size_t i = 0; i < q->n_measures && !status; i++) {
+        size_t width = q->measures[i]->width(about);
+        double *out = q->value[i] + item * width;
+        for (size_t k = 0; k < width; k++)
+            out[k] = NAN;
+        rng_start(&r, j->measure_key[i], item, 0);
+        if (!t->missing)
+            status = q->measures[i]->take(&v, out);
+    }
+    return status;
 }
 
 static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
@@ -61,7 +100,7 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
         out->at.rank = t->on_grid ? grid_rank(&t->grid, truth, v, q->snap)
                                   : cloud_rank(&t->cloud, t->log_density[row],
                                                t->cloud.weight_of_truth);
-    return NRE_OK;
+    return take_measures(j, t, row, item, out);
 }
 
 /* Deviances of N rows at once.  start [n][STARTS][dim]. */
@@ -128,7 +167,12 @@ int pair_standings(const subject *s, const standing_request *q, pair_standing *o
     standing_job j = {
         .subject = s, .request = q, .dim = t->n, .out = out, .theta = theta};
 
+    if (q->n_measures > MOST_MEASURES)
+        return fail(NRE_EINTERNAL, "a pass takes %d measures at most", MOST_MEASURES);
     j.key = rng_purpose(s->seed, "%s/%s", q->purpose, t->name);
+    for (size_t i = 0; i < q->n_measures; i++)
+        j.measure_key[i] =
+            rng_purpose(s->seed, "%s/%s/%s", q->purpose, q->measures[i]->name, t->name);
     int status = stations_new(s, &j.stations);
     if (!status)
         status = pool_run(s->pool, (size_t)((q->n + STATION_ROWS - 1) / STATION_ROWS),

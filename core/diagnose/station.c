@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { GRID_DIM = 3 };
 
@@ -119,6 +120,34 @@ int station_posterior(const subject *s, station *t, const observed *o, size_t ro
         t->missing = !(t->cloud.effective >= CLOUD_MIN_EFFECTIVE);
     }
     return status;
+}
+
+/* Uniform in prior mass within a cell. */
+static void draw_in_cell(const grid *g, size_t cell, rng *r, double *theta)
+{
+    const target *t = g->target;
+
+    for (uint32_t k = g->dim; k-- > 0; cell /= g->m) {
+        double at = ((double)(cell % g->m) + rng_uniform(r)) / (double)g->m;
+        double mass = g->box[k][0] + at * (g->box[k][1] - g->box[k][0]);
+        theta[k] = cell_quantile(&t->prior->of[t->which[k]], mass);
+    }
+}
+
+void posterior_draws(const grid *g, const cloud *c, size_t n, rng *r, double *theta)
+{
+    const double *weight = g ? g->weight : c->weight;
+    size_t dim = g ? g->dim : c->dim, points = g ? g->n : c->n, at = 0;
+    double step = 1 / (double)n, goal = step * rng_uniform(r), sum = weight[0];
+
+    for (size_t i = 0; i < n; i++, goal += step) {
+        while (sum < goal && at + 1 < points)
+            sum += weight[++at];
+        if (g)
+            draw_in_cell(g, at, r, theta + i * dim);
+        else
+            memcpy(theta + i * dim, c->theta + at * dim, dim * sizeof *theta);
+    }
 }
 
 double fraction_below(size_t n, const double *sorted, double value)

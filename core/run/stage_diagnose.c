@@ -166,7 +166,7 @@ static int calibration_unit(run *r, size_t which, bench_of_target *b, json_t **o
     return rc;
 }
 
-typedef struct diagnostic {
+typedef struct duty {
     const char *name;
     const char *prefix; /* of its keys */
     bool (*wanted)(const experiment *e);
@@ -174,7 +174,7 @@ typedef struct diagnostic {
     bool once;     /* the same for every target */
     bool twice;    /* with a calibration also of what the networks say themselves */
     int (*perform)(run *r, size_t which, bench_of_target *b, json_t **out);
-} diagnostic;
+} duty;
 
 static bool coverage_wanted(const experiment *e)
 {
@@ -191,16 +191,16 @@ static bool predictive_wanted(const experiment *e)
     return e->diagnose.predictive.wanted;
 }
 
-static const diagnostic DIAGNOSTICS[] = {
+static const duty DUTIES[] = {
     {"coverage", "diagnose.coverage", coverage_wanted, false, false, true, coverage_unit},
     {"area", "diagnose.area", area_wanted, true, false, true, area_unit},
     {"predictive", "diagnose.predictive", predictive_wanted, true, true, false,
      predictive_unit},
     {"calibration", "infer.calibrate", calibrates, false, false, false, calibration_unit},
 };
-enum { N_DIAGNOSTICS = sizeof DIAGNOSTICS / sizeof DIAGNOSTICS[0] };
+enum { N_DUTIES = sizeof DUTIES / sizeof DUTIES[0] };
 
-static int perform_target(run *r, const diagnostic *d, size_t which, json_t *list)
+static int perform_target(run *r, const duty *d, size_t which, json_t *list)
 {
     bench_of_target b;
     json_t *result = NULL;
@@ -226,7 +226,7 @@ static int perform_target(run *r, const diagnostic *d, size_t which, json_t *lis
 
 static const char *path_of(const run *r, const unit *u)
 {
-    return folder_path(r->folder, "diagnostics/%s.json", DIAGNOSTICS[u->index].name);
+    return folder_path(r->folder, "diagnostics/%s.json", DUTIES[u->index].name);
 }
 
 static const char *missing(const run *r, const unit *u)
@@ -236,7 +236,7 @@ static const char *missing(const run *r, const unit *u)
 
 static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
 {
-    const diagnostic *d = &DIAGNOSTICS[u->index];
+    const duty *d = &DUTIES[u->index];
     size_t n = d->once ? 1 : r->session->n_targets;
     json_t *list = json_array();
     (void)rate;
@@ -269,7 +269,7 @@ static int test_line(run *r, arena *a, const char **text)
     return rc;
 }
 
-static int unit_inputs(run *r, arena *a, const diagnostic *d, const char **out)
+static int unit_inputs(run *r, arena *a, const duty *d, const char **out)
 {
     const experiment *e = r->session->experiment;
     const char *text = experiment_inputs(e, a, 1, &d->prefix);
@@ -293,11 +293,11 @@ static int unit_inputs(run *r, arena *a, const diagnostic *d, const char **out)
 int units_diagnose(run *r, arena *a, size_t *n, unit **out)
 {
     *n = 0;
-    *out = arena_alloc(a, N_DIAGNOSTICS, sizeof **out);
+    *out = arena_alloc(a, N_DUTIES, sizeof **out);
     if (!*out)
         return fail(NRE_ENOMEM, "no memory for the stages");
-    for (size_t i = 0; i < N_DIAGNOSTICS; i++) {
-        const diagnostic *d = &DIAGNOSTICS[i];
+    for (size_t i = 0; i < N_DUTIES; i++) {
+        const duty *d = &DUTIES[i];
         if (!d->wanted(r->session->experiment))
             continue;
         unit *u = &(*out)[(*n)++];

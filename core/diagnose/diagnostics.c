@@ -1,0 +1,18 @@
+/* diagnose/diagnostics.c - the list of all diagnostics that end with a finding: a new one is a file and a
+ * line here. */
+#include "diagnose/diagnose.h"
+
+#include <string.h>
+
+const diagnostic *const DIAGNOSTICS[] = {
+    NULL,
+};
+const size_t N_DIAGNOSTICS = sizeof DIAGNOSTICS / sizeof DIAGNOSTICS[0] - 1;
+
+const diagnostic *diagnostic_of(const char *name)
+{
+    for (size_t i = 0; i < N_DIAGNOSTICS; i++)
+        if (!strcmp(DIAGNOSTICS[i]->name, name))
+            return DIAGNOSTICS[i];
+    return NULL;
+}

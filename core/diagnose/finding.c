@@ -1,0 +1,57 @@
+/* diagnose/finding.c - how every diagnostic ends: a number, a verdict, a sentence. */
+#include "diagnose/diagnose.h"
+
+#include <math.h>
+
+finding_verdict finding_by_p(double p)
+{
+    return isnan(p) ? FINDING_OPEN : p < FINDING_LEVEL ? FINDING_FAILS : FINDING_OK;
+}
+
+const char *finding_word(finding_verdict v)
+{
+    static const char *const WORDS[] = {"ok", "fails", "open", "informs"};
+
+    return WORDS[v];
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+json_t *finding_json(const finding *f)
+{
+    json_t *j = json_pack("{s:s, s:o, s:I}", "verdict", finding_word(f->verdict),
+                          "statistic", text_or_null(f->statistic), "n", (json_int_t)f->n);
+
+    json_object_set_new(j, "value", json_number(f->value));
+    json_object_set_new(j, "error", json_number(f->error));
+    json_object_set_new(j, "expected", json_number(f->expected));
+    json_object_set_new(j, "p_value", json_number(f->p));
+    json_object_set_new(j, "says", text_or_null(f->says));
+    json_object_set_new(j, "advice", text_or_null(f->advice));
+    json_object_set_new(j, "reason", text_or_null(f->reason));
+    return j;
+}
+
+json_t *finding_open(const char *reason)
+{
+    finding f = {.verdict = FINDING_OPEN,
+                 .value = NAN,
+                 .error = NAN,
+                 .expected = NAN,
+                 .p = NAN,
+                 .reason = reason};
+
+    return finding_json(&f);
+}
+
+json_t *numbers_json(size_t n, const double *value)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_number(value[i]));
+    return list;
+}
