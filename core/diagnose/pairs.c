@@ -51,11 +51,11 @@ int pairs_of(const subject *s, const pairs_plan *wanted, pair_set **out)
 
     if (!p)
         return fail(NRE_ENOMEM, "out of memory for the test pairs");
-    *p = (pairs){.n = wanted->n,
-                 .dim = t->n,
-                 .deviances = wanted->deviances,
-                 .snap = wanted->snap,
-                 .n_measures = wanted->n_measures};
+    *p = (pair_set){.n = wanted->n,
+                    .dim = t->n,
+                    .deviances = wanted->deviances,
+                    .snap = wanted->snap,
+                    .n_measures = wanted->n_measures};
     int status = take_memory(p, t, wanted->measures);
     standing_request q = {.n = wanted->n,
                           .ranks = true, /* the gain needs as good a posterior */
