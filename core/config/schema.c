@@ -68,7 +68,7 @@
          .hi = 1e12,                                                                     \
          .help = n_help_,                                                                \
          AT(diagnose.check[kind_].n)},                                                   \
-        {"diagnose." name_ ".gate", KEY_MAP,                                             \
+        {"diagnose." name_ ".gate", KEY_MAP, .flags = KEY_QUIET,                         \
          .help = "What makes the run end with exit code 7."},                            \
         {"diagnose." name_ ".gate.fails",                                                \
          KEY_FLAG,                                                                       \

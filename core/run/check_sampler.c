@@ -229,8 +229,8 @@ static double moment_of(const double *z, const double *mean, size_t which)
 }
 
 /* Mean, deviation and effective size of a moment over the chains of a group. */
-static int measure(const sampling *s, size_t group, size_t which, double *mean,
-                   double *error)
+static int moments_of(const sampling *s, size_t group, size_t which, double *mean,
+                      double *error)
 {
     size_t per_group = s->target.per_group, at = 0;
     double *value = memory_new(s->n * per_group, sizeof *value), total = 0, squares = 0,
@@ -269,7 +269,7 @@ static int check_moments(const sampling *s, size_t group)
                                                "the second variance", "the covariance"};
     for (size_t i = 0; i < MOMENTS; i++) {
         double off = NAN, error = NAN;
-        int rc = measure(s, group, i, &off, &error);
+        int rc = moments_of(s, group, i, &off, &error);
         if (rc != NRE_OK)
             return fail_within(rc, "%s", WORDS[i]);
         if (!(fabs(off) < MOST_ERRORS * error))

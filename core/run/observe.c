@@ -77,6 +77,14 @@ static int remember_rows(run *r)
     return rc;
 }
 
+bool has_observation(const run *r)
+{
+    const experiment *e = r->session->experiment;
+    return r->observed
+               ? r->n_rows > 0
+               : e->infer.observation.file || e->infer.observation.simulate.wanted;
+}
+
 int observations_of(run *r, size_t *n, const float **x)
 {
     int rc = r->observed ? NRE_OK : remember_rows(r);

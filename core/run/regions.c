@@ -114,8 +114,11 @@ static int neyman_made(const run *r, const estimator *e, size_t n, const double 
     loader *pairs = NULL;
     int rc = run_loader(r, 3, &data, &pairs);
     if (!rc) {
-        subject s = {&e->posterior, pairs, r->session->experiment->seed,
-                     r->session->workers, r->watch};
+        subject s = {.posterior = &e->posterior,
+                     .test = pairs,
+                     .seed = r->session->experiment->seed,
+                     .pool = r->session->workers,
+                     .watch = r->watch};
         rc = neyman_of_pairs(&s, n, level, out);
     }
     loader_free(pairs);

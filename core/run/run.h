@@ -177,6 +177,8 @@ typedef struct run {
     timing_row *timings; /* grows; in the folder's arena */
     const char *label;   /* before the names of its units: "round 2: "; NULL: nothing */
     const folder *whole; /* of a round: the run's folder; else NULL */
+    pair_set **
+        passes; /* [2 n_targets] over test pairs, those without calibration last; or NULL */
 } run;
 
 /* One unit of work: how to name, key, do and find it again. */
@@ -375,6 +377,35 @@ int calibration_open(const run *r, size_t which, estimator *e);
 int calibration_judge(const ratio *before, const ratio *after, const loader *test,
                       pool *workers, json_t **out);
 
+/* judged.c: what the diagnostics of one target work on */
+
+typedef struct judged {
+    estimator *estimator; /* NULL for abc */
+    dataset *data;
+    loader *test;
+    size_t n_members; /* of an ensemble, else 0 */
+    ratio **member;
+    posterior *members;
+    subject subject;
+} judged;
+int judged_open(run *r, size_t which, judged *j);
+void judged_close(judged *j);
+/* What a diagnostic depends on: keys below PREFIX, test rows, estimators, the observation. */
+int judged_inputs(run *r, arena *a, size_t n, const char *const *prefix, bool observes,
+                  const char **out);
+
+/* checks.c: the diagnostics of core/diagnose's list */
+
+const char *check_name(size_t kind); /* "sbc", by config's check_kind */
+/* Their units, added to OUT. */
+int units_check(run *r, arena *a, size_t *n, unit *out);
+/* S->pairs: the pass over test pairs with all measures that this run wants; made when first asked
+ * for and kept until pairs_forget. */
+int pairs_shared(run *r, size_t which, subject *s);
+void pairs_forget(run *r);
+
+/* Whether there is an observation: rows of R, or infer.observation. */
+bool has_observation(const run *r);
 /* Observed rows of x: those of R, else of the config: read, simulated (mock) or none (*n = 0).
  * They live as long as the session. */
 int observations_of(run *r, size_t *n, const float **x);

@@ -342,6 +342,7 @@ static run run_of(const run_request *q)
 static void run_close(run *r)
 {
     json_decref(r->result);
+    pairs_forget(r);
     stages_free(r->stages);
     folder_close(r->folder);
 }

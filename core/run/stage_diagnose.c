@@ -3,38 +3,7 @@
 
 #include <string.h>
 
-/* What the diagnostics of one target work on. */
-typedef struct bench_of_target {
-    estimator *estimator;
-    dataset *data;
-    loader *test;
-    subject subject;
-} bench_of_target;
-
-static void bench_close(bench_of_target *b)
-{
-    estimator_close(b->estimator);
-    loader_free(b->test);
-    dataset_close(b->data);
-}
-
-static int bench_open(const run *r, size_t which, bench_of_target *b)
-{
-    session *s = r->session;
-    *b = (bench_of_target){0};
-    int rc = uses_abc(s->experiment) ? NRE_OK : estimator_open(r, which, &b->estimator);
-    if (!rc)
-        rc = run_loader(r, 2, &b->data, &b->test);
-    if (rc) {
-        bench_close(b);
-        return rc;
-    }
-    b->subject = (subject){b->estimator ? &b->estimator->posterior : NULL, b->test,
-                           s->experiment->seed, s->workers, r->watch};
-    return NRE_OK;
-}
-
-static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+static int coverage_unit(run *r, size_t which, judged *b, json_t **out)
 {
     const experiment *e = r->session->experiment;
     coverage_request request = {e->diagnose.coverage.n_levels,
@@ -56,6 +25,8 @@ static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
                  ? neyman_open(r, which, b->estimator, &critical)
                  : NRE_OK;
     request.neyman = critical;
+    if (!rc && request.observables * request.repeats <= b->test->n)
+        rc = pairs_shared(r, which, &b->subject);
     if (!rc)
         rc = coverage_of(&b->subject, &request, &result);
     if (rc == NRE_EINVAL) /* an imported test set turned out too small */
@@ -68,8 +39,7 @@ static int coverage_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 }
 
 /* Area of each observed row beside those of the test rows. */
-static int observed_areas(run *r, const bench_of_target *b, const area_result *test,
-                          json_t *out)
+static int observed_areas(run *r, const judged *b, const area_result *test, json_t *out)
 {
     observed *o = NULL;
     ratio_worker *w = NULL;
@@ -97,7 +67,7 @@ static int observed_areas(run *r, const bench_of_target *b, const area_result *t
     return rc;
 }
 
-static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+static int area_unit(run *r, size_t which, judged *b, json_t **out)
 {
     area_result result = {0};
     (void)which;
@@ -126,7 +96,7 @@ static int area_unit(run *r, size_t which, bench_of_target *b, json_t **out)
 
 /* Among the training rows as a network sees them; the scaling of a member or, without
  * network, a fresh one. */
-static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+static int predictive_unit(run *r, size_t which, judged *b, json_t **out)
 {
     session *s = r->session;
     dataset *data = NULL;
@@ -156,7 +126,7 @@ static int predictive_unit(run *r, size_t which, bench_of_target *b, json_t **ou
 }
 
 /* The networks as classifiers before and after calibration. */
-static int calibration_unit(run *r, size_t which, bench_of_target *b, json_t **out)
+static int calibration_unit(run *r, size_t which, judged *b, json_t **out)
 {
     (void)which;
     int rc = calibration_judge(b->estimator->plain, b->estimator->ratio, b->test,
@@ -173,7 +143,7 @@ typedef struct duty {
     bool observes; /* looks at the observation */
     bool once;     /* the same for every target */
     bool twice;    /* with a calibration also of what the networks say themselves */
-    int (*perform)(run *r, size_t which, bench_of_target *b, json_t **out);
+    int (*perform)(run *r, size_t which, judged *b, json_t **out);
 } duty;
 
 static bool coverage_wanted(const experiment *e)
@@ -202,9 +172,9 @@ enum { N_DUTIES = sizeof DUTIES / sizeof DUTIES[0] };
 
 static int perform_target(run *r, const duty *d, size_t which, json_t *list)
 {
-    bench_of_target b;
+    judged b;
     json_t *result = NULL;
-    int rc = bench_open(r, which, &b);
+    int rc = judged_open(r, which, &b);
     if (rc)
         return rc;
     rc = d->perform(r, which, &b, &result);
@@ -218,7 +188,7 @@ static int perform_target(run *r, const duty *d, size_t which, json_t *list)
         rc = json_array_append(list, result) ? fail(NRE_ENOMEM, "no memory") : NRE_OK;
     }
     json_decref(result);
-    bench_close(&b);
+    judged_close(&b);
     return rc ? fail_within(rc, "%s of target %s", d->name,
                             r->session->targets[which].name)
               : NRE_OK;
@@ -269,11 +239,12 @@ static int test_line(run *r, arena *a, const char **text)
     return rc;
 }
 
-static int unit_inputs(run *r, arena *a, const duty *d, const char **out)
+int judged_inputs(run *r, arena *a, size_t n, const char *const *prefix, bool observes,
+                  const char **out)
 {
     const experiment *e = r->session->experiment;
-    const char *text = experiment_inputs(e, a, 1, &d->prefix);
-    int rc = d->observes ? observation_inputs(r, a, &text) : NRE_OK;
+    const char *text = experiment_inputs(e, a, n, prefix);
+    int rc = observes ? observation_inputs(r, a, &text) : NRE_OK;
     if (!rc)
         rc = test_line(r, a, &text);
     if (!rc)
@@ -293,7 +264,7 @@ static int unit_inputs(run *r, arena *a, const duty *d, const char **out)
 int units_diagnose(run *r, arena *a, size_t *n, unit **out)
 {
     *n = 0;
-    *out = arena_alloc(a, N_DUTIES, sizeof **out);
+    *out = arena_alloc(a, N_DUTIES + N_CHECKS, sizeof **out);
     if (!*out)
         return fail(NRE_ENOMEM, "no memory for the stages");
     for (size_t i = 0; i < N_DUTIES; i++) {
@@ -306,9 +277,9 @@ int units_diagnose(run *r, arena *a, size_t *n, unit **out)
                     .index = i,
                     .missing = missing,
                     .perform = perform};
-        int rc = unit_inputs(r, a, d, &u->inputs);
+        int rc = judged_inputs(r, a, 1, &d->prefix, d->observes, &u->inputs);
         if (rc)
             return rc;
     }
-    return NRE_OK;
+    return units_check(r, a, n, *out);
 }

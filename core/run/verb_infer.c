@@ -92,6 +92,16 @@ static int perform_units(run *r, size_t n, unit *u)
     return rc;
 }
 
+/* What is about the new observation is made; what is about the test set is there. */
+static void leave_test_alone(experiment *e)
+{
+    e->diagnose.coverage.wanted = false;
+    for (size_t k = 0; k < N_CHECKS; k++)
+        e->diagnose.check[k].wanted =
+            e->diagnose.check[k].wanted &&
+            (k == CHECK_POSTERIOR_PREDICTIVE || k == CHECK_ENSEMBLE);
+}
+
 static int infer_rows(run *r)
 {
     size_t n = 0;
@@ -99,7 +109,7 @@ static int infer_rows(run *r)
     int rc = units_infer(r, r->folder->arena, &n, &u);
     if (!rc)
         rc = perform_units(r, n, u);
-    r->session->experiment->diagnose.coverage.wanted = false;
+    leave_test_alone(r->session->experiment);
     if (!rc)
         rc = units_diagnose(r, r->folder->arena, &n, &u);
     if (!rc)
@@ -129,6 +139,7 @@ static int infer_into(run *r, const command *c)
                          "--force moves it aside, -o names another", &r->folder);
     if (!rc) {
         rc = infer_rows(r);
+        pairs_forget(r);
         int marked = rc == NRE_ECANCELLED ? NRE_OK : folder_mark(r->folder, rc);
         rc = rc ? rc : marked;
         result_print(r, rc);
