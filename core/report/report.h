@@ -131,7 +131,8 @@ typedef struct run_summary {
     const char *const *notes;
     double seconds;
     size_t n_figures;
-    const char *const *figures; /* paths of SVG files, for the page */
+    const char *const *figures;  /* paths of SVG files, for the page */
+    const char *const *captions; /* [n_figures] what each shows, in words; or NULL */
 } run_summary;
 /* About ten lines on OUT: the answer with its units, whether it may be believed and why, the
  * observation's place among the simulations, coverage and gain, where the tables are. */
