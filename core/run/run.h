@@ -284,6 +284,13 @@ typedef struct complaints {
  * everything, which is returned. */
 int complain(complaints *c, int status, const char *cell);
 
+/* pairs_file.c: what is known of each test pair, for tests of one run against another on the same pairs:
+ * /pairs f64 [n][4], gain, log_ratio, rank, deviance, NaN where missing, and /theta f64 [n][dim], the
+ * truths.  Measures stay out.  [main] */
+int pairs_save(const pair_set *p, const char *path);
+/* NRE_EDATA when it is no such file, or damaged. */
+int pairs_load(const char *path, pair_set **out);
+
 /* compare.c: tables of the finished runs below folders, which are runs or sweeps */
 
 /* Where a run stands, in A: "done", "failed, exit 6: ..", "not finished", "not begun". */
