@@ -78,7 +78,8 @@ typedef struct pair_view {
     ratio_worker *worker;
     const observed *observed; /* for more log ratios of this x: row ROW of it */
     size_t row;
-    rng *rng; /* of this measure and this pair alone */
+    rng *rng;             /* of this measure and this pair alone */
+    const void *prepared; /* by the measure, for all pairs */
 } pair_view;
 
 /* What a diagnostic keeps of each pair: WIDTH numbers, NAN of pairs whose posterior stayed too
@@ -87,6 +88,9 @@ typedef struct measure {
     const char *name; /* of its streams */
     size_t (*width)(const target *t);
     int (*take)(const pair_view *v, double *out);
+    /* What it needs for all pairs, before the first; NULL: nothing.  [main] */
+    int (*prepare)(const subject *s, void **out);
+    void (*release)(void *prepared);
 } measure;
 
 /* N pairs from the first on, with all MEASURES (borrowed).  [main] */
@@ -169,6 +173,39 @@ extern const diagnostic *const DIAGNOSTICS[];
 extern const size_t N_DIAGNOSTICS;
 const diagnostic *diagnostic_of(const char *name); /* NULL: none of this name */
 
+/* bands.c: is a sample uniform?  (Säilynoja, Bürkner & Vehtari 2022) */
+
+enum { ECDF_POINTS = 100 };
+typedef struct ecdf {
+    uint64_t n;                  /* values */
+    double z[ECDF_POINTS];       /* 0.01, 0.02 .. 1 */
+    uint64_t count[ECDF_POINTS]; /* values below each; all of them below 1 */
+} ecdf;
+/* Of N values u[0], u[stride], .. in [0, 1], those that are NaN left out. */
+void ecdf_of(size_t n, size_t stride, const double *u, ecdf *out);
+/* Chance that one of N uniform values strays as far from a straight line at the point where it strays
+ * most, by the smaller tail of its binomial law: exact, but of 1e-12 and less an upper bound.  NAN of
+ * no values. */
+int ecdf_p_value(const ecdf *e, double *p);
+/* low, high [ECDF_POINTS]: what the fractions of N uniform values do not leave at any point, with
+ * probability LEVEL. */
+int ecdf_band(uint64_t n, double level, double *low, double *high);
+/* P(C <= k), C binomial; and twice its smaller tail at k. */
+double binomial_below(uint64_t n, double p, uint64_t k);
+double binomial_p(uint64_t n, double p, uint64_t k);
+
+/* sbc.c, tarp.c, entropy.c: what they keep of each pair */
+
+/* For a right ratio all are uniform in (0, 1), for any number of cells or draws.  Grids: mass of the
+ * cells that lie before that of the truth, and of its own (and of those that tie with it) a uniform
+ * part.  Clouds: the truth is one more draw, as in cloud_rank. */
+extern const measure
+    measure_ranks; /* [dim + 1] of each parameter in its marginal, of log r */
+extern const measure
+    measure_distance; /* of the distance to a point that depends on x: tarp.c */
+/* KL divergence of the posterior from the prior (nats), and the HPD rank, never snapped. */
+extern const measure measure_divergence;
+
 /* coverage.c */
 
 /* config's REGION_... */
@@ -202,6 +239,13 @@ typedef struct coverage_cell {
     double bias;        /* of biased regions */
     coverage_bin *bin;  /* [dim][n_bins] by the true value of each parameter */
 } coverage_cell;
+/* At levels 0.01, 0.02 .. 1: joint, of HPD regions; and of central intervals of each parameter. */
+typedef struct coverage_curve {
+    ecdf joint;
+    double low[ECDF_POINTS],
+        high[ECDF_POINTS]; /* 99% of right ones are within, at all levels */
+    ecdf *parameter; /* [dim]; NULL where the shared pass did not take measure_ranks */
+} coverage_curve;
 typedef struct coverage_result {
     size_t n_cells;
     coverage_cell *cells; /* regions outer, levels inner */
@@ -215,6 +259,7 @@ typedef struct coverage_result {
     size_t n_bins;         /* of each parameter, with equally many pairs */
     double *edge;          /* [dim][n_bins + 1] */
     uint64_t n, missing;   /* pairs; those whose effective size stayed too small */
+    coverage_curve *curve; /* of all levels; NULL: every pair is missing */
     double seconds;
 } coverage_result;
 /* Amortised: blocks of observations in parallel, each on a grid (dim <= 3) or a cloud.  A pair
@@ -306,6 +351,43 @@ json_t *c2st_json(const c2st_result *c);
 
 /* inside the folder */
 
+/* classifier.c: a network of two hidden layers of ReLU units that tells rows of two kinds apart, by
+ * Adam on their cross-entropy */
+
+typedef struct classifier_rules {
+    size_t batch;
+    uint64_t epochs;         /* at most */
+    int patience;            /* epochs in a row that gain less than TOLERANCE */
+    double tolerance, decay; /* of the mean loss; of the weights, as L2 */
+    const char *purpose;     /* of the streams: "c2st" */
+    uint64_t seed, number;   /* of this one among those of the purpose */
+} classifier_rules;
+typedef struct classifier_rows { /* all borrowed */
+    uint32_t dim;
+    const float *const *row;     /* [rows][dim] */
+    const bool *second;          /* [rows] of which kind; logits rise towards the second */
+    const double *weight;        /* [rows] of the loss, about 1; NULL: 1 */
+    const float *mean, *inverse; /* [dim] rows are seen as (row - mean) inverse; or NULL */
+    size_t n_train, n_stop;      /* without rows apart it stops by the training loss */
+    const uint64_t *train, *stop; /* which rows */
+} classifier_rows;
+typedef struct classifier {
+    const net *net;
+    float *weights;
+    uint64_t epochs;
+} classifier;
+int classifier_net(uint32_t dim, uint32_t units, net **out); /* [main] */
+/* One thread; NRE_ENUMERIC when the loss diverges. */
+int classifier_train(const net *g, const classifier_rules *rules,
+                     const classifier_rows *rows, classifier *out);
+void classifier_release(classifier *c);
+/* LOGIT [n] of rows INDEX [n]. */
+int classifier_judge(const classifier *c, const classifier_rows *rows, size_t n,
+                     const uint64_t *index, float *logit);
+/* Mean and inverse deviation [dim] of N rows, 0 of a column that does not vary. */
+void classifier_moments(size_t n, uint32_t dim, const float *const *row, float *mean,
+                        float *inverse);
+
 /* station.c: what one thread works with. */
 enum { STATION_ROWS = 32 }; /* test rows a task: no result depends on threads */
 typedef struct station {
@@ -337,5 +419,16 @@ void posterior_draws(const grid *g, const cloud *c, size_t n, rng *r, double *th
 /* Fraction of the N sorted values below VALUE. */
 double fraction_below(size_t n, const double *sorted, double value);
 int compare_reals(const void *a, const void *b); /* for qsort */
+
+/* sbc.c: a value's place among the points of a posterior: mass BELOW it, and EQUAL to it. */
+typedef struct place {
+    double below, equal;
+} place;
+/* Of parameter K of a pair's truth; of its log ratio; of DISTANCE, the truth's own, among those of the
+ * cells or draws, OTHERS [n]. */
+place place_of_parameter(const pair_view *v, uint32_t k);
+place place_of_values(const pair_view *v, const double *others, double own);
+/* A uniform place within its own mass, of all there is. */
+double place_rank(const pair_view *v, place p, double uniform);
 
 #endif

@@ -86,4 +86,4 @@ static int draw_take(const pair_view *v, double *out)
     return NRE_OK;
 }
 
-const measure measure_draw = {"draw", draw_width, draw_take};
+const measure measure_draw = {.name = "draw", .width = draw_width, .take = draw_take};

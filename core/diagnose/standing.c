@@ -26,6 +26,7 @@ typedef struct standing_job {
     size_t dim;
     rng_key key;
     rng_key measure_key[MOST_MEASURES];
+    void *prepared[MOST_MEASURES];
     station *stations;
     pair_standing *out; /* [n] */
     double *theta;      /* [n][dim] or NULL */
@@ -72,6 +73,7 @@ static int take_measures(const standing_job *j, station *t, size_t row, uint64_t
         for (size_t k = 0; k < width; k++)
             out[k] = NAN;
         rng_start(&r, j->measure_key[i], item, 0);
+        v.prepared = j->prepared[i];
         if (!t->missing)
             status = q->measures[i]->take(&v, out);
     }
@@ -160,6 +162,29 @@ static int judge_block(void *context, size_t i, unsigned worker)
                            j->request->rows, NULL);
 }
 
+static int prepare_measures(standing_job *j)
+{
+    const standing_request *q = j->request;
+    const char *about = ratio_target(j->subject->posterior->ratio)->name;
+    int status = NRE_OK;
+
+    for (size_t i = 0; i < q->n_measures && !status; i++) {
+        const measure *m = q->measures[i];
+        j->measure_key[i] =
+            rng_purpose(j->subject->seed, "%s/%s/%s", q->purpose, m->name, about);
+        if (m->prepare)
+            status = m->prepare(j->subject, &j->prepared[i]);
+    }
+    return status;
+}
+
+static void release_measures(standing_job *j)
+{
+    for (size_t i = 0; i < j->request->n_measures; i++)
+        if (j->prepared[i])
+            j->request->measures[i]->release(j->prepared[i]);
+}
+
 int pair_standings(const subject *s, const standing_request *q, pair_standing *out,
                    double *theta)
 {
@@ -170,14 +195,14 @@ int pair_standings(const subject *s, const standing_request *q, pair_standing *o
     if (q->n_measures > MOST_MEASURES)
         return fail(NRE_EINTERNAL, "a pass takes %d measures at most", MOST_MEASURES);
     j.key = rng_purpose(s->seed, "%s/%s", q->purpose, t->name);
-    for (size_t i = 0; i < q->n_measures; i++)
-        j.measure_key[i] =
-            rng_purpose(s->seed, "%s/%s/%s", q->purpose, q->measures[i]->name, t->name);
-    int status = stations_new(s, &j.stations);
+    int status = prepare_measures(&j);
+    if (!status)
+        status = stations_new(s, &j.stations);
     if (!status)
         status = pool_run(s->pool, (size_t)((q->n + STATION_ROWS - 1) / STATION_ROWS),
                           judge_block, &j);
     stations_free(s, j.stations);
+    release_measures(&j);
     return status;
 }
 
