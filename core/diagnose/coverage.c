@@ -214,6 +214,48 @@ static void fill_gain(const coverage_job *j, coverage_result *out)
     out->gain_error = out->n > 1 ? sqrt(squares / (n - 1) / n) : NAN;
 }
 
+/* curve */
+
+static int joint_curve(const coverage_job *j, double *value, coverage_curve *out)
+{
+    for (uint64_t i = 0; i < j->n; i++)
+        value[i] = j->pair[i].missing ? NAN : j->at[i].rank;
+    ecdf_of((size_t)j->n, 1, value, &out->joint);
+    return ecdf_band(out->joint.n, INTERVAL, out->low, out->high);
+}
+
+/* A central interval of level L holds what ranks between (1 - L) / 2 and (1 + L) / 2. */
+static int parameter_curves(const coverage_job *j, double *value, coverage_curve *out)
+{
+    const pair_set *p = j->subject->pairs;
+    const double *rank = p && p->n >= j->n ? pairs_value(p, &measure_ranks) : NULL;
+
+    if (!rank)
+        return NRE_OK;
+    out->parameter = memory_new(j->dim, sizeof *out->parameter);
+    if (!out->parameter)
+        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    for (uint32_t k = 0; k < j->dim; k++) {
+        for (uint64_t i = 0; i < j->n; i++)
+            value[i] = fabs(2 * rank[i * (j->dim + 1) + k] - 1);
+        ecdf_of((size_t)j->n, 1, value, &out->parameter[k]);
+    }
+    return NRE_OK;
+}
+
+static int fill_curve(const coverage_job *j, coverage_result *out)
+{
+    double *value = memory_new((size_t)j->n, sizeof *value);
+    coverage_curve *c = out->curve = memory_new(1, sizeof *c);
+    int status = value && c ? joint_curve(j, value, c)
+                            : fail(NRE_ENOMEM, "out of memory for a diagnostic");
+
+    if (!status)
+        status = parameter_curves(j, value, c);
+    free(value);
+    return status;
+}
+
 static int check_bias(const coverage_request *q)
 {
     if (q->n_bias != 1 && q->n_bias != q->n_levels)
@@ -311,6 +353,8 @@ static int perform(coverage_job *j, coverage_result *out)
     if (!status)
         status = fill_cells(j, out);
     if (!status)
+        status = fill_curve(j, out);
+    if (!status)
         fill_gain(j, out);
     pairs_free(own);
     return status;
@@ -343,6 +387,9 @@ void coverage_release(coverage_result *c)
     for (size_t i = 0; c->cells && i < c->n_cells; i++)
         free(c->cells[i].bin);
     free(c->cells);
+    if (c->curve)
+        free(c->curve->parameter);
+    free(c->curve);
     free(c->edge);
     free(c->parameter);
     *c = (coverage_result){0};
@@ -421,6 +468,32 @@ static json_t *edges_json(const coverage_result *c)
     return all;
 }
 
+static json_t *fractions_json(const ecdf *e)
+{
+    double share[ECDF_POINTS];
+
+    for (size_t i = 0; i < ECDF_POINTS; i++)
+        share[i] = (double)e->count[i] / (double)e->n; /* NAN of none */
+    return numbers_json(ECDF_POINTS, share);
+}
+
+static json_t *curve_json(const coverage_result *r)
+{
+    const coverage_curve *c = r->curve;
+    json_t *all = json_array(), *o = json_object();
+
+    json_object_set_new(o, "level", numbers_json(ECDF_POINTS, c->joint.z));
+    json_object_set_new(o, "joint", fractions_json(&c->joint));
+    json_object_set_new(o, "low", numbers_json(ECDF_POINTS, c->low));
+    json_object_set_new(o, "high", numbers_json(ECDF_POINTS, c->high));
+    for (uint32_t k = 0; c->parameter && k < r->dim; k++)
+        json_array_append_new(all,
+                              json_pack("{s:s s:o}", "name", r->parameter[k], "coverage",
+                                        fractions_json(&c->parameter[k])));
+    json_object_set_new(o, "parameters", all);
+    return o;
+}
+
 json_t *coverage_json(const coverage_result *c)
 {
     json_t *cells = json_array();
@@ -433,6 +506,8 @@ json_t *coverage_json(const coverage_result *c)
                   json_number(c->gain_error), "information", json_number(c->information),
                   "cells", cells, "bins", edges_json(c));
 
+    if (o && c->curve)
+        json_object_set_new(o, "curve", curve_json(c));
     if (o && c->n > 0 && isnan(c->information))
         json_object_set_new(o, "reason",
                             json_string("this ratio is known up to a function of x: log "

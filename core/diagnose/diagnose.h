@@ -114,6 +114,10 @@ int pairs_of(const subject *s, const pairs_plan *wanted, pair_set **out);
 void pairs_free(pair_set *p);
 /* [n][width] of a measure that was taken; NULL when it was not. */
 const double *pairs_value(const pair_set *p, const measure *m);
+/* That of the shared pass, of the first ASKED pairs (0: all) and at most those there are: how many.
+ * NRE_EINTERNAL when the pass did not take it. */
+int pairs_need(const subject *s, const measure *m, uint64_t asked, uint64_t *n,
+               const double **value);
 
 /* A draw of the posterior of each pair, [dim]: from its grid or cloud. */
 extern const measure measure_draw;
@@ -172,6 +176,10 @@ typedef struct diagnostic {
 extern const diagnostic *const DIAGNOSTICS[];
 extern const size_t N_DIAGNOSTICS;
 const diagnostic *diagnostic_of(const char *name); /* NULL: none of this name */
+extern const diagnostic sbc_diagnostic, tarp_diagnostic, entropy_diagnostic;
+extern const diagnostic likelihood_diagnostic;     /* likelihood.c */
+extern const diagnostic auc_diagnostic;            /* auc.c */
+extern const diagnostic lc2st_diagnostic;          /* lc2st.c */
 
 /* bands.c: is a sample uniform?  (Säilynoja, Bürkner & Vehtari 2022) */
 
@@ -199,10 +207,11 @@ double binomial_p(uint64_t n, double p, uint64_t k);
 /* For a right ratio all are uniform in (0, 1), for any number of cells or draws.  Grids: mass of the
  * cells that lie before that of the truth, and of its own (and of those that tie with it) a uniform
  * part.  Clouds: the truth is one more draw, as in cloud_rank. */
-extern const measure
-    measure_ranks; /* [dim + 1] of each parameter in its marginal, of log r */
-extern const measure
-    measure_distance; /* of the distance to a point that depends on x: tarp.c */
+/* [dim + 1] of each parameter in its marginal, of log r: uniform, too, for one that ignores x. */
+extern const measure measure_ranks;
+/* Of the distance to a point that depends on x; the last rows of the test set, from which these points
+ * are, have none. */
+extern const measure measure_distance;
 /* KL divergence of the posterior from the prior (nats), and the HPD rank, never snapped. */
 extern const measure measure_divergence;
 
@@ -239,11 +248,11 @@ typedef struct coverage_cell {
     double bias;        /* of biased regions */
     coverage_bin *bin;  /* [dim][n_bins] by the true value of each parameter */
 } coverage_cell;
-/* At levels 0.01, 0.02 .. 1: joint, of HPD regions; and of central intervals of each parameter. */
+/* At levels 0.01, 0.02 .. 1: joint, of HPD regions; and of central intervals of each parameter.  Of
+ * right ratios, 99 in 100 joint curves are nowhere outside LOW to HIGH. */
 typedef struct coverage_curve {
     ecdf joint;
-    double low[ECDF_POINTS],
-        high[ECDF_POINTS]; /* 99% of right ones are within, at all levels */
+    double low[ECDF_POINTS], high[ECDF_POINTS];
     ecdf *parameter; /* [dim]; NULL where the shared pass did not take measure_ranks */
 } coverage_curve;
 typedef struct coverage_result {
@@ -259,7 +268,7 @@ typedef struct coverage_result {
     size_t n_bins;         /* of each parameter, with equally many pairs */
     double *edge;          /* [dim][n_bins + 1] */
     uint64_t n, missing;   /* pairs; those whose effective size stayed too small */
-    coverage_curve *curve; /* of all levels; NULL: every pair is missing */
+    coverage_curve *curve; /* at all levels */
     double seconds;
 } coverage_result;
 /* Amortised: blocks of observations in parallel, each on a grid (dim <= 3) or a cloud.  A pair
@@ -364,11 +373,12 @@ typedef struct classifier_rules {
 } classifier_rules;
 typedef struct classifier_rows { /* all borrowed */
     uint32_t dim;
-    const float *const *row;     /* [rows][dim] */
-    const bool *second;          /* [rows] of which kind; logits rise towards the second */
-    const double *weight;        /* [rows] of the loss, about 1; NULL: 1 */
-    const float *mean, *inverse; /* [dim] rows are seen as (row - mean) inverse; or NULL */
-    size_t n_train, n_stop;      /* without rows apart it stops by the training loss */
+    const float *const *row; /* [rows][dim] */
+    const bool *second;      /* [rows] of which kind; logits rise towards the second */
+    const double *weight;    /* [rows] of the loss, about 1; NULL: 1 */
+    const float *mean,
+        *inverse;           /* [dim] rows are seen as (row - mean) inverse; or NULL */
+    size_t n_train, n_stop; /* without rows apart it stops by the training loss */
     const uint64_t *train, *stop; /* which rows */
 } classifier_rows;
 typedef struct classifier {
@@ -420,15 +430,20 @@ void posterior_draws(const grid *g, const cloud *c, size_t n, rng *r, double *th
 double fraction_below(size_t n, const double *sorted, double value);
 int compare_reals(const void *a, const void *b); /* for qsort */
 
-/* sbc.c: a value's place among the points of a posterior: mass BELOW it, and EQUAL to it. */
+/* sbc.c: a value's place among the points of a posterior: mass below it, and equal to it. */
 typedef struct place {
     double below, equal;
 } place;
-/* Of parameter K of a pair's truth; of its log ratio; of DISTANCE, the truth's own, among those of the
- * cells or draws, OTHERS [n]. */
-place place_of_parameter(const pair_view *v, uint32_t k);
-place place_of_values(const pair_view *v, const double *others, double own);
-/* A uniform place within its own mass, of all there is. */
+/* Of OWN, the truth's, among those of the view's cells or draws: others [n]. */
+place place_of(const pair_view *v, const double *others, double own);
+/* A uniform place (UNIFORM in (0, 1)) within its own mass, which on a cloud includes the truth's. */
 double place_rank(const pair_view *v, place p, double uniform);
+
+/* finding.c: numbers within sentences */
+typedef struct short_text {
+    char text[32];
+} short_text;
+short_text text_of_count(uint64_t n); /* "20,000" */
+short_text text_of_p(double p);       /* "p = 0.21", "p < 1e-12" */
 
 #endif

@@ -5,6 +5,11 @@
 #include <string.h>
 
 const diagnostic *const DIAGNOSTICS[] = {
+    &sbc_diagnostic,
+    &tarp_diagnostic,
+    &entropy_diagnostic,
+    &likelihood_diagnostic,
+    &lc2st_diagnostic,
     NULL,
 };
 const size_t N_DIAGNOSTICS = sizeof DIAGNOSTICS / sizeof DIAGNOSTICS[0] - 1;

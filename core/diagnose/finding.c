@@ -47,6 +47,33 @@ json_t *finding_open(const char *reason)
     return finding_json(&f);
 }
 
+short_text text_of_count(uint64_t n)
+{
+    short_text out;
+    char digits[24];
+    size_t used = 0,
+           left = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+
+    for (const char *at = digits; *at; at++) {
+        out.text[used++] = *at;
+        if (--left > 0 && left % 3 == 0)
+            out.text[used++] = ',';
+    }
+    out.text[used] = 0;
+    return out;
+}
+
+short_text text_of_p(double p)
+{
+    short_text out;
+
+    if (p < 1e-12)
+        snprintf(out.text, sizeof out.text, "p < 1e-12");
+    else
+        snprintf(out.text, sizeof out.text, "p = %.2g", p);
+    return out;
+}
+
 json_t *numbers_json(size_t n, const double *value)
 {
     json_t *list = json_array();

@@ -25,6 +25,16 @@ const double *pairs_value(const pair_set *p, const measure *m)
     return NULL;
 }
 
+int pairs_need(const subject *s, const measure *m, uint64_t asked, uint64_t *n,
+               const double **value)
+{
+    *value = pairs_value(s->pairs, m);
+    if (!*value)
+        return fail(NRE_EINTERNAL, "the pass over test pairs did not take '%s'", m->name);
+    *n = asked > 0 && asked < s->pairs->n ? asked : s->pairs->n;
+    return NRE_OK;
+}
+
 static int take_memory(pair_set *p, const target *t, const measure *const *measures)
 {
     size_t n = p->n > 0 ? (size_t)p->n : 1, count = p->n_measures + 1;
