@@ -1,11 +1,14 @@
 /* bench/sample - log ratios a second in each sampler, beside the bare network's.
  *
  * samplers: CHAINS chains of one x, network of random weights, so that the posterior is a wide one.
- * The rate is that of steps: the difference of a long and a short warm-up, start and summary the
- * same in both.  The limit is the network alone with as many points a call, in as many threads.
+ * The rate is that of draws, between the first block and the last; start, warm-up and summary are left
+ * out, but for a second line of chains: steps of warm-up, by the difference of a long and a short one.
+ * The limit is the network alone in as many threads with as many points a call: those of all
+ * chains, which the threads share out, or CHAINS in each thread where a step has far more points.
  * together: many x in one log-density call, against one after another.
  * posterior: --run DIR, a finished run of slcp: seconds for 10,000 draws from the first row of its
- * observation, start points and all. */
+ * observation, start points and all.
+ * --only NAME: that sampler alone, or 'together'. */
 #include "bench.h"
 #include "run/run.h"
 
@@ -19,7 +22,8 @@ enum {
     ROWS_ALONE = 20, /* one after another */
     FEW = 3,         /* chains of each of them, */
     BLOCK = 250,     /* with so many steps of warm-up, and as many draws */
-    WANTED = 10000   /* draws of a posterior */
+    WARMUP = 300,    /* before draws are timed */
+    FIRST = 100      /* draws of the first block */
 };
 
 typedef struct sampling {
@@ -37,6 +41,8 @@ typedef struct sampling {
     observed *one, *many;
     host_services services;
 } sampling;
+
+static const char *only; /* of --only */
 
 /* set-up */
 
@@ -161,7 +167,7 @@ static int bare_open(bare *e, const sampling *s)
 {
     arena *a = s->b->memory;
     unsigned threads = s->b->o->threads;
-    *e = (bare){.s = s, .points = CHAINS};
+    *e = (bare){.s = s};
     e->worker = arena_alloc(a, threads, sizeof(model_worker *));
     e->logit = arena_alloc(a, threads, sizeof(float *));
     e->gradient = arena_alloc(a, threads, sizeof(float *));
@@ -189,18 +195,19 @@ static void bare_close(bare *e)
 }
 
 /* Points a second. */
-static int bare_rate(bare *e, bool gradient, size_t steps, double *rate)
+static int bare_rate(bare *e, bool gradient, size_t points, size_t steps, double *rate)
 {
     const bench *b = e->s->b;
     unsigned threads = b->o->threads;
     e->with_gradient = gradient;
+    e->points = points;
     e->calls = 1;
     int status = pool_run(b->p, threads, bare_item, e);
-    e->calls = steps / threads + 1;
+    e->calls = steps * CHAINS / (points * threads) + 1;
     double start = now();
     if (!status)
         status = pool_run(b->p, threads, bare_item, e);
-    *rate = (double)(threads * e->calls * CHAINS) / (now() - start);
+    *rate = (double)(threads * e->calls * points) / (now() - start);
     return status;
 }
 
@@ -210,19 +217,37 @@ typedef struct rate {
     double value, limit, share; /* medians */
 } rate;
 
+/* Looks at the clock after the first block of draws, and after each. */
+typedef struct stopwatch {
+    progress base; /* first */
+    double first, last;
+} stopwatch;
+
+static void look(progress *p, const char *what, uint64_t done, uint64_t total,
+                 const char *of, const char *detail)
+{
+    stopwatch *w = (stopwatch *)(void *)p;
+    (void)done, (void)total, (void)of, (void)detail;
+    if (strcmp(what, "sampling") != 0)
+        return;
+    w->last = now();
+    if (w->first == 0)
+        w->first = w->last;
+}
+
 static int run_once(const sampling *s, const instance *sampler, size_t warmup,
-                    double *seconds, double *evaluations)
+                    size_t draws, stopwatch *w, double *evaluations)
 {
     chains c;
     chains_plan how = {.n_chains = CHAINS,
                        .warmup = warmup,
-                       .draws = 4,
+                       .draws = draws,
                        .seed = 1,
                        .purpose = "chain/all/0",
                        .services = &s->services};
-    double start = now();
+    how.watch = &w->base;
+    *w = (stopwatch){.base.report = look};
     int status = chains_of(sampler, &s->posterior, s->one, 0, 1, &how, &c);
-    *seconds = now() - start;
     if (status)
         return status;
     *evaluations = (double)c.evaluations;
@@ -230,19 +255,40 @@ static int run_once(const sampling *s, const instance *sampler, size_t warmup,
     return NRE_OK;
 }
 
-static bool is_weighted(const instance *sampler)
+static unsigned flags_of(const instance *sampler)
 {
-    return (sampler->plugin->table->ops.sampler->flags & NRE_WEIGHTED) != 0;
+    return sampler->plugin->table->ops.sampler->flags;
 }
 
-/* Evaluations a second of STEPS steps more. */
-static int sampler_rate(const sampling *s, const instance *sampler, size_t steps,
-                        double *out)
+/* Evaluations a second of STEPS draws; of all where draws are weighted. */
+static int draw_rate(const sampling *s, const instance *sampler, size_t steps,
+                     double *out)
 {
-    double seconds[2] = {0}, n[2] = {0};
-    int status = run_once(s, sampler, steps, &seconds[1], &n[1]);
-    if (!status && !is_weighted(sampler))
-        status = run_once(s, sampler, steps / 4, &seconds[0], &n[0]);
+    stopwatch w;
+    double n = 0, before = 0;
+    bool weighted = (flags_of(sampler) & NRE_WEIGHTED) != 0;
+    int status = NRE_OK;
+    if (!weighted)
+        status = run_once(s, sampler, WARMUP, FIRST, &w, &before);
+    double start = now();
+    if (!status)
+        status = run_once(s, sampler, WARMUP, FIRST + steps, &w, &n);
+    *out = (n - before) / (w.last - (weighted ? start : w.first));
+    return status;
+}
+
+/* Of STEPS steps of warm-up. */
+static int warmup_rate(const sampling *s, const instance *sampler, size_t steps,
+                       double *out)
+{
+    stopwatch w;
+    double seconds[2], n[2] = {0};
+    int status = NRE_OK;
+    for (size_t i = 0; i < 2 && !status; i++) {
+        double start = now();
+        status = run_once(s, sampler, i ? WARMUP + steps : WARMUP, 4, &w, &n[i]);
+        seconds[i] = now() - start;
+    }
     *out = (n[1] - n[0]) / (seconds[1] - seconds[0]);
     return status;
 }
@@ -253,18 +299,21 @@ static size_t steps_of(const sampling *s)
     return (size_t)(points / CHAINS) + 100;
 }
 
-static int measure_sampler(const sampling *s, bare *e, const instance *sampler, rate *out)
+typedef int rate_of(const sampling *s, const instance *sampler, size_t steps,
+                    double *out);
+
+static int measure_sampler(const sampling *s, bare *e, const instance *sampler,
+                           size_t points, rate_of *measure, rate *out)
 {
     const bench_options *o = s->b->o;
     double value[MOST_ROUNDS], limit[MOST_ROUNDS], share[MOST_ROUNDS], start = now();
     size_t n = 0, steps = steps_of(s);
-    bool gradient =
-        (sampler->plugin->table->ops.sampler->flags & NRE_NEEDS_GRADIENT) != 0;
+    bool gradient = (flags_of(sampler) & NRE_NEEDS_GRADIENT) != 0;
     int status = NRE_OK;
     for (; !status && n < o->rounds && (n == 0 || now() - start < o->seconds); n++) {
-        status = bare_rate(e, gradient, steps, &limit[n]);
+        status = bare_rate(e, gradient, points, steps, &limit[n]);
         if (!status)
-            status = sampler_rate(s, sampler, steps / (gradient ? 8 : 1), &value[n]);
+            status = measure(s, sampler, steps / (gradient ? 8 : 1), &value[n]);
         share[n] = value[n] / limit[n];
     }
     if (!status)
@@ -285,26 +334,45 @@ static void print_rate(const bench *b, const char *metric, const char *per, cons
     fflush(stdout);
 }
 
+typedef struct contestant {
+    const char *name;
+    bool point; /* a chain: in most calls */
+} contestant;
+
+static void measure_one(const sampling *s, bare *e, const contestant *c)
+{
+    char name[48];
+    rate r;
+    instance *sampler = NULL;
+    size_t threads = s->b->o->threads, points = CHAINS;
+    if (c->point)
+        points = (CHAINS + threads - 1) / threads;
+    int status = sampler_open(s->b, c->name, &sampler);
+    if (!status)
+        status = measure_sampler(s, e, sampler, points, draw_rate, &r);
+    if (!status)
+        print_rate(s->b, c->name, "log_ratios_per_s", &r);
+    if (!status && c->point)
+        status = measure_sampler(s, e, sampler, points, warmup_rate, &r);
+    snprintf(name, sizeof name, "%s_warmup", c->name);
+    if (!status && c->point)
+        print_rate(s->b, name, "log_ratios_per_s", &r);
+    if (status)
+        fprintf(stderr, "%s: %s\n", c->name, error_message());
+    instance_free(sampler);
+}
+
 static int measure_samplers(const sampling *s)
 {
-    static const char *const NAMES[] = {"metropolis", "hmc",       "nuts",
-                                        "slice",      "ensemble",  "tempered",
-                                        "importance", "rejection", "grid"};
+    static const contestant ALL[] = {
+        {"metropolis", true}, {"hmc", true},         {"nuts", true},
+        {"slice", true},      {"ensemble", true},    {"tempered", false},
+        {"rejection", false}, {"importance", false}, {"grid", false}};
     bare e;
     int status = bare_open(&e, s);
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && !status; i++) {
-        instance *sampler = NULL;
-        rate r;
-        if (sampler_open(s->b, NAMES[i], &sampler)) {
-            fprintf(stderr, "%s\n", error_message());
-            continue;
-        }
-        if (measure_sampler(s, &e, sampler, &r))
-            fprintf(stderr, "%s: %s\n", NAMES[i], error_message());
-        else
-            print_rate(s->b, NAMES[i], "log_ratios_per_s", &r);
-        instance_free(sampler);
-    }
+    for (size_t i = 0; i < sizeof ALL / sizeof ALL[0] && !status; i++)
+        if (!only || strcmp(only, ALL[i].name) == 0)
+            measure_one(s, &e, &ALL[i]);
     bare_close(&e);
     return status;
 }
@@ -369,7 +437,8 @@ static int measure_case(bench *b)
     int status = sampling_open(&s, b);
     if (!status)
         status = measure_samplers(&s);
-    if (!status && b->network == &SMALL_NETWORK)
+    if (!status && b->network == &SMALL_NETWORK &&
+        (!only || strcmp(only, "together") == 0))
         status = measure_rows(&s);
     sampling_close(&s);
     return status;
@@ -466,15 +535,15 @@ static int measure_run(const char *path, const bench_options *o, char *self, siz
 
 static void print_header(const bench_options *o)
 {
-    printf(
-        "%s, kernel %s; own kernels %s; %u threads%s\n"
-        "Log ratios a second in %d chains of one x; limit: the network alone, %d "
-        "points a\n"
-        "call.  together_N: x a second with N chains each, %d at once; limit and share: "
-        "one\n"
-        "after another, and the gain.\n",
-        blas_version(), blas_kernel(), kernel_name(), o->threads,
-        o->cpu ? "; seconds of CPU" : "", CHAINS, CHAINS, ROWS);
+    printf("%s, kernel %s; own kernels %s; %u threads%s\n"
+           "Log ratios a second in %d chains of one x; limit: the network alone, %d "
+           "points a\n"
+           "call or, for a point a chain, shared by the threads.  together_N: x a second "
+           "with N chains each, %d at once; limit and share: "
+           "one\n"
+           "after another, and the gain.\n",
+           blas_version(), blas_kernel(), kernel_name(), o->threads,
+           o->cpu ? "; seconds of CPU" : "", CHAINS, CHAINS, ROWS);
     printf("%-12s %-16s %11s %11s %6s\n", "case", "sampler", "value", "limit", "share");
 }
 
@@ -486,7 +555,9 @@ int main(int argc, char **argv)
     char *set[COMMAND_LIST];
     int n = 1;
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--run") == 0 && i + 1 < argc)
+        if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            only = argv[++i];
+        else if (strcmp(argv[i], "--run") == 0 && i + 1 < argc)
             path = argv[++i];
         else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && n_set < COMMAND_LIST)
             set[n_set++] = argv[++i];

@@ -281,7 +281,8 @@ typedef struct cloud {
     double *weight;      /* [n], sums to 1 */
     double log_area;     /* log of the integral of p(theta) r */
     double effective;    /* 1 / sum of squared weights */
-    double weight_of_truth; /* of plan.truth were it one more draw; without: 1 / effective */
+    double
+        weight_of_truth; /* of plan.truth were it one more draw; without: 1 / effective */
     size_t evaluations;  /* draws in all, also those left out */
     double v;            /* uniform, for ranks */
     room memory;
@@ -708,8 +709,9 @@ struct observed {
 
 /* Scratch of one thread. */
 typedef struct sampled_lane {
+    pthread_mutex_t lock; /* of a call in a thread of the plugin's own job */
     ratio_worker *worker; /* made when it is first asked for */
-    room memory;
+    room memory, order;
     cloud cloud;
 } sampled_lane;
 /* Each row of N_GROUPS, from ROW on, is a group of PER_GROUP chains; of one group the rows may be
@@ -722,10 +724,9 @@ typedef struct sampled {
     size_t row, n_rows, per_group;
     pool *pool;
     sampled_lane *lane;   /* [pool_threads] */
-    pthread_mutex_t lock; /* log densities may be asked in any thread */
+    pthread_mutex_t lock; /* of a call that all threads share; of what follows */
     int status;           /* of the first call that failed */
     char message[ERROR_LENGTH];
-    room order;
     double *bound; /* [2][dim] */
 } sampled;
 /* On failure, too, S is to be closed. */
@@ -808,7 +809,7 @@ void unbounded_back(const target *t, size_t n, const double *z, double *theta,
 int target_sample(const target *t, rng *r, size_t n, double *theta);
 
 /* mixture.c: Student-t mixtures with 5 degrees of freedom. */
-enum { MIXTURE_MOST = 4 };
+enum { MIXTURE_MOST = 8 };
 typedef struct mixture {
     uint32_t dim, n;
     double *share;   /* [n], sum to 1 */

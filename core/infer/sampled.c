@@ -15,6 +15,8 @@ static const double UNKNOWN_FLOPS = 2e4; /* of a ratio that does not tell */
 /* One call of the log density. */
 typedef struct call {
     sampled *of;
+    sampled_lane *lane;
+    bool alone; /* in its lane; else threads share its slices, each in its own */
     size_t n, slice;
     const uint32_t *chain;
     const size_t *order; /* [n] points by group; NULL: they come so */
@@ -54,14 +56,18 @@ static int take_arrays(room *memory, size_t n, size_t d, bool gradient, arrays *
     return NRE_OK;
 }
 
-int sampled_worker(sampled *s, unsigned thread, ratio_worker **out)
+static int worker_of(const sampled *s, sampled_lane *l, ratio_worker **out)
 {
-    sampled_lane *l = &s->lane[thread];
     int status = NRE_OK;
     if (!l->worker)
         status = ratio_worker_new(s->posterior->ratio, &l->worker);
     *out = l->worker;
     return status;
+}
+
+int sampled_worker(sampled *s, unsigned thread, ratio_worker **out)
+{
+    return worker_of(s, &s->lane[thread], out);
 }
 
 static int log_ratios(sampled *s, ratio_worker *w, const arrays *a, size_t n)
@@ -146,14 +152,15 @@ static int evaluate_slice(void *context, size_t k, unsigned thread)
 {
     const call *c = context;
     sampled *s = c->of;
+    sampled_lane *lane = c->alone ? c->lane : &s->lane[thread];
     size_t first = k * c->slice, n = c->n - first < c->slice ? c->n - first : c->slice;
     bool gradient = c->by_prior || c->by_ratio;
     arrays a = {0};
     ratio_worker *w;
     crash_enter(NULL, "logp", 1, 0);
-    int status = sampled_worker(s, thread, &w);
+    int status = worker_of(s, lane, &w);
     if (status == NRE_OK)
-        status = take_arrays(&s->lane[thread].memory, n, s->api.dim, gradient, &a);
+        status = take_arrays(&lane->memory, n, s->api.dim, gradient, &a);
     if (status == NRE_OK) {
         gather(c, first, n, &a);
         status = log_densities(s, w, &a, n);
@@ -183,7 +190,8 @@ static size_t slice_of(const sampled *s, size_t n, bool gradient)
 }
 
 /* Points in the order of their groups, those of a group as they came; *ORDER NULL where they are. */
-static int put_in_order(sampled *s, size_t n, const uint32_t *chain, const size_t **order)
+static int put_in_order(const sampled *s, size_t n, const uint32_t *chain, room *memory,
+                        const size_t **order)
 {
     size_t n_chains = s->per_group * s->api.n_groups, before = 0;
     bool sorted = true;
@@ -198,7 +206,7 @@ static int put_in_order(sampled *s, size_t n, const uint32_t *chain, const size_
     if (sorted)
         return NRE_OK;
     size_t groups = s->api.n_groups;
-    size_t *out = room_take(&s->order, n + groups + 1, sizeof *out);
+    size_t *out = room_take(memory, n + groups + 1, sizeof *out);
     if (!out)
         return fail(NRE_ENOMEM, "no memory for the log density of %zu points", n);
     size_t *next = out + n;
@@ -220,21 +228,45 @@ static int evaluate_call(call *c)
         return NRE_OK;
     if ((c->by_prior || c->by_ratio) && !s->api.has_gradient)
         return fail(NRE_ENOTSUP, "this posterior has no gradient");
-    int status = put_in_order(s, c->n, c->chain, &c->order);
+    int status = put_in_order(s, c->n, c->chain, &c->lane->order, &c->order);
     if (status != NRE_OK)
         return status;
     c->slice = slice_of(s, c->n, c->by_prior || c->by_ratio);
-    /* Within a job of the plugin's own the threads have other work. */
-    pool *p = pool_is_busy(s->pool) ? NULL : s->pool;
-    return pool_run(p, (c->n + c->slice - 1) / c->slice, evaluate_slice, c);
+    return pool_run(c->alone ? NULL : s->pool, (c->n + c->slice - 1) / c->slice,
+                    evaluate_slice, c);
 }
 
+/* One that no other thread has: of those of all threads one is free. */
+static sampled_lane *take_lane(sampled *s)
+{
+    unsigned n = pool_threads(s->pool), i = 0;
+    while (i + 1 < n && pthread_mutex_trylock(&s->lane[i].lock) != 0)
+        i++;
+    if (i + 1 == n)
+        pthread_mutex_lock(&s->lane[i].lock);
+    return &s->lane[i];
+}
+
+static void note_failure(sampled *s, int status)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->status == NRE_OK) {
+        s->status = status;
+        snprintf(s->message, sizeof s->message, "%s", error_message());
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Within a job of the plugin's own the threads have other work: each call is for the thread
+ * that makes it. */
 static int logp(const nre_target *t, size_t n, const uint32_t *chain, const double *z,
                 double *log_prior, double *log_ratio, double *grad_prior,
                 double *grad_ratio)
 {
     sampled *s = (sampled *)(uintptr_t)t;
     call c = {.of = s,
+              .lane = take_lane(s),
+              .alone = pool_is_busy(s->pool),
               .n = n,
               .chain = chain,
               .z = z,
@@ -242,15 +274,12 @@ static int logp(const nre_target *t, size_t n, const uint32_t *chain, const doub
               .log_ratio = log_ratio,
               .by_prior = grad_prior,
               .by_ratio = grad_ratio};
-    pthread_mutex_lock(&s->lock);
     crash_enter(NULL, "logp", 1, 0);
     int status = evaluate_call(&c);
-    if (status != NRE_OK && s->status == NRE_OK) {
-        s->status = status;
-        snprintf(s->message, sizeof s->message, "%s", error_message());
-    }
+    if (status != NRE_OK)
+        note_failure(s, status);
     crash_leave();
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&c.lane->lock);
     return status;
 }
 
@@ -306,6 +335,8 @@ int sampled_open(const posterior *p, const observed *o, size_t row, size_t n_row
     s->lane = memory_new(pool_threads(threads), sizeof *s->lane);
     if (!s->bound || !s->lane)
         return fail(NRE_ENOMEM, "no memory for a posterior of %u parameters", d);
+    for (unsigned i = 0; i < pool_threads(threads); i++)
+        pthread_mutex_init(&s->lane[i].lock, NULL);
     for (uint32_t k = 0; k < d; k++)
         s->bound[k] = -INFINITY, s->bound[d + k] = INFINITY;
     s->api = (nre_target){.struct_size = sizeof s->api,
@@ -326,10 +357,11 @@ void sampled_close(sampled *s)
     for (unsigned i = 0; s->lane && i < pool_threads(s->pool); i++) {
         ratio_worker_free(s->lane[i].worker);
         room_release(&s->lane[i].memory);
+        room_release(&s->lane[i].order);
         cloud_release(&s->lane[i].cloud);
+        pthread_mutex_destroy(&s->lane[i].lock);
     }
     free(s->lane);
-    room_release(&s->order);
     free(s->bound);
     pthread_mutex_destroy(&s->lock);
 }

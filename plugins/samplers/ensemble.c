@@ -5,10 +5,7 @@
  * A walker moves along the line to a random walker of the other half, to a distance
  * stretched by s with density 1 / sqrt(s) on [1 / a, a], accepted with s^(d - 1) times the ratio of
  * densities.  Walkers lean on one another at every step, so nothing is learned in warm-up. */
-#include <nereid/plugin.h>
-
-#include <math.h>
-#include <string.h>
+#include "team.h"
 
 static const nre_option OPTIONS[] = {
     {.name = "stretch",
@@ -26,16 +23,14 @@ typedef struct settings {
 } settings;
 
 typedef struct run {
-    const nre_host *host;
-    const nre_target *target;
-    nre_rng *const *rng;
+    team team; /* its lots are cut from one half at a time */
     settings conf;
-    size_t n, per_group, dim;
-    uint32_t *chain;      /* [n / 2] of those that move */
-    double *z, *logp;     /* [n][d], [n] */
-    double *proposal;     /* [n / 2][d] */
-    double *trial, *gain; /* [n]: log prior, then log posterior; log ratio */
-    double *log_stretch;  /* [n / 2] */
+    size_t which;          /* half that moves, 0 or 1 */
+    uint32_t *chain;       /* [n / 2] of those that move */
+    double *z, *logp;      /* [n][d], [n] */
+    double *proposal;      /* [n / 2][d] */
+    double *trial, *ratio; /* [n] */
+    double *log_stretch;   /* [n / 2] */
 } run;
 
 static int create(const nre_host *host, const nre_values *values, void **self)
@@ -46,14 +41,6 @@ static int create(const nre_host *host, const nre_values *values, void **self)
     s->stretch = host->get_real(values, "stretch");
     *self = s;
     return NRE_OK;
-}
-
-static int evaluate(const run *r, size_t n, const uint32_t *chain, const double *z)
-{
-    int status = r->target->logp(r->target, n, chain, z, r->trial, r->gain, NULL, NULL);
-    for (size_t i = 0; status == NRE_OK && i < n; i++)
-        r->trial[i] += r->gain[i];
-    return status;
 }
 
 static int check_number(const nre_host *host, const nre_target *t, size_t n,
@@ -69,39 +56,36 @@ static int check_number(const nre_host *host, const nre_target *t, size_t n,
                       least, t->dim, per_group);
 }
 
+static int lay_chains(run *r, const double *z0)
+{
+    const team *t = &r->team;
+    size_t n = t->n, d = t->dim;
+    double *p = take(t, n, 2 * d + 4);
+    r->chain = t->host->alloc(t->host, n, sizeof *r->chain);
+    if (!p || !r->chain)
+        return no_memory(t);
+    r->z = p;
+    r->proposal = p + n * d;
+    r->logp = p + 2 * n * d;
+    r->trial = r->logp + n;
+    r->ratio = r->trial + n;
+    r->log_stretch = r->ratio + n;
+    memcpy(r->z, z0, n * d * sizeof *z0);
+    return log_posterior(t, n, t->chain, r->z, r->logp, r->ratio);
+}
+
 static int start(const void *self, const nre_host *host, const nre_target *target,
                  size_t n, const double *z0, nre_rng *const *rng, void **out)
 {
-    size_t d = target->dim, groups = target->n_groups > 0 ? target->n_groups : 1;
-    int status = check_number(host, target, n, groups);
-    if (status != NRE_OK)
-        return status;
     run *r = host->alloc(host, 1, sizeof *r);
-    double *p = host->alloc(host, n * (2 * d + 4), sizeof *p);
-    uint32_t *chain = host->alloc(host, n, sizeof *chain);
-    if (!r || !p || !chain)
-        return host->fail(host, NRE_ENOMEM, "no memory for %zu chains", n);
-    *r = (run){.host = host,
-               .target = target,
-               .rng = rng,
-               .conf = *(const settings *)self,
-               .n = n,
-               .per_group = n / groups,
-               .dim = d,
-               .chain = chain,
-               .z = p,
-               .proposal = p + n * d,
-               .logp = p + 2 * n * d,
-               .trial = p + n * (2 * d + 1),
-               .gain = p + n * (2 * d + 2),
-               .log_stretch = p + n * (2 * d + 3)};
-    memcpy(r->z, z0, n * d * sizeof *z0);
-    for (size_t i = 0; i < n; i++)
-        chain[i] = (uint32_t)i;
-    status = evaluate(r, n, chain, r->z);
-    memcpy(r->logp, r->trial, n * sizeof *r->logp);
+    if (!r)
+        return host->fail(host, NRE_ENOMEM, "no memory for a run");
+    *r = (run){.conf = *(const settings *)self};
     *out = r;
-    return status;
+    int status = team_open(&r->team, host, target, n, 1, rng);
+    if (status == NRE_OK)
+        status = check_number(host, target, n, r->team.n_groups);
+    return status == NRE_OK ? lay_chains(r, z0) : status;
 }
 
 /* steps */
@@ -113,67 +97,64 @@ static double draw_stretch(const run *r, nre_rng *rng)
     return root * root / a;
 }
 
-/* Walker I, as point AT of the call, towards one of the other half, which begins at OTHERS. */
-static void propose(const run *r, size_t at, size_t i, size_t others)
+/* Point AT of a half's call: a walker towards one of the other half. */
+static void propose(const run *r, size_t at)
 {
-    nre_rng *rng = r->rng[i];
-    size_t half = r->per_group / 2, k = (size_t)(rng->uniform(rng) * (double)half);
-    const double *z = r->z + i * r->dim;
-    const double *pivot = r->z + (others + (k < half ? k : half - 1)) * r->dim;
-    double s = draw_stretch(r, rng), *to = r->proposal + at * r->dim;
-    for (size_t a = 0; a < r->dim; a++)
+    size_t d = r->team.dim, each = r->team.each, half = each / 2;
+    size_t first = at / half * each, i = first + r->which * half + at % half;
+    nre_rng *rng = r->team.rng[i];
+    const double *z = r->z + i * d;
+    const double *pivot = r->z + (first + (1 - r->which) * half + below(rng, half)) * d;
+    double s = draw_stretch(r, rng), *to = r->proposal + at * d;
+    for (size_t a = 0; a < d; a++)
         to[a] = pivot[a] + s * (z[a] - pivot[a]);
     r->log_stretch[at] = log(s);
     r->chain[at] = (uint32_t)i;
 }
 
-static void decide(const run *r, size_t at, nre_draws *out)
+static void decide(const run *r, size_t at)
 {
-    size_t i = r->chain[at];
-    nre_counts none = {0}, *counts = NRE_HAS(out, of_group)
-                                         ? &out->of_group[i / r->per_group]
-                                         : &none;
-    double log_u = log(r->rng[i]->uniform(r->rng[i]));
-    double gain = (double)(r->dim - 1) * r->log_stretch[at] + r->trial[at] - r->logp[i];
-    out->n_propose++;
-    counts->n_propose++;
-    if (!(log_u < gain))
+    size_t i = r->chain[at], d = r->team.dim;
+    double gain = (double)(d - 1) * r->log_stretch[at] + r->trial[at] - r->logp[i];
+    int accepted = accepts(r->team.rng[i], gain);
+    count_proposal(&r->team, i, accepted);
+    if (!accepted)
         return;
-    memcpy(r->z + i * r->dim, r->proposal + at * r->dim, r->dim * sizeof *r->z);
+    memcpy(r->z + i * d, r->proposal + at * d, d * sizeof *r->z);
     r->logp[i] = r->trial[at];
-    out->n_accept++;
-    counts->n_accept++;
 }
 
-/* Half WHICH, 0 or 1, of every group. */
-static int move_half(run *r, size_t which, nre_draws *out)
+/* Walkers of one half; nobody moves those of the other, towards which they go. */
+static int move_some(void *self, const stretch *s)
 {
-    size_t half = r->per_group / 2, points = 0;
-    for (size_t first = 0; first < r->n; first += r->per_group)
-        for (size_t i = 0; i < half; i++)
-            propose(r, points++, first + which * half + i, first + (1 - which) * half);
-    int status = evaluate(r, points, r->chain, r->proposal);
-    for (size_t at = 0; status == NRE_OK && at < points; at++)
-        decide(r, at, out);
+    const run *r = self;
+    size_t first = s->first, end = first + s->n, d = r->team.dim;
+    for (size_t at = first; at < end; at++)
+        propose(r, at);
+    int status = log_posterior(&r->team, s->n, r->chain + first, r->proposal + first * d,
+                               r->trial + first, r->ratio + first);
+    for (size_t at = first; status == NRE_OK && at < end; at++) {
+        size_t i = r->chain[at];
+        decide(r, at);
+        write_draw(&r->team, s->out, s->from, i, r->z + i * d, r->logp[i]);
+    }
     return status;
 }
 
 static int step(void *self, uint32_t warmup, nre_draws *out)
 {
     run *r = self;
-    size_t n = r->n, d = r->dim;
-    (void)warmup;
-    for (size_t s = 0; s < out->n_steps; s++) {
-        int status = move_half(r, 0, out);
-        if (status == NRE_OK)
-            status = move_half(r, 1, out);
-        if (status != NRE_OK)
-            return status;
-        memcpy(out->z + s * n * d, r->z, n * d * sizeof *r->z);
-        memcpy(out->logp + s * n, r->logp, n * sizeof *r->logp);
-    }
-    out->n_evaluate += out->n_steps * n;
-    return NRE_OK;
+    team half = r->team;
+    int status = NRE_OK;
+    half.n /= 2;
+    half.each /= 2;
+    half.lot = lot_of(&half, 1);
+    count_anew(&r->team);
+    for (size_t s = 0; status == NRE_OK && s < out->n_steps; s++)
+        for (r->which = 0; status == NRE_OK && r->which < 2; r->which++)
+            status = march_on(&half, r, move_some, s, s + 1, warmup != 0, out);
+    tell(&r->team, out);
+    return status;
 }
 
 static const nre_sampler_ops OPS = {

@@ -1,4 +1,4 @@
-/* hmc: Hamiltonian Monte Carlo, all chains in one call of log density and gradient a leapfrog step.
+/* hmc: Hamiltonian Monte Carlo, many chains in one call of log density and gradient a leapfrog step.
  *
  * A trajectory is LENGTH deviations of the learned metric long, times a factor between 0.5 and 1.5
  * that runs through the van der Corput sequence: the same for all chains at the same step, so that
@@ -58,9 +58,9 @@ static int arrived(run *r, walker *w, nre_rng *rng)
     int accepted = rng->uniform(rng) < w->accepted;
     if (accepted)
         set_state(w, &w->tip->z, &w->tip->slope, w->tip->logp);
-    r->divergent += gain > -MOST_ERROR ? 0 : 1;
-    r->accepted += accepted ? 1 : 0;
-    r->proposed += 1;
+    counts_of(r, w)->n_divergent += gain > -MOST_ERROR ? 0 : 1;
+    w->sum += accepted ? 1 : 0;
+    w->points += 1;
     return 1;
 }
 

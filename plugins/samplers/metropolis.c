@@ -1,17 +1,15 @@
-/* metropolis: adaptive Metropolis-Hastings, all chains in one log-density call.
+/* metropolis: adaptive Metropolis-Hastings, many chains in a log-density call.
  *
- * Each proposal is one of three kinds, drawn without regard to where the chain stands:
- *   walk          z + scale 2.38 / sqrt(d) N(0, C): C the covariance learned in warm-up,
- * pooled over the chains of a group (Haario, Saksman & Tamminen 2001), the scale adapted
- * to the best acceptance (Roberts & Rosenthal 2009) difference    z + gamma (a - b) + a
- * little noise: a, b two states of the warm-up's archive (ter Braak & Vrugt 2008); gamma
- * = 2.38 / sqrt(2 d), every fifth time 1, which jumps between modes independence  a
- * Student-t with 5 degrees of freedom around the warm-up's mean After warm-up scale,
- * covariance and archive are frozen, so that the chains are Markov. */
-#include <nereid/plugin.h>
-
-#include <math.h>
-#include <string.h>
+ * Each proposal is one of three kinds, drawn without regard to where the chain stands.
+ * A walk: z + scale 2.38 / sqrt(d) N(0, C), C the covariance learned in warm-up, pooled over
+ * the chains of a group (Haario, Saksman & Tamminen 2001), the scale adapted to the best
+ * acceptance (Roberts & Rosenthal 2009).
+ * A difference: z + gamma (a - b) + a little noise, a and b two states of the warm-up's archive
+ * (ter Braak & Vrugt 2008), gamma = 2.38 / sqrt(2 d), every fifth time 1, which jumps between
+ * modes.
+ * Independence: from Student-t's with 5 degrees of freedom, fitted to the archive.
+ * After warm-up scale, covariance and archive are frozen, so that the chains are Markov. */
+#include "team.h"
 
 static const nre_option OPTIONS[] = {
     {.name = "scale",
@@ -38,8 +36,7 @@ static const nre_option OPTIONS[] = {
 };
 
 enum {
-    ARCHIVE = 1000,    /* states of a group */
-    FIRST_WINDOW = 25, /* warm-up steps before the first covariance; windows double */
+    ARCHIVE = 1000, /* states of a group */
     DOF = 5,
     PARTS = 6,        /* of the mixture at most */
     PART_STATES = 10, /* of the archive for each parameter of a part */
@@ -61,16 +58,11 @@ typedef struct settings {
 
 /* What the chains of one observation share. */
 typedef struct group {
-    double *factor;         /* [d][d] lower Cholesky factor of the covariance */
-    double *mean;           /* [d] */
-    double *sum, *products; /* [d], [d][d] of this window, relative to its first state */
-    double *origin;         /* [d] */
-    double count;
+    shape shape;
     double *archive; /* [ARCHIVE][d] */
     size_t n_archive, seen;
     double log_scale;
-    double stride; /* of walks in this step */
-    int learned;   /* a covariance is there */
+    double stride; /* of walks */
     mixture whole, parts;
     const mixture *from; /* one of the two: where independence proposals come from */
 } group;
@@ -78,20 +70,17 @@ typedef struct group {
 typedef enum move { WALK, DIFFERENCE, INDEPENDENCE } move;
 
 typedef struct run {
-    const nre_host *host;
-    const nre_target *target;
-    nre_rng *const *rng;
+    team team;
     settings conf;
-    size_t n, dim, n_groups;
-    size_t steps, window, window_end;
-    group *group;                 /* [n_groups] */
-    uint32_t *chain;              /* [n] */
-    move *kind;                   /* [n] */
-    double *z, *proposal;         /* [n][d] */
-    double *logp, *trial, *ratio; /* [n] */
-    double *correction;           /* [n] log q(z | z') - log q(z' | z) */
-    size_t *part;                 /* [ARCHIVE] of each state, as they are sorted */
-    double *work;                 /* [2][d] */
+    size_t steps, window, window_end; /* of warm-up */
+    group *group;                     /* [n_groups] */
+    move *kind;                       /* [n] */
+    int *accepted;                    /* [n] the last proposal */
+    double *z, *proposal;             /* [n][d] */
+    double *logp, *trial, *ratio;     /* [n] */
+    double *correction;               /* [n] log q(z | z') - log q(z' | z) */
+    double *work;                     /* [n][2][d], a lot's at its first chain */
+    size_t *part;                     /* [ARCHIVE] of each state, as they are sorted */
 } run;
 
 static int create(const nre_host *host, const nre_values *values, void **self)
@@ -111,23 +100,9 @@ static int create(const nre_host *host, const nre_values *values, void **self)
     return NRE_OK;
 }
 
-static int log_posterior(run *r, const double *z, double *out)
-{
-    int status = r->target->logp(r->target, r->n, r->chain, z, out, r->ratio, NULL, NULL);
-    for (size_t i = 0; status == NRE_OK && i < r->n; i++)
-        out[i] += r->ratio[i];
-    return status;
-}
-
-static size_t chains_of_group(const run *r)
-{
-    size_t n = r->n_groups > 0 ? r->n / r->n_groups : r->n;
-    return n > 0 ? n : 1;
-}
-
 static group *group_of(const run *r, size_t chain)
 {
-    return &r->group[chain / chains_of_group(r)];
+    return &r->group[chain / r->team.each];
 }
 
 static double *lay_mixture(mixture *m, size_t n, size_t d, double *at)
@@ -136,118 +111,87 @@ static double *lay_mixture(mixture *m, size_t n, size_t d, double *at)
     return m->factor + n * d * d;
 }
 
+static void set_stride(const run *r, group *g)
+{
+    g->stride = exp(g->log_scale) * 2.38 / sqrt((double)r->team.dim);
+}
+
 static int lay_groups(run *r)
 {
-    size_t d = r->dim, mixed = (PARTS + 1) * (1 + d + d * d);
-    size_t each = 2 * d * d + 3 * d + ARCHIVE * d + mixed;
-    r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
-    double *p = r->host->alloc(r->host, r->n_groups * each, sizeof *p);
-    r->part = r->host->alloc(r->host, ARCHIVE, sizeof *r->part);
+    const team *t = &r->team;
+    size_t d = t->dim, mixed = (PARTS + 1) * (1 + d + d * d);
+    double *p = take(t, t->n_groups, shape_size(d) + ARCHIVE * d + mixed);
+    r->group = t->host->alloc(t->host, t->n_groups, sizeof *r->group);
+    r->part = t->host->alloc(t->host, ARCHIVE, sizeof *r->part);
     if (!r->group || !p || !r->part)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu groups",
-                             r->n_groups);
-    for (size_t g = 0; g < r->n_groups; g++, p += each) {
-        r->group[g] = (group){.factor = p,
-                              .products = p + d * d,
-                              .mean = p + 2 * d * d,
-                              .sum = p + 2 * d * d + d,
-                              .origin = p + 2 * d * d + 2 * d,
-                              .archive = p + 2 * d * d + 3 * d};
-        for (size_t k = 0; k < d; k++)
-            r->group[g].factor[k * d + k] = r->conf.scale * sqrt((double)d) / 2.38;
-        double *next = p + 2 * d * d + 3 * d + ARCHIVE * d;
-        next = lay_mixture(&r->group[g].whole, 1, d, next);
-        lay_mixture(&r->group[g].parts, PARTS, d, next);
+        return no_memory(t);
+    for (size_t i = 0; i < t->n_groups; i++) {
+        group *g = &r->group[i];
+        g->archive = shape_lay(&g->shape, d, r->conf.scale * sqrt((double)d) / 2.38, p);
+        p = lay_mixture(&g->whole, 1, d, g->archive + ARCHIVE * d);
+        p = lay_mixture(&g->parts, PARTS, d, p);
+        set_stride(r, g);
     }
     return NRE_OK;
+}
+
+static int lay_chains(run *r, const double *z0)
+{
+    const team *t = &r->team;
+    size_t n = t->n, d = t->dim;
+    double *p = take(t, n, 4 * d + 4);
+    r->kind = t->host->alloc(t->host, n, sizeof *r->kind);
+    r->accepted = t->host->alloc(t->host, n, sizeof *r->accepted);
+    if (!p || !r->kind || !r->accepted)
+        return no_memory(t);
+    r->z = p;
+    r->proposal = p + n * d;
+    r->work = p + 2 * n * d;
+    r->logp = p + 4 * n * d;
+    r->trial = r->logp + n;
+    r->ratio = r->trial + n;
+    r->correction = r->ratio + n;
+    memcpy(r->z, z0, n * d * sizeof *z0);
+    return log_posterior(t, n, t->chain, r->z, r->logp, r->ratio);
 }
 
 static int start(const void *self, const nre_host *host, const nre_target *target,
                  size_t n, const double *z0, nre_rng *const *rng, void **out)
 {
-    size_t d = target->dim, groups = target->n_groups > 0 ? target->n_groups : 1;
-    if (n % groups != 0)
-        return host->fail(host, NRE_EINVAL, "%zu chains cannot be shared by %zu groups",
-                          n, groups);
     run *r = host->alloc(host, 1, sizeof *r);
-    double *p = host->alloc(host, n * (2 * d + 4) + 2 * d, sizeof *p);
-    uint32_t *chain = host->alloc(host, n, sizeof *chain);
-    move *kind = host->alloc(host, n, sizeof *kind);
-    if (!r || !p || !chain || !kind)
-        return host->fail(host, NRE_ENOMEM, "no memory for %zu chains", n);
-    *r = (run){.host = host,
-               .target = target,
-               .rng = rng,
-               .conf = *(const settings *)self,
-               .n = n,
-               .dim = d,
-               .n_groups = groups,
-               .window = FIRST_WINDOW,
-               .window_end = FIRST_WINDOW,
-               .chain = chain,
-               .kind = kind,
-               .z = p,
-               .proposal = p + n * d,
-               .logp = p + 2 * n * d,
-               .trial = p + n * (2 * d + 1),
-               .ratio = p + n * (2 * d + 2),
-               .correction = p + n * (2 * d + 3),
-               .work = p + n * (2 * d + 4)};
-    memcpy(r->z, z0, n * d * sizeof *z0);
-    for (size_t i = 0; i < n; i++)
-        chain[i] = (uint32_t)i;
-    int status = lay_groups(r);
-    if (status == NRE_OK)
-        status = log_posterior(r, r->z, r->logp);
+    if (!r)
+        return host->fail(host, NRE_ENOMEM, "no memory for a run");
+    *r = (run){.conf = *(const settings *)self, .window = WINDOW, .window_end = WINDOW};
     *out = r;
-    return status;
+    int status = team_open(&r->team, host, target, n, 1, rng);
+    if (status == NRE_OK)
+        status = lay_groups(r);
+    return status == NRE_OK ? lay_chains(r, z0) : status;
 }
 
 /* proposals */
 
-/* z + FACTOR times standard normals that are in WORK. */
-static void add_correlated(const run *r, const group *g, double factor,
-                           const double *work, double *z)
+static void walk(size_t d, const group *g, nre_rng *rng, double *work, double *z)
 {
-    for (size_t a = 0; a < r->dim; a++)
-        for (size_t b = 0; b <= a; b++)
-            z[a] += factor * g->factor[a * r->dim + b] * work[b];
+    draw_normals(rng, d, work);
+    add_correlated(d, g->shape.factor, g->stride, work, z);
 }
 
-static void normals(const run *r, nre_rng *rng)
+static void difference(size_t d, const group *g, nre_rng *rng, double *work, double *z)
 {
-    for (size_t k = 0; k < r->dim; k++)
-        r->work[k] = rng->normal(rng);
-}
-
-static size_t below(nre_rng *rng, size_t n)
-{
-    size_t i = (size_t)(rng->uniform(rng) * (double)n);
-    return i < n ? i : n - 1;
-}
-
-static void walk(const run *r, const group *g, nre_rng *rng, double *z)
-{
-    normals(r, rng);
-    add_correlated(r, g, g->stride, r->work, z);
-}
-
-static void difference(const run *r, const group *g, nre_rng *rng, double *z)
-{
-    size_t d = r->dim, a = below(rng, g->n_archive), b = below(rng, g->n_archive);
+    size_t a = below(rng, g->n_archive), b = below(rng, g->n_archive);
     double gamma = rng->uniform(rng) < 0.2 ? 1 : 2.38 / sqrt(2 * (double)d);
     for (size_t k = 0; k < d; k++)
         z[k] += gamma * (g->archive[a * d + k] - g->archive[b * d + k]);
-    normals(r, rng);
-    add_correlated(r, g, 0.05 / sqrt((double)d), r->work, z);
+    draw_normals(rng, d, work);
+    add_correlated(d, g->shape.factor, 0.05 / sqrt((double)d), work, z);
 }
 
 /* Log density of part K, its share in it, up to a constant. */
-static double log_part(const run *r, const mixture *m, size_t k, const double *z)
+static double log_part(size_t d, const mixture *m, size_t k, const double *z, double *y)
 {
-    size_t d = r->dim;
     const double *mean = m->mean + k * d, *factor = m->factor + k * d * d;
-    double *y = r->work + d, square = 0;
+    double square = 0;
     for (size_t a = 0; a < d; a++) {
         y[a] = z[a] - mean[a];
         for (size_t b = 0; b < a; b++)
@@ -258,11 +202,12 @@ static double log_part(const run *r, const mixture *m, size_t k, const double *z
     return m->share[k] - 0.5 * (DOF + (double)d) * log1p(square / DOF);
 }
 
-static double log_mixture(const run *r, const mixture *m, const double *z)
+/* WORK: [d]. */
+static double log_mixture(size_t d, const mixture *m, const double *z, double *work)
 {
     double part[PARTS], most = -INFINITY, sum = 0;
     for (size_t k = 0; k < m->n; k++) {
-        part[k] = log_part(r, m, k, z);
+        part[k] = log_part(d, m, k, z, work);
         most = part[k] > most ? part[k] : most;
     }
     if (m->n == 1)
@@ -273,9 +218,9 @@ static double log_mixture(const run *r, const mixture *m, const double *z)
 }
 
 /* A part by its share, of which the determinant is divided out again. */
-static size_t draw_part(const run *r, const mixture *m, nre_rng *rng)
+static size_t draw_part(size_t d, const mixture *m, nre_rng *rng)
 {
-    size_t d = r->dim, k = 0;
+    size_t k = 0;
     if (m->n == 1)
         return 0;
     double left = rng->uniform(rng);
@@ -289,108 +234,53 @@ static size_t draw_part(const run *r, const mixture *m, nre_rng *rng)
     return k;
 }
 
-static double independence(const run *r, const group *g, nre_rng *rng, double *z)
+/* WORK: [2][d].  What it adds to the gain of the density. */
+static double independence(size_t d, const group *g, nre_rng *rng, double *work,
+                           double *z)
 {
     const mixture *m = g->from;
-    double old = log_mixture(r, m, z), chi = 0;
-    size_t d = r->dim, k = draw_part(r, m, rng);
-    const double *factor = m->factor + k * d * d;
+    double old = log_mixture(d, m, z, work), chi = 0;
+    size_t k = draw_part(d, m, rng);
     for (int i = 0; i < DOF; i++) {
         double one = rng->normal(rng);
         chi += one * one;
     }
-    normals(r, rng);
+    draw_normals(rng, d, work);
     memcpy(z, m->mean + k * d, d * sizeof *z);
-    for (size_t a = 0; a < d; a++)
-        for (size_t b = 0; b <= a; b++)
-            z[a] += sqrt(DOF / chi) * factor[a * d + b] * r->work[b];
-    return old - log_mixture(r, m, z);
+    add_correlated(d, m->factor + k * d * d, sqrt(DOF / chi), work, z);
+    return old - log_mixture(d, m, z, work);
 }
 
-static void propose(run *r)
+static void propose(const run *r, size_t i, double *work)
 {
-    for (size_t g = 0; g < r->n_groups; g++)
-        r->group[g].stride = exp(r->group[g].log_scale) * 2.38 / sqrt((double)r->dim);
-    for (size_t i = 0; i < r->n; i++) {
-        const group *g = group_of(r, i);
-        nre_rng *rng = r->rng[i];
-        double u = rng->uniform(rng), *z = r->proposal + i * r->dim;
-        memcpy(z, r->z + i * r->dim, r->dim * sizeof *z);
-        r->correction[i] = 0;
-        r->kind[i] = WALK;
-        if (g->learned && u < r->conf.difference)
-            r->kind[i] = DIFFERENCE;
-        else if (g->learned && u < r->conf.difference + r->conf.independence)
-            r->kind[i] = INDEPENDENCE;
-        if (r->kind[i] == WALK)
-            walk(r, g, rng, z);
-        else if (r->kind[i] == DIFFERENCE)
-            difference(r, g, rng, z);
-        else
-            r->correction[i] = independence(r, g, rng, z);
-    }
+    size_t d = r->team.dim;
+    const group *g = group_of(r, i);
+    nre_rng *rng = r->team.rng[i];
+    double u = rng->uniform(rng), *z = r->proposal + i * d;
+    memcpy(z, r->z + i * d, d * sizeof *z);
+    r->correction[i] = 0;
+    r->kind[i] = WALK;
+    if (g->shape.learned && u < r->conf.difference)
+        r->kind[i] = DIFFERENCE;
+    else if (g->shape.learned && u < r->conf.difference + r->conf.independence)
+        r->kind[i] = INDEPENDENCE;
+    if (r->kind[i] == WALK)
+        walk(d, g, rng, work, z);
+    else if (r->kind[i] == DIFFERENCE)
+        difference(d, g, rng, work, z);
+    else
+        r->correction[i] = independence(d, g, rng, work, z);
 }
 
 /* warm-up */
 
-/* Towards an acceptance of 0.44 for one parameter, 0.234 for many. */
-static void adapt_scale(const run *r, group *g, int accepted)
-{
-    double goal = 0.234 + 0.206 / (double)r->dim;
-    double gain = 1 / sqrt(1 + (double)r->steps);
-    g->log_scale += gain * (accepted - goal) / (double)chains_of_group(r) * 4;
-}
-
 /* States in turn; once the archive is full each new one replaces the oldest. */
 static void remember(const run *r, group *g, const double *z)
 {
-    memcpy(g->archive + g->seen % ARCHIVE * r->dim, z, r->dim * sizeof *z);
+    size_t d = r->team.dim;
+    memcpy(g->archive + g->seen % ARCHIVE * d, z, d * sizeof *z);
     g->seen++;
     g->n_archive = g->seen < ARCHIVE ? g->seen : ARCHIVE;
-}
-
-static void add_state(const run *r, group *g, const double *z)
-{
-    size_t d = r->dim;
-    if (g->count == 0) {
-        memcpy(g->origin, z, d * sizeof *z);
-        memset(g->sum, 0, d * sizeof *g->sum);
-        memset(g->products, 0, d * d * sizeof *g->products);
-    }
-    g->count += 1;
-    for (size_t a = 0; a < d; a++) {
-        g->sum[a] += z[a] - g->origin[a];
-        for (size_t b = 0; b <= a; b++)
-            g->products[a * d + b] += (z[a] - g->origin[a]) * (z[b] - g->origin[b]);
-    }
-}
-
-/* The window's covariance becomes the proposals'; where chains have hardly moved it keeps
- * the old. */
-static void learn(const run *r, group *g)
-{
-    size_t d = r->dim;
-    double n = g->count, *c = g->products;
-    int moved = 1;
-    for (size_t a = 0; a < d; a++)
-        for (size_t b = 0; b <= a; b++)
-            c[a * d + b] = c[a * d + b] / n - g->sum[a] / n * (g->sum[b] / n);
-    for (size_t a = 0; a < d; a++)
-        moved = moved && c[a * d + a] > 1e-24 && isfinite(c[a * d + a]);
-    for (size_t a = 0; moved && a < d; a++) {
-        g->mean[a] = g->origin[a] + g->sum[a] / n;
-        for (size_t b = 0; b <= a; b++) {
-            double sum = c[a * d + b], least = 1e-6 * c[a * d + a];
-            for (size_t k = 0; k < b; k++)
-                sum -= g->factor[a * d + k] * g->factor[b * d + k];
-            g->factor[a * d + b] =
-                a == b ? sqrt(sum > least ? sum : least) : sum / g->factor[b * d + b];
-        }
-    }
-    if (moved && !g->learned)
-        g->log_scale = 0;
-    g->learned = g->learned || moved;
-    g->count = 0;
 }
 
 /* the mixture: k-means of the archive, a covariance for each part */
@@ -398,10 +288,11 @@ static void learn(const run *r, group *g)
 /* SCALE [d]: deviations of the window. */
 static void scales_of(const run *r, const group *g, double *scale)
 {
-    for (size_t k = 0; k < r->dim; k++) {
+    size_t d = r->team.dim;
+    for (size_t k = 0; k < d; k++) {
         double sum = 0;
         for (size_t i = 0; i <= k; i++)
-            sum += g->factor[k * r->dim + i] * g->factor[k * r->dim + i];
+            sum += g->shape.factor[k * d + i] * g->shape.factor[k * d + i];
         scale[k] = sqrt(sum);
     }
 }
@@ -431,7 +322,7 @@ static size_t nearest(size_t d, const double *scale, const mixture *m, size_t n,
 static void choose_means(const run *r, const group *g, const double *scale, mixture *m,
                          nre_rng *rng)
 {
-    size_t d = r->dim;
+    size_t d = r->team.dim;
     memcpy(m->mean, g->archive + below(rng, g->n_archive) * d, d * sizeof *m->mean);
     for (size_t k = 1; k < m->n; k++) {
         double total = 0, square = 0;
@@ -455,7 +346,7 @@ static void choose_means(const run *r, const group *g, const double *scale, mixt
 static void sort_states(const run *r, const group *g, const double *scale, mixture *m,
                         double *count)
 {
-    size_t d = r->dim;
+    size_t d = r->team.dim;
     double square;
     memset(count, 0, PARTS * sizeof *count);
     for (size_t i = 0; i < g->n_archive; i++) {
@@ -470,29 +361,11 @@ static void sort_states(const run *r, const group *g, const double *scale, mixtu
             m->mean[r->part[i] * d + a] += g->archive[i * d + a] / count[r->part[i]];
 }
 
-/* In place; the product of the pivots, none of whose squares is less than a millionth of its
- * variance. */
-static double cholesky(size_t d, double *c)
-{
-    double product = 1;
-    for (size_t a = 0; a < d; a++) {
-        double least = 1e-6 * c[a * d + a] + 1e-300;
-        for (size_t b = 0; b <= a; b++) {
-            double sum = c[a * d + b];
-            for (size_t k = 0; k < b; k++)
-                sum -= c[a * d + k] * c[b * d + k];
-            c[a * d + b] = a == b ? sqrt(sum > least ? sum : least) : sum / c[b * d + b];
-        }
-        product *= c[a * d + a];
-    }
-    return product;
-}
-
 /* Covariances within parts, drawn towards their mean over the parts as if that were worth 2 d
  * states more. */
 static void shape_parts(const run *r, const group *g, mixture *m, const double *count)
 {
-    size_t d = r->dim;
+    size_t d = r->team.dim;
     double *c = m->factor, more = 2 * (double)d, n = (double)g->n_archive;
     memset(c, 0, m->n * d * d * sizeof *c);
     for (size_t i = 0; i < g->n_archive; i++) {
@@ -509,13 +382,14 @@ static void shape_parts(const run *r, const group *g, mixture *m, const double *
             c[k * d * d + at] = (c[k * d * d + at] + more * pooled) / (count[k] + more);
     }
     for (size_t k = 0; k < m->n; k++)
-        m->share[k] =
-            log((count[k] + 1) / (n + (double)m->n)) - log(cholesky(d, c + k * d * d));
+        m->share[k] = log((count[k] + 1) / (n + (double)m->n)) -
+                      log(cholesky(d, c + k * d * d, c + k * d * d));
 }
 
 /* Mean log density of the archive. */
 static double fit(const run *r, const group *g, mixture *m, size_t n, nre_rng *rng)
 {
+    size_t d = r->team.dim;
     double count[PARTS], sum = 0, *scale = r->work;
     m->n = n;
     scales_of(r, g, scale);
@@ -524,14 +398,14 @@ static double fit(const run *r, const group *g, mixture *m, size_t n, nre_rng *r
         sort_states(r, g, scale, m, count);
     shape_parts(r, g, m, count);
     for (size_t i = 0; i < g->n_archive; i++)
-        sum += log_mixture(r, m, g->archive + i * r->dim);
+        sum += log_mixture(d, m, g->archive + i * d, scale + d);
     return sum / (double)g->n_archive;
 }
 
 /* Parts where the archive lets them be known and they are worth it. */
 static void fit_mixture(const run *r, group *g, nre_rng *rng)
 {
-    size_t n = g->n_archive / (PART_STATES * r->dim);
+    size_t n = g->n_archive / (PART_STATES * r->team.dim);
     double whole = fit(r, g, &g->whole, 1, rng);
     g->from = &g->whole;
     n = n < PARTS ? n : PARTS;
@@ -539,71 +413,77 @@ static void fit_mixture(const run *r, group *g, nre_rng *rng)
         g->from = &g->parts;
 }
 
-static void adapt(run *r)
+static void end_window(run *r, size_t i)
 {
-    size_t per_group = r->n / r->n_groups, every = per_group / 4 + 1;
-    for (size_t i = 0; i < r->n; i++) {
+    group *g = &r->group[i];
+    if (shape_learn(&g->shape, r->team.dim))
+        g->log_scale = 0;
+    if (g->shape.learned)
+        fit_mixture(r, g, r->team.rng[i * r->team.each]);
+}
+
+static int adapt(void *self)
+{
+    run *r = self;
+    const team *t = &r->team;
+    size_t every = t->each / 4 + 1;
+    for (size_t i = 0; i < t->n; i++) {
         group *g = group_of(r, i);
-        add_state(r, g, r->z + i * r->dim);
-        if ((r->steps + i % per_group) % every == 0)
-            remember(r, g, r->z + i * r->dim);
+        const double *z = r->z + i * t->dim;
+        if (r->kind[i] == WALK)
+            g->log_scale += scale_change(t->dim, r->steps, t->each, r->accepted[i]);
+        shape_add(&g->shape, t->dim, z);
+        if ((r->steps + i % t->each) % every == 0)
+            remember(r, g, z);
     }
-    r->steps++;
-    if (r->steps < r->window_end)
-        return;
-    for (size_t g = 0; g < r->n_groups; g++) {
-        learn(r, &r->group[g]);
-        if (r->group[g].learned)
-            fit_mixture(r, &r->group[g], r->rng[g * per_group]);
+    int ended = ++r->steps >= r->window_end;
+    for (size_t g = 0; g < t->n_groups; g++) {
+        if (ended)
+            end_window(r, g);
+        set_stride(r, &r->group[g]);
     }
-    r->window *= 2;
-    r->window_end += r->window;
+    if (ended)
+        r->window_end += r->window *= 2;
+    return NRE_OK;
 }
 
 /* steps */
 
-static void decide(run *r, uint32_t warmup, nre_draws *out)
+static void decide(const run *r, size_t i)
 {
-    size_t per_group = r->n / r->n_groups;
-    nre_counts *counts = NRE_HAS(out, of_group) ? out->of_group : NULL;
-    for (size_t i = 0; i < r->n; i++) {
-        double u = r->rng[i]->uniform(r->rng[i]);
-        double gain = r->trial[i] - r->logp[i] + r->correction[i];
-        int accepted = gain >= 0 || log(u) < gain;
-        if (accepted) {
-            memcpy(r->z + i * r->dim, r->proposal + i * r->dim, r->dim * sizeof *r->z);
-            r->logp[i] = r->trial[i];
+    size_t d = r->team.dim;
+    r->accepted[i] = accepts(r->team.rng[i], r->trial[i] - r->logp[i] + r->correction[i]);
+    count_proposal(&r->team, i, r->accepted[i]);
+    if (!r->accepted[i])
+        return;
+    memcpy(r->z + i * d, r->proposal + i * d, d * sizeof *r->z);
+    r->logp[i] = r->trial[i];
+}
+
+static int advance(void *self, const stretch *s)
+{
+    const run *r = self;
+    const team *t = &r->team;
+    size_t d = t->dim, first = s->first, end = first + s->n;
+    for (size_t at = s->from; at < s->to; at++) {
+        for (size_t i = first; i < end; i++)
+            propose(r, i, r->work + 2 * d * first);
+        int status = log_posterior(t, s->n, t->chain + first, r->proposal + first * d,
+                                   r->trial + first, r->ratio + first);
+        if (status != NRE_OK)
+            return status;
+        for (size_t i = first; i < end; i++) {
+            decide(r, i);
+            write_draw(t, s->out, at, i, r->z + i * d, r->logp[i]);
         }
-        if (warmup && r->kind[i] == WALK)
-            adapt_scale(r, group_of(r, i), accepted);
-        out->n_accept += (uint64_t)accepted;
-        if (counts)
-            counts[i / per_group].n_accept += (uint64_t)accepted;
     }
+    return NRE_OK;
 }
 
 static int step(void *self, uint32_t warmup, nre_draws *out)
 {
-    run *r = self;
-    size_t n = r->n, d = r->dim;
-    for (size_t s = 0; s < out->n_steps; s++) {
-        propose(r);
-        int status = log_posterior(r, r->proposal, r->trial);
-        if (status != NRE_OK)
-            return status;
-        decide(r, warmup, out);
-        if (warmup)
-            adapt(r);
-        memcpy(out->z + s * n * d, r->z, n * d * sizeof *r->z);
-        memcpy(out->logp + s * n, r->logp, n * sizeof *r->logp);
-    }
-    out->n_propose += out->n_steps * n;
-    out->n_evaluate += out->n_steps * n;
-    for (size_t g = 0; NRE_HAS(out, of_group) && g < r->n_groups; g++) {
-        out->of_group[g].n_propose += out->n_steps * (n / r->n_groups);
-        out->of_group[g].n_evaluate += out->n_steps * (n / r->n_groups);
-    }
-    return NRE_OK;
+    const run *r = self;
+    return team_step(&r->team, self, advance, adapt, warmup, out);
 }
 
 static const nre_sampler_ops OPS = {

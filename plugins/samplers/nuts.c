@@ -1,4 +1,4 @@
-/* nuts: the No-U-Turn sampler, all chains that still grow a tree in one call of log density and
+/* nuts: the No-U-Turn sampler, many chains that grow a tree in one call of log density and
  * gradient.
  *
  * Hoffman & Gelman 2014 with Betancourt's changes (2017, A.3 and A.4): a draw from the trajectory by
@@ -37,6 +37,7 @@ typedef struct tree {
     size_t n_stack;
     int backward;
     double accepted, points; /* sum of acceptances over all points */
+    double saturated;        /* trees so far that could grow no more */
 } tree;
 
 static int create(const nre_host *host, const nre_values *values, void **self)
@@ -55,7 +56,7 @@ static int create(const nre_host *host, const nre_values *values, void **self)
 static double along(const run *r, const double *v, const double *a, const double *b)
 {
     double sum = 0;
-    for (size_t k = 0; k < r->dim; k++)
+    for (size_t k = 0; k < r->team.dim; k++)
         sum += v[k] * (a[k] + b[k]);
     return sum;
 }
@@ -81,7 +82,7 @@ static double log_add(double a, double b)
 /* B, which follows A, becomes part of it; its draw too, if TAKE. */
 static void join(const run *r, branch *a, branch *b, int take_draw)
 {
-    for (size_t k = 0; k < r->dim; k++)
+    for (size_t k = 0; k < r->team.dim; k++)
         a->sum[k] += b->sum[k];
     swap(&a->last, &b->last);
     a->log_weight = log_add(a->log_weight, b->log_weight);
@@ -96,7 +97,7 @@ static void join(const run *r, branch *a, branch *b, int take_draw)
 /* A single point. */
 static void set_branch(const run *r, const phase *p, double log_weight, branch *b)
 {
-    size_t bytes = r->dim * sizeof *p->v;
+    size_t bytes = r->team.dim * sizeof *p->v;
     memcpy(b->first, p->v, bytes);
     memcpy(b->last, p->v, bytes);
     memcpy(b->sum, p->v, bytes);
@@ -135,10 +136,9 @@ static int end_tree(run *r, walker *w)
     tree *t = w->own;
     set_state(w, &t->whole.z, &t->whole.slope, t->whole.logp);
     w->accepted = t->accepted / t->points;
-    r->accepted += t->accepted;
-    r->proposed += t->points;
-    r->trajectories++;
-    r->saturated += t->whole.level == r->conf.max_depth;
+    w->sum += t->accepted;
+    w->points += t->points;
+    t->saturated += t->whole.level == r->conf.max_depth;
     return 1;
 }
 
@@ -177,7 +177,7 @@ static int arrived(run *r, walker *w, nre_rng *rng)
     double gain = w->energy - energy_of(r, w->tip);
     t->points += 1;
     if (!(gain > -MOST_ERROR)) {
-        r->divergent++;
+        counts_of(r, w)->n_divergent++;
         return end_tree(r, w);
     }
     t->accepted += gain < 0 ? exp(gain) : 1;
@@ -206,16 +206,16 @@ static double *lay_branch(size_t d, double *p, branch *b)
 static int lay_trees(run *r)
 {
     size_t levels = r->conf.max_depth + 1;
-    double *p = take(r, r->n, (levels + 1) * 5 * r->dim);
-    tree *t = r->host->alloc(r->host, r->n, sizeof *t);
-    branch *b = r->host->alloc(r->host, r->n * levels, sizeof *b);
+    double *p = take(&r->team, r->team.n, (levels + 1) * 5 * r->team.dim);
+    tree *t = r->team.host->alloc(r->team.host, r->team.n, sizeof *t);
+    branch *b = r->team.host->alloc(r->team.host, r->team.n * levels, sizeof *b);
     if (!p || !t || !b)
-        return no_memory(r);
-    for (size_t i = 0; i < r->n; i++, t++) {
+        return no_memory(&r->team);
+    for (size_t i = 0; i < r->team.n; i++, t++) {
         t->stack = b + i * levels;
-        p = lay_branch(r->dim, p, &t->whole);
+        p = lay_branch(r->team.dim, p, &t->whole);
         for (size_t k = 0; k < levels; k++)
-            p = lay_branch(r->dim, p, &t->stack[k]);
+            p = lay_branch(r->team.dim, p, &t->stack[k]);
         r->walker[i].own = t;
     }
     return NRE_OK;
@@ -236,13 +236,19 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
 static void stop(void *self)
 {
     const run *r = self;
-    if (r && r->saturated * 20 > r->trajectories)
-        r->host->log(
-            r->host, NRE_WARN,
+    double trees = 0, saturated = 0;
+    for (size_t i = 0; r && r->walker && i < r->team.n && r->walker[i].own; i++) {
+        const tree *t = r->walker[i].own;
+        trees += r->walker[i].steps;
+        saturated += t->saturated;
+    }
+    if (saturated * 20 > trees)
+        r->team.host->log(
+            r->team.host, NRE_WARN,
             "%.0f%% of the trajectories reached max_depth: the posterior is much "
             "longer than it is wide somewhere; a longer warm-up or a larger "
             "max_depth helps",
-            100.0 * (double)r->saturated / (double)r->trajectories);
+            100 * saturated / trees);
 }
 
 static const nre_sampler_ops OPS = {.struct_size = sizeof OPS,
