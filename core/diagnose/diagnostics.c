@@ -9,6 +9,9 @@ const diagnostic *const DIAGNOSTICS[] = {
     &tarp_diagnostic,
     &entropy_diagnostic,
     &likelihood_diagnostic,
+    &posterior_predictive_diagnostic,
+    &convergence_diagnostic,
+    &local_coverage_diagnostic,
     &lc2st_diagnostic,
     NULL,
 };
