@@ -180,6 +180,8 @@ extern const diagnostic sbc_diagnostic, tarp_diagnostic, entropy_diagnostic;
 extern const diagnostic likelihood_diagnostic;     /* likelihood.c */
 extern const diagnostic auc_diagnostic;            /* auc.c */
 extern const diagnostic lc2st_diagnostic;          /* lc2st.c */
+extern const diagnostic convergence_diagnostic, local_coverage_diagnostic;
+extern const diagnostic posterior_predictive_diagnostic;
 
 /* bands.c: is a sample uniform?  (Säilynoja, Bürkner & Vehtari 2022) */
 
@@ -397,6 +399,8 @@ int classifier_judge(const classifier *c, const classifier_rows *rows, size_t n,
 /* Mean and inverse deviation [dim] of N rows, 0 of a column that does not vary. */
 void classifier_moments(size_t n, uint32_t dim, const float *const *row, float *mean,
                         float *inverse);
+/* Rows x [n][n_x] to what C makes of them, in place. */
+int classifier_scale(const scaling *c, size_t n, float *x);
 
 /* station.c: what one thread works with. */
 enum { STATION_ROWS = 32 }; /* test rows a task: no result depends on threads */
@@ -445,5 +449,20 @@ typedef struct short_text {
 } short_text;
 short_text text_of_count(uint64_t n); /* "20,000" */
 short_text text_of_p(double p);       /* "p = 0.21", "p < 1e-12" */
+
+/* fresh.c: simulations at given parameters of the target; what the target lacks comes from the prior that
+ * networks were trained with, anew in every row.  An invalid row is drawn again, its theta staying, unless
+ * s->on_invalid is error. */
+/* Why none can be made; NULL: they can. */
+const char *fresh_declines(const subject *s);
+bool fresh_has_nuisance(const subject *s);
+/* x [n][n_x] at theta [n][dim], row i from streams x/PURPOSE/.. of item i.  [main] */
+int fresh_rows(const subject *s, const char *purpose, size_t n, const double *theta,
+               float *x);
+/* The same, all at one theta [dim].  [main] */
+int fresh_rows_at(const subject *s, const char *purpose, size_t n, const double *theta,
+                  float *x);
+/* Truths theta [n][dim] from the prior, with P(valid) where invalid rows change it.  [main] */
+int fresh_truths(const subject *s, const char *purpose, size_t n, double *theta);
 
 #endif
