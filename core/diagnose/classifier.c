@@ -81,6 +81,19 @@ void classifier_moments(size_t n, uint32_t dim, const float *const *row, float *
     }
 }
 
+int classifier_scale(const scaling *c, size_t n, float *x)
+{
+    float *z = memory_new(c->n_x, sizeof *z);
+    if (!z)
+        return fail(NRE_ENOMEM, "no memory for a row of x");
+    for (size_t i = 0; i < n; i++) {
+        scaling_apply(c, 1, x + i * c->n_x, z, NULL);
+        memcpy(x + i * c->n_x, z, c->n_x * sizeof *z);
+    }
+    free(z);
+    return NRE_OK;
+}
+
 static void lay_row(const classifier_rows *c, const float *row, float *z)
 {
     if (!c->mean) {
