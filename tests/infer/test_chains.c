@@ -461,6 +461,107 @@ Test(chains, points_in_any_order)
     fixture_close(&f);
 }
 
+/* starting points */
+
+static double starts[4096]; /* [n][dim] of the last run, in the unbounded space */
+
+static int keep_starts(const void *self, const nre_host *host, const nre_target *seen,
+                       size_t n, const double *z0, nre_rng *const *stream, void **run)
+{
+    (void)self, (void)host, (void)stream;
+    cr_assert_leq(n * seen->dim, sizeof starts / sizeof *starts);
+    memcpy(starts, z0, n * seen->dim * sizeof *z0);
+    *run = (void *)(uintptr_t)seen;
+    return NRE_OK;
+}
+
+static int finish(void *run, uint32_t warmup, nre_draws *out)
+{
+    (void)run, (void)warmup;
+    out->n_steps = 1;
+    out->finished = 1;
+    return NRE_OK;
+}
+
+static const nre_sampler_ops STARTS_OPS = {.struct_size = sizeof STARTS_OPS,
+                                           .flags = NRE_WEIGHTED,
+                                           .start = keep_starts,
+                                           .step = finish};
+static const nre_plugin STARTS = {NRE_PLUGIN_HEAD(NRE_SAMPLER), .name = "starts",
+                                  .version = "1", .summary = "Keeps starting points.",
+                                  .ops.sampler = &STARTS_OPS};
+
+static void start_chains(const fixture *f, size_t n, uint64_t seed)
+{
+    static const host_services none = {0};
+    sampler s;
+    chains c;
+    chains_plan how = {.n_chains = n,
+                       .draws = 1,
+                       .seed = seed,
+                       .purpose = "chain/all/0",
+                       .services = &none};
+    sampler_open(&s, &STARTS);
+    cr_assert_eq(chains_of(s.instance, &f->posterior, f->observed, 0, 1, &how, &c),
+                 NRE_OK, "%s", error_message());
+    chains_release(&c);
+    sampler_close(&s);
+}
+
+/* As many chains as there are candidates: each is the start of one, those without weight, too. */
+Test(chains, each_candidate_starts_one_chain)
+{
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.003};
+    static fixture f;
+    rng stream;
+    cloud c = {0};
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){1.5f, -1});
+    rng_start(&stream, rng_purpose(4, "chain/all/0/start"), 0, 0);
+    cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &stream, &c),
+                 NRE_OK, "%s", error_message());
+    start_chains(&f, c.n, 4);
+    size_t without = 0;
+    for (size_t i = 0; i < c.n; i++) {
+        double z[2];
+        size_t chains_there = 0;
+        without += c.weight[i] == 0;
+        unbounded_of(&f.target, 1, c.theta + 2 * i, z);
+        for (size_t j = 0; j < c.n; j++)
+            chains_there += !memcmp(z, starts + 2 * j, sizeof z);
+        cr_assert_eq(chains_there, 1, "%zu chains start at candidate %zu of %zu",
+                     chains_there, i, c.n);
+    }
+    cr_assert_gt(without, 5);
+    cloud_release(&c);
+    fixture_close(&f);
+}
+
+/* The first of the chains starts at a draw from the posterior, the others elsewhere. */
+Test(chains, starts_are_drawn_by_weight)
+{
+    enum { SEEDS = 400, N = 10 };
+    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    double sum = 0, squares = 0;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){1});
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        double theta, jacobian;
+        start_chains(&f, N, seed);
+        for (size_t i = 0; i < N; i++)
+            for (size_t j = 0; j < i; j++)
+                cr_assert_neq(starts[i], starts[j]);
+        unbounded_back(&f.target, 1, starts, &theta, &jacobian, NULL, NULL);
+        sum += (theta - 0.8) / SEEDS;
+        squares += (theta - 0.8) * (theta - 0.8) / SEEDS;
+    }
+    /* Mean 1 / (1 + 0.25), variance 1 / (1 + 4). */
+    cr_assert_float_eq(sum, 0, 4.5 * sqrt(0.2 / SEEDS));
+    cr_assert_float_eq(squares, 0.2, 4.5 * 0.2 * sqrt(2.0 / SEEDS));
+    fixture_close(&f);
+}
+
 Test(chains, at_once)
 {
     chains_plan how = {.n_chains = 16, .draws = 2000};
