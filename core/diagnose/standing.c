@@ -11,10 +11,13 @@ enum {
         REGION_STARTS + 1, /* points to climb from: of the posterior, and the truth */
     MOST_MEASURES = 32
 };
-/* Few draws do, since the truth joins them; many rounds, so that hardly a pair stays
- * without an answer. */
-static const cloud_plan PLAN = {
-    .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 110};
+/* Few draws do, since the truth joins them.  A posterior of several thin parts is found from many draws
+ * only: tried where few left the answer open, which depends on x alone. */
+static const cloud_plan PLANS[] = {
+    {.n_prior = 300, .n_round = 200, .max_rounds = 40, .enough = 110},
+    {.n_prior = 5000, .n_round = 1000, .max_rounds = 40, .enough = 110},
+    {.n_prior = 20000, .n_round = 2000, .max_rounds = 60, .enough = 110}};
+enum { N_PLANS = sizeof PLANS / sizeof PLANS[0] };
 
 /* To start a climb from a handful of draws will do. */
 static const cloud_plan STARTS_ONLY = {
@@ -80,6 +83,21 @@ static int take_measures(const standing_job *j, station *t, size_t row, uint64_t
     return status;
 }
 
+static int posterior_with(const standing_job *j, station *t, size_t row,
+                          const double *truth, rng *r)
+{
+    int status = NRE_OK;
+
+    for (size_t i = 0; i < N_PLANS && !status; i++) {
+        t->plan = PLANS[i];
+        t->plan.truth = truth;
+        status = station_posterior(j->subject, t, t->observed, row, r);
+        if (t->on_grid || !t->missing)
+            break;
+    }
+    return status;
+}
+
 static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
                  double *start, pair_standing *out)
 {
@@ -89,8 +107,8 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
 
     rng_start(&r, j->key, item, 0);
     double v = rng_uniform(&r);
-    t->plan.truth = q->ranks ? truth : NULL;
-    int status = station_posterior(j->subject, t, t->observed, row, &r);
+    int status = q->ranks ? posterior_with(j, t, row, truth, &r)
+                          : station_posterior(j->subject, t, t->observed, row, &r);
     if (status)
         return status;
     *out = (pair_standing){.missing = t->missing,
@@ -150,7 +168,7 @@ static int judge_block(void *context, size_t i, unsigned worker)
     station *t = &j->stations[worker];
     uint64_t first = (uint64_t)i * STATION_ROWS, left = j->request->n - first;
     size_t n = left < STATION_ROWS ? (size_t)left : STATION_ROWS;
-    t->plan = j->request->ranks ? PLAN : STARTS_ONLY;
+    t->plan = STARTS_ONLY;
     int status = station_load(j->subject, t, worker, first, n);
 
     if (!status)

@@ -9,8 +9,10 @@ enum {
     N_PRIOR = 500,
     N_ROUND = 300,
     MAX_ROUNDS = 14,
-    ADAPT_ROUNDS = 12, /* what has not served by then will hardly: many draws must do */
-    FIT_POINTS = 200,
+    ADAPT_ROUNDS =
+        12, /* at least, and half of all: what has not served by then will hardly */
+    FIT_POINTS = 200, /* at least, and as many as a round draws, up to */
+    MOST_FIT_POINTS = 600,
     TEMPER_STEPS = 12,
     LEAP = 200,    /* exp() of so much more than before calls for another scale */
     FARTHEST = 600 /* exp() of it is finite */
@@ -28,6 +30,7 @@ typedef struct sampling {
     rng *rng;
     cloud_plan plan;
     cloud *out;
+    size_t fit_points;
     size_t n, first;     /* draws so far; those from FIRST on are the cloud */
     size_t rounds, used; /* mixtures so far; rounds of draws */
     mixture *mixture;    /* [max_rounds + 1] */
@@ -40,7 +43,7 @@ typedef struct sampling {
     double *spread;      /* [most] density that the draw could come from / exp(unit) */
     double *log_weight;  /* [most] where a fit is tempered */
     double *tempered;    /* [most] */
-    double *fit_z;       /* [FIT_POINTS][dim] */
+    double *fit_z;       /* [fit_points][dim] */
     double *fit_scratch;
     double *scale;    /* [max_rounds + 1] exp(a mixture's own unit - unit) */
     double top, unit; /* UNIT is that of the first mixture */
@@ -49,11 +52,11 @@ typedef struct sampling {
 
 static int take_memory(sampling *s)
 {
-    size_t d = s->out->dim, rounds = s->plan.max_rounds;
+    size_t d = s->out->dim, rounds = s->plan.max_rounds, points = s->fit_points;
     size_t most = s->plan.n_prior + rounds * s->plan.n_round + 1; /* the truth, too */
-    size_t fit = mixture_fit_size(s->out->dim, FIT_POINTS),
+    size_t fit = mixture_fit_size(s->out->dim, s->fit_points),
            one = mixture_size(s->out->dim);
-    size_t doubles = most * (d + 7) + FIT_POINTS * d + fit + (rounds + 1) * (one + 1);
+    size_t doubles = most * (d + 7) + points * d + fit + (rounds + 1) * (one + 1);
     char *at = room_take(&s->worker->scratch[SCRATCH_CLOUD], 1,
                          doubles * sizeof(double) + (rounds + 1) * sizeof(mixture));
     double *kept = room_take(&s->out->memory, most, (d + 3) * sizeof *kept);
@@ -68,7 +71,7 @@ static int take_memory(sampling *s)
     s->log_weight = s->spread + most;
     s->tempered = s->log_weight + most;
     s->fit_z = s->tempered + most;
-    s->fit_scratch = s->fit_z + FIT_POINTS * d;
+    s->fit_scratch = s->fit_z + points * d;
     s->scale = s->fit_scratch + fit;
     s->mixture_at = s->scale + rounds + 1;
     s->mixture = (mixture *)(void *)(s->mixture_at + (rounds + 1) * one);
@@ -214,20 +217,20 @@ static double temper(sampling *s, double *total)
     return raise(n, s->log_weight, most, low, s->tempered, total);
 }
 
-/* Systematic resampling to FIT_POINTS equal points, a mixture fitted to them. */
+/* Systematic resampling to equal points, a mixture fitted to them. */
 static void fit_mixture(sampling *s)
 {
-    size_t d = s->out->dim, from = 0;
+    size_t d = s->out->dim, from = 0, points = s->fit_points;
     double total, effective = temper(s, &total);
-    double step = total / FIT_POINTS, at = step * rng_uniform(s->rng),
+    double step = total / (double)points, at = step * rng_uniform(s->rng),
            sum = s->tempered[0];
-    for (size_t i = 0; i < FIT_POINTS; i++, at += step) {
+    for (size_t i = 0; i < points; i++, at += step) {
         while (sum < at && from + 1 < s->n)
             sum += s->tempered[++from];
         memcpy(s->fit_z + i * d, s->z + from * d, d * sizeof *s->z);
     }
     mixture *q = &s->mixture[s->rounds];
-    mixture_fit(q, s->out->dim, FIT_POINTS, s->fit_z, fmin(effective, FIT_POINTS), s->rng,
+    mixture_fit(q, s->out->dim, points, s->fit_z, fmin(effective, (double)points), s->rng,
                 s->mixture_at + s->rounds * mixture_size(s->out->dim), s->fit_scratch);
     if (s->rounds == 0) {
         s->unit = q->log_unit;
@@ -377,7 +380,9 @@ static int mixture_stage(sampling *s)
         return fail(NRE_ENUMERIC,
                     "the posterior of row %zu is zero at all %zu draws from the prior",
                     s->row, s->n);
-    while (status == NRE_OK && !serves && s->used < ADAPT_ROUNDS &&
+    size_t half = s->plan.max_rounds / 2;
+    while (status == NRE_OK && !serves &&
+           s->used < (half > ADAPT_ROUNDS ? half : ADAPT_ROUNDS) &&
            s->used + 2 < s->plan.max_rounds)
         status = adapt(s, &serves);
     if (status != NRE_OK)
@@ -447,6 +452,8 @@ int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                   .top = -INFINITY,
                   .plan = with_defaults(asked),
                   .out = out};
+    size_t points = s.plan.n_round < MOST_FIT_POINTS ? s.plan.n_round : MOST_FIT_POINTS;
+    s.fit_points = points > FIT_POINTS ? points : FIT_POINTS;
     out->dim = posterior_target(p)->n;
     int status = take_memory(&s);
     if (status == NRE_OK)

@@ -252,8 +252,8 @@ void mixture_fit(mixture *q, uint32_t dim, size_t m, const double *z, double eff
             break;
         fit_some(&f, &trial, n, r);
         double now = score(&f, &trial);
-        if (n > 1 && !(now > best))
-            break;
+        if (n > 1 && !(now > best)) /* four corners are no better as two halves */
+            continue;
         best = now;
         q->n = n;
         q->log_unit = trial.log_unit;
