@@ -216,23 +216,34 @@ static double mean_of(size_t n, const double *u, size_t count)
     return sum / (double)count;
 }
 
+/* The point is about where the right posterior is. */
+static const char *relation_of(double z)
+{
+    return z < -2  ? "The truth is nearer to points that follow x than draws of its "
+                     "posterior are"
+           : z > 2 ? "The truth is farther from points that follow x than draws of its "
+                     "posterior are"
+                   : "The truth is not as far from points that follow x as draws of its "
+                     "posterior are";
+}
+
 static const char *meaning_of(double z)
 {
-    if (z < -2)
-        return "nearer than: posteriors miss part of what x tells, or are too wide";
-    return z > 2 ? "farther than: posteriors are too narrow, or beside the truth"
-                 : "sometimes nearer than and sometimes farther than: posteriors have a "
-                   "wrong width";
+    return z < -2  ? "posteriors miss part of what x tells, lie beside the truth or are "
+                     "too wide"
+           : z > 2 ? "posteriors are too narrow"
+                   : "posteriors have a wrong width or shape";
 }
 
 static const char *advice_of(double z)
 {
-    return z < -2 ? "Compare the gain with that of a larger network or of one that sees "
-                    "x otherwise: there is "
-                    "more in x."
-                  : "See which parameter's ranks fail: more simulations, an ensemble, or "
-                    "the loss bnre for "
-                    "posteriors that are too narrow.";
+    return z < -2 ? "If the ranks of sbc are uniform, x tells more than the network "
+                    "takes from it: compare the "
+                    "gain with that of a larger network or of one that sees x otherwise. "
+                    " Else see sbc."
+                  : "See which parameter's ranks fail in sbc; more simulations, an "
+                    "ensemble or the loss bnre "
+                    "against posteriors that are too narrow.";
 }
 
 static json_t *curve_json(const ecdf *e, const double *low, const double *high)
@@ -264,19 +275,14 @@ static json_t *finish(const ecdf *e, double mean, double p, const double *low,
                  .n = e->n,
                  .says = says};
 
-    if (f.verdict == FINDING_OK)
-        snprintf(says, sizeof says,
-                 "The truth is as far from points that follow x as draws of its "
-                 "posterior are (mean rank %.3f, "
-                 "1/2 is right; %s, %s pairs).",
-                 mean, text_of_p(p).text, text_of_count(e->n).text);
-    else
-        snprintf(says, sizeof says,
-                 "Beside draws of its posterior the truth is %s (distance from points "
-                 "that follow x: mean rank "
-                 "%.3f, 1/2 is right; %s, %s pairs).",
-                 meaning_of(z), mean, text_of_p(p).text, text_of_count(e->n).text);
-    f.advice = f.verdict == FINDING_OK ? NULL : advice_of(z);
+    bool ok = f.verdict == FINDING_OK;
+    snprintf(
+        says, sizeof says, "%s (mean rank %.3f, 1/2 is right; %s, %s pairs)%s%s.",
+        ok ? "The truth is as far from points that follow x as draws of its posterior are"
+           : relation_of(z),
+        mean, text_of_p(p).text, text_of_count(e->n).text, ok ? "" : ": ",
+        ok ? "" : meaning_of(z));
+    f.advice = ok ? NULL : advice_of(z);
     json_t *j = finding_json(&f);
     json_object_set_new(j, "curve", curve_json(e, low, high));
     return j;
