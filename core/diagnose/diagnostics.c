@@ -8,10 +8,12 @@ const diagnostic *const DIAGNOSTICS[] = {
     &sbc_diagnostic,
     &tarp_diagnostic,
     &entropy_diagnostic,
+    &ensemble_diagnostic,
     &likelihood_diagnostic,
     &posterior_predictive_diagnostic,
     &convergence_diagnostic,
     &local_coverage_diagnostic,
+    &auc_diagnostic,
     &lc2st_diagnostic,
     NULL,
 };
