@@ -177,7 +177,7 @@ extern const diagnostic *const DIAGNOSTICS[];
 extern const size_t N_DIAGNOSTICS;
 const diagnostic *diagnostic_of(const char *name); /* NULL: none of this name */
 extern const diagnostic sbc_diagnostic, tarp_diagnostic, entropy_diagnostic;
-extern const diagnostic likelihood_diagnostic;     /* likelihood.c */
+extern const diagnostic ensemble_diagnostic, likelihood_diagnostic;
 extern const diagnostic auc_diagnostic;            /* auc.c */
 extern const diagnostic lc2st_diagnostic;          /* lc2st.c */
 extern const diagnostic convergence_diagnostic, local_coverage_diagnostic;
