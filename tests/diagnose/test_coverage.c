@@ -300,3 +300,50 @@ Test(coverage, progress_is_reported)
     coverage_release(&r);
     gauss_close(&g);
 }
+
+/* At all levels: joint by ranks, central intervals of a parameter where the shared pass has them; a right
+ * ratio stays within the band, a narrow one is below it. */
+static void assert_curve(double believed, bool shared, bool within)
+{
+    enum { N = 1000 };
+    const measure *const take[] = {&measure_ranks};
+    gauss g = {.dim = 1, .sigma = 0.5, .believed = believed};
+    coverage_request q = request_of(N, 1, COVERAGE_CREDIBLE);
+    coverage_result c;
+    pair_set *pairs = NULL;
+    bool inside = true;
+
+    gauss_open(&g, GAUSS_EXACT, N, 17, 2);
+    pairs_plan wanted = {.n = N, .n_measures = shared, .measures = take};
+    cr_assert_eq(pairs_of(&g.subject, &wanted, &pairs), 0);
+    g.subject.pairs = pairs;
+    cr_assert_eq(coverage_of(&g.subject, &q, &c), 0, "%s", error_message());
+    cr_assert_eq(c.curve->parameter != NULL, shared);
+    for (size_t i = 0; i < ECDF_POINTS; i++) {
+        double level = c.curve->joint.z[i];
+        double joint = (double)c.curve->joint.count[i] / N;
+        inside = inside && joint >= c.curve->low[i] && joint <= c.curve->high[i];
+        if (!shared) /* its marginal is its posterior, symmetric and of one peak */
+            continue;
+        double central = (double)c.curve->parameter[0].count[i] / N;
+        cr_assert(fabs(central - joint) <
+                  4.5 * sqrt(level * (1 - level) * 0.1 / N) + 0.01);
+    }
+    cr_assert_eq(c.curve->joint.count[67], c.cells[0].covered); /* below 0.68 */
+    cr_assert_eq(inside, within);
+    json_t *j = coverage_json(&c);
+    const json_t *curve = json_object_get(j, "curve");
+    cr_assert_eq(json_array_size(json_object_get(curve, "joint")), ECDF_POINTS);
+    cr_assert_eq(json_array_size(json_object_get(curve, "parameters")), shared);
+    json_decref(j);
+    coverage_release(&c);
+    pairs_free(pairs);
+    gauss_close(&g);
+}
+
+Test(coverage, curve)
+{
+    assert_curve(0.5, true, true);
+    assert_curve(0.5, false, true);
+    assert_curve(0.35, true, false);
+}
