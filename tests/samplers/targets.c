@@ -318,16 +318,22 @@ void trial_close(trial *t)
     arena_free(t->arena);
 }
 
-int trial_sample(const trial *t, size_t row, const effort *e, chains *out)
+int trial_sample_in(const trial *t, pool *threads, size_t row, const effort *e,
+                    chains *out)
 {
-    static const host_services none = {0};
+    const host_services services = {.workers = threads};
     chains_plan how = {.n_chains = e->n_chains,
                        .warmup = e->warmup,
                        .draws = e->draws,
                        .seed = e->seed,
                        .purpose = "chain/all/0",
-                       .services = &none};
+                       .services = &services};
     return chains_of(t->instance, &t->posterior, t->observed, row, 1, &how, out);
+}
+
+int trial_sample(const trial *t, size_t row, const effort *e, chains *out)
+{
+    return trial_sample_in(t, NULL, row, e, out);
 }
 
 /* moments */

@@ -61,6 +61,8 @@ typedef struct effort {
 } effort;
 /* Of row ROW, through chains_of. */
 int trial_sample(const trial *t, size_t row, const effort *e, chains *out);
+int trial_sample_in(const trial *t, pool *threads, size_t row, const effort *e,
+                    chains *out);
 
 /* The largest |z| among means, variances, covariances and third moments of the draws, each by its
  * own effective size (of weighted draws by their weights).  WORST says which, with figures. */
