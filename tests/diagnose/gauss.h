@@ -14,6 +14,7 @@ typedef struct gauss {
     double believed;  /* by the likelihood */
     bool rugged;      /* the likelihood is noise in theta: nothing can resolve it */
     bool no_evidence; /* known up to a function of x */
+    double invalid;   /* fraction of simulations, whatever theta */
     nre_theta theta[GAUSS_MOST];
     nre_field field;
     nre_simulator_ops ops;
