@@ -217,6 +217,29 @@ extern const measure measure_distance;
 /* KL divergence of the posterior from the prior (nats), and the HPD rank, never snapped. */
 extern const measure measure_divergence;
 
+/* paired.c: two posteriors on the same N test pairs; those are left out that one of them lacks (NAN) */
+
+/* Of A over B, [n], gains. */
+typedef struct paired_mean {
+    uint64_t n;               /* pairs that both have */
+    double difference, error; /* mean of a - b, its standard error */
+    double z, p;              /* Student's t, two-sided */
+    /* By random signs of the differences, right for any symmetric law; NAN of more than 2,000
+     * pairs, whose mean is as good as normal. */
+    double p_flip;
+} paired_mean;
+/* All NAN of fewer than two pairs. */
+void paired_means(size_t n, const double *a, const double *b, uint64_t seed,
+                  paired_mean *out);
+/* Of ranks A and B [n]: is the truth inside the region of LEVEL? */
+typedef struct paired_flag {
+    uint64_t n, only[2];      /* inside of A alone, of B alone */
+    double difference, error; /* of the coverages */
+    double p;                 /* McNemar (1947), exact */
+} paired_flag;
+void paired_flags(size_t n, const double *a, const double *b, double level,
+                  paired_flag *out);
+
 /* coverage.c */
 
 /* config's REGION_... */
@@ -435,13 +458,13 @@ double fraction_below(size_t n, const double *sorted, double value);
 int compare_reals(const void *a, const void *b); /* for qsort */
 
 /* sbc.c: a value's place among the points of a posterior: mass below it, and equal to it. */
-typedef struct place {
+typedef struct mass_place {
     double below, equal;
-} place;
+} mass_place;
 /* Of OWN, the truth's, among those of the view's cells or draws: others [n]. */
-place place_of(const pair_view *v, const double *others, double own);
+mass_place mass_below(const pair_view *v, const double *others, double own);
 /* A uniform place (UNIFORM in (0, 1)) within its own mass, which on a cloud includes the truth's. */
-double place_rank(const pair_view *v, place p, double uniform);
+double place_rank(const pair_view *v, mass_place p, double uniform);
 
 /* finding.c: numbers within sentences */
 typedef struct short_text {
