@@ -43,7 +43,7 @@ static int divergence_take(const pair_view *v, double *out)
     if (v->grid)
         out[1] = grid_rank(v->grid, v->theta, uniform, false);
     else
-        out[1] = 1 - place_rank(v, place_of(v, v->cloud->log_density, v->log_density),
+        out[1] = 1 - place_rank(v, mass_below(v, v->cloud->log_density, v->log_density),
                                 uniform);
     return NRE_OK;
 }

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-place place_of(const pair_view *v, const double *others, double own)
+mass_place mass_below(const pair_view *v, const double *others, double own)
 {
     const double *weight = v->grid ? v->grid->weight : v->cloud->weight;
     size_t n = v->grid ? v->grid->n : v->cloud->n;
-    place p = {0};
+    mass_place p = {0};
 
     for (size_t i = 0; i < n; i++)
         if (others[i] < own)
@@ -24,7 +24,7 @@ place place_of(const pair_view *v, const double *others, double own)
     return p;
 }
 
-double place_rank(const pair_view *v, place p, double uniform)
+double place_rank(const pair_view *v, mass_place p, double uniform)
 {
     double truth = v->grid ? 0 : v->cloud->weight_of_truth;
 
@@ -32,11 +32,11 @@ double place_rank(const pair_view *v, place p, double uniform)
 }
 
 /* Among the cells of one axis, by their order: mass of what lies outside the box is nothing. */
-static place place_on_axis(const grid *g, uint32_t k, double theta)
+static mass_place place_on_axis(const grid *g, uint32_t k, double theta)
 {
     const double *edge = g->edge + k * (g->m + 1);
     size_t stride = 1;
-    place p = {0};
+    mass_place p = {0};
 
     for (uint32_t j = k + 1; j < g->dim; j++)
         stride *= g->m;
@@ -50,10 +50,10 @@ static place place_on_axis(const grid *g, uint32_t k, double theta)
     return p;
 }
 
-static place place_of_parameter(const pair_view *v, uint32_t k)
+static mass_place place_of_parameter(const pair_view *v, uint32_t k)
 {
     const cloud *c = v->cloud;
-    place p = {0};
+    mass_place p = {0};
 
     if (v->grid)
         return place_on_axis(v->grid, k, v->theta[k]);
@@ -68,14 +68,15 @@ static place place_of_parameter(const pair_view *v, uint32_t k)
 }
 
 /* On a grid the truth is as likely as its cell. */
-static place place_of_log_ratio(const pair_view *v)
+static mass_place place_of_log_ratio(const pair_view *v)
 {
     const grid *g = v->grid;
     size_t cell = g ? grid_cell(g, v->theta, false) : 0;
 
     if (!g)
-        return place_of(v, v->cloud->log_ratio, v->log_ratio);
-    return cell < g->n ? place_of(v, g->log_ratio, g->log_ratio[cell]) : (place){0};
+        return mass_below(v, v->cloud->log_ratio, v->log_ratio);
+    return cell < g->n ? mass_below(v, g->log_ratio, g->log_ratio[cell])
+                       : (mass_place){0};
 }
 
 static size_t ranks_width(const target *t)
@@ -229,10 +230,12 @@ static void say_uniform(const quantity *worst, size_t n_quantities, double p, ch
              text_of_count(worst->e.n).text);
 }
 
-static void say_parameter(const quantity *q, double p, char *out, size_t size)
+/* MORE: other parameters that fail. */
+static void say_parameter(const quantity *q, double p, size_t more, char *out,
+                          size_t size)
 {
     unsigned faults = faults_of(q);
-    char how[QUANTITY_WORDS] = "";
+    char how[QUANTITY_WORDS] = "", others[QUANTITY_WORDS] = "";
 
     if (faults & (FAULT_NARROW | FAULT_WIDE) && isfinite(q->widths))
         snprintf(how, sizeof how, "; the truth scatters %.2g times as far as they say",
@@ -240,11 +243,14 @@ static void say_parameter(const quantity *q, double p, char *out, size_t size)
     else if (faults && isfinite(q->offset))
         snprintf(how, sizeof how, "; the truth lies %.2g of their deviations %s",
                  fabs(q->offset), q->offset > 0 ? "above" : "below");
+    if (more > 0)
+        snprintf(others, sizeof others, ", nor are those of %zu other%s", more,
+                 more > 1 ? "s" : "");
     snprintf(out, size,
              "Ranks of %s under its posterior are not uniform (%s, %s pairs): posteriors "
-             "are %s%s.",
+             "are %s%s%s.",
              q->name, text_of_p(p).text, text_of_count(q->e.n).text, words_of(faults),
-             how);
+             how, others);
 }
 
 static void say_ratio(const quantity *q, double p, char *out, size_t size)
@@ -284,34 +290,58 @@ static json_t *quantity_json(const quantity *q, const double *low, const double 
     return j;
 }
 
+static double corrected(const quantity *q, size_t n_quantities)
+{
+    return fmin(q->p * (double)n_quantities, 1);
+}
+
+/* Of one that fails: a parameter says more than log r, which is the last quantity. */
+static const quantity *say_fault(size_t n_quantities, const quantity *q, char *out,
+                                 size_t size)
+{
+    const quantity *worst = &q[0];
+    size_t failing = 0;
+
+    for (size_t i = 0; i + 1 < n_quantities; i++) {
+        worst = q[i].p < worst->p ? &q[i] : worst;
+        failing += finding_by_p(corrected(&q[i], n_quantities)) == FINDING_FAILS;
+    }
+    if (failing == 0)
+        worst = &q[n_quantities - 1];
+    double p = corrected(worst, n_quantities);
+    if (worst->is_ratio)
+        say_ratio(worst, p, out, size);
+    else
+        say_parameter(worst, p, failing - 1, out, size);
+    return worst;
+}
+
 static json_t *finish(size_t n_quantities, const quantity *q, uint64_t n,
                       const double *low, const double *high)
 {
     char says[512];
-    size_t worst = 0;
+    const quantity *worst = q;
     json_t *list = json_array();
 
     for (size_t i = 0; i < n_quantities; i++) {
-        worst = q[i].p < q[worst].p ? i : worst;
+        worst = q[i].p < worst->p ? &q[i] : worst;
         json_array_append_new(list, quantity_json(&q[i], low, high));
     }
-    const quantity *w = &q[worst];
-    double p = fmin(w->p * (double)n_quantities, 1);
+    double p = corrected(worst, n_quantities);
     finding f = {.verdict = finding_by_p(p),
                  .statistic = "smallest p-value of all ranks, times their number",
                  .value = p,
                  .error = NAN,
                  .expected = NAN,
                  .p = p,
-                 .n = w->e.n,
+                 .n = worst->e.n,
                  .says = says};
     if (f.verdict == FINDING_OK)
-        say_uniform(w, n_quantities, p, says, sizeof says);
+        say_uniform(worst, n_quantities, p, says, sizeof says);
     else
-        (w->is_ratio ? say_ratio : say_parameter)(w, p, says, sizeof says);
-    f.advice = f.verdict == FINDING_OK ? NULL : advice_of(faults_of(w));
+        f.advice = advice_of(faults_of(say_fault(n_quantities, q, says, sizeof says)));
     json_t *j = finding_json(&f);
-    json_object_set_new(j, "missing", json_integer((json_int_t)(n - w->e.n)));
+    json_object_set_new(j, "missing", json_integer((json_int_t)(n - worst->e.n)));
     json_object_set_new(j, "quantities", list);
     return j;
 }

@@ -178,7 +178,7 @@ static int distance_take(const pair_view *v, double *out)
     const target *t = posterior_target(v->subject->posterior);
     size_t dim = t->n, n = v->grid ? v->grid->n : v->cloud->n;
     size_t cell = v->grid ? grid_cell(v->grid, v->theta, false) : 0;
-    place p = {.below = 1};
+    mass_place p = {.below = 1};
 
     if (v->item >= a->first || a->n == 0)
         return NRE_OK;
@@ -191,9 +191,9 @@ static int distance_take(const pair_view *v, double *out)
     for (size_t i = 0; i < n && v->cloud; i++)
         distance[i] = distance_of(t, v->cloud->theta + i * dim, from);
     if (v->cloud)
-        p = place_of(v, distance, distance_of(t, v->theta, from));
+        p = mass_below(v, distance, distance_of(t, v->theta, from));
     else if (cell < n)
-        p = place_of(v, distance, distance[cell]);
+        p = mass_below(v, distance, distance[cell]);
     out[0] = place_rank(v, p, rng_uniform(v->rng));
     free(distance);
     return NRE_OK;
