@@ -53,6 +53,8 @@ Test(sbc, a_right_ratio)
 static void assert_width(uint32_t dim, double b, uint64_t n, const char *says)
 {
     json_t *row = row_for(dim, b, n, NULL);
+    if (dim == 5) /* the sentence is not of log r, which fails most */
+        assert_says(row, "fails", "times as far as they say, nor are those of");
     double expected = sqrt((pow(b, 4) + 0.25) / (b * b * (1 + b * b)));
     assert_says(row, "fails", says);
     for (size_t k = 0; k < dim; k++)
@@ -94,6 +96,26 @@ Test(sbc, wrong_in_a_region)
 {
     json_t *row = row_for(1, 0.5, 2000, &(wrong_plan){.power = 4, .below = 0});
     assert_says(row, "fails", "too narrow");
+    json_decref(row);
+}
+
+/* Log r of a posterior with the right marginals, N(x / 1.25, 0.2), that has its parameters correlated,
+ * as they are not: the prior is taken out. */
+static double correlated(uint32_t dim, const double *theta, const float *x)
+{
+    const double v = 0.2, c = 0.16, det = v * v - c * c;
+    double u = theta[0] - (double)x[0] / 1.25, w = theta[1] - (double)x[1] / 1.25;
+    (void)dim;
+    return -0.5 * (v * u * u - 2 * c * u * w + v * w * w) / det +
+           0.5 * (theta[0] * theta[0] + theta[1] * theta[1]);
+}
+
+Test(sbc, right_marginals_of_a_wrong_posterior)
+{
+    wrong_plan how = {.power = 1, .below = INFINITY, .part = correlated};
+    json_t *row = row_for(2, 0.5, 150, &how);
+    assert_says(row, "fails", "Ranks of log r");
+    assert_says(row, "fails", "it is too low");
     json_decref(row);
 }
 
