@@ -5,52 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char style[] =
-    ":root{color-scheme:light "
-    "dark;--paper:#fbfaf8;--card:#fff;--ink:#1d2125;--soft:#5d666f;"
-    "--line:#dfdcd6;--good:#1c6b45;--good-bg:#e6f3ec;--bad:#a32a1b;--bad-bg:#fbe9e6;"
-    "--accent:#2f5d8c}\n"
-    "@media "
-    "(prefers-color-scheme:dark){:root{--paper:#15181b;--card:#1d2125;--ink:#e7e5e1;"
-    "--soft:#9aa3ab;--line:#343a40;--good:#7fd0a4;--good-bg:#17301f;--bad:#f2998c;"
-    "--bad-bg:#3a1c18;--accent:#8ab6e3}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--paper);color:var(--ink);"
-    "font:16px/1.55 system-ui,-apple-system,'Segoe UI',sans-serif}\n"
-    "main{max-width:78rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}\n"
-    "h1{font-size:1.9rem;line-height:1.2;margin:0}h2{font-size:1.2rem;margin:0 0 "
-    ".75rem}\n"
-    ".meta{color:var(--soft);margin:.35rem 0 0;overflow-wrap:anywhere}\n"
-    "section{background:var(--card);border:1px solid var(--line);border-radius:10px;"
-    "padding:1.25rem 1.4rem;margin-top:1.4rem}\n"
-    "p{margin:.6rem 0;max-width:46rem}\n"
-    ".verdict{border-left:4px solid;border-radius:4px;padding:.55rem "
-    ".9rem;max-width:none}\n"
-    ".good{color:var(--good);background:var(--good-bg)}.bad{color:var(--bad);"
-    "background:var(--bad-bg)}\n"
-    ".scroll{overflow-x:auto}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.88rem;"
-    "font-variant-numeric:tabular-nums}\n"
-    "th{font-weight:600;color:var(--soft);text-align:right;border-bottom:2px solid "
-    "var(--line);"
-    "vertical-align:bottom}\n"
-    "td{text-align:right;border-bottom:1px solid var(--line)}\n"
-    "th,td{padding:.36rem .45rem;white-space:nowrap}\n"
-    "th.t,td.t{text-align:left}td.wide{white-space:normal;overflow-wrap:anywhere}\n"
-    "tr.group td{font-weight:600;padding-top:.9rem}\n"
-    "small{color:var(--soft)}td.under{color:var(--bad);font-weight:600}\n"
-    "details{margin-top:1rem}summary{cursor:pointer;color:var(--accent)}\n"
-    "pre{overflow:auto;max-height:32rem;font-size:.84rem;line-height:1.45;background:"
-    "var(--paper);border:1px solid var(--line);border-radius:6px;padding:.8rem}\n"
-    ".legend{color:var(--soft);font-size:.88rem;max-width:none}\n"
-    "figure{margin:1rem 0}figure img{max-width:100%;height:auto;border-radius:6px;"
-    "background:#fff}figcaption{color:var(--soft);font-size:.88rem}\n"
-    "svg{display:block}.axis{stroke:var(--soft);stroke-dasharray:2 "
-    "2}.bar{stroke:var(--accent);"
-    "stroke-width:3}.dot{fill:var(--accent)}.bar.under{stroke:var(--bad)}"
-    ".dot.under{fill:var(--bad)}\n"
-    "@media print{section{break-inside:avoid}}\n";
-
 void page_tag(FILE *out, const char *tag, const char *class, const char *text)
 {
     fprintf(out, "<%s", tag);
@@ -69,11 +23,59 @@ void page_head(sheet *p, const char *title, const char *meta)
           "style-src 'unsafe-inline'; img-src data:\">\n",
           p->out);
     page_tag(p->out, "title", NULL, title);
-    fprintf(p->out, "\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style);
+    fputs("\n<style>\n", p->out);
+    for (size_t i = 0; PAGE_STYLE[i]; i++)
+        fputs(PAGE_STYLE[i], p->out);
+    fputs("</style>\n</head>\n<body>\n<main>\n", p->out);
     page_tag(p->out, "h1", NULL, title);
     fputc('\n', p->out);
     page_tag(p->out, "p", "meta", meta);
     fputc('\n', p->out);
+}
+
+/* what was asked, and the answer to "may it be believed" in a line */
+
+enum { TARGETS = 64 };
+
+static const char *belief_class(belief b)
+{
+    return b == BELIEF_NO    ? "verdict headline bad"
+           : b == BELIEF_YES ? "verdict headline good"
+                             : "verdict headline";
+}
+
+static void put_notes(const run_summary *s, sheet *p)
+{
+    for (size_t i = 0; i < s->n_notes; i++) {
+        page_tag(p->out, "p", i < s->n_gates ? "verdict bad" : "verdict", s->notes[i]);
+        fputc('\n', p->out);
+    }
+}
+
+static void put_headlines(const run_summary *s, sheet *p)
+{
+    const char *target[TARGETS];
+    size_t n = s->checks ? belief_targets(s, target, TARGETS) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        page_tag(p->out, "p", belief_class(belief_of(s, target[i])),
+                 belief_headline(p->a, s, target[i]));
+        fputc('\n', p->out);
+    }
+}
+
+static void put_nav(const run_summary *s, FILE *out)
+{
+    fputs("<nav>", out);
+    if (s->n_asked > 0)
+        fputs("<a href=\"#asked\">What was asked</a>", out);
+    if (s->posterior)
+        fputs("<a href=\"#answer\">The answer</a>", out);
+    if (s->checks)
+        fputs("<a href=\"#belief\">May it be believed?</a>", out);
+    if (s->coverage || s->quality)
+        fputs("<a href=\"#tables\">Tables</a>", out);
+    fputs("<a href=\"#made\">How it was made</a></nav>\n", out);
 }
 
 static void put_head(const run_summary *s, sheet *p)
@@ -83,254 +85,55 @@ static void put_head(const run_summary *s, sheet *p)
     if (isfinite(s->seconds))
         meta = arena_print(p->a, "%s · %s", s->folder, duration_text(p->a, s->seconds));
     page_head(p, s->name, meta);
-    for (size_t i = 0; i < s->n_notes; i++) {
-        page_tag(p->out, "p", "verdict bad", s->notes[i]);
-        fputc('\n', p->out);
-    }
+    put_nav(s, p->out);
+    put_headlines(s, p);
+    put_notes(s, p);
 }
 
-/* posteriors */
-
-static const char *range_text(arena *a, const double range[2], double spread)
+static void put_asked(const run_summary *s, FILE *out)
 {
-    const char *low = number_beside(a, range[0], spread);
-    const char *high = number_beside(a, range[1], spread);
-
-    return low && high ? arena_print(a, "%s to %s", low, high) : NULL;
-}
-
-static void put_parameter(sheet *p, const parameter_row *r)
-{
-    arena *a = p->a;
-    const char *number[] = {number_beside(a, r->mean, r->deviation),
-                            number_beside(a, r->deviation, r->deviation),
-                            number_beside(a, r->quantile[2], r->deviation),
-                            range_text(a, r->hdi68, r->deviation),
-                            range_text(a, r->hdi95, r->deviation),
-                            number_beside(a, r->map, r->deviation),
-                            number_beside(a, r->mle, r->deviation),
-                            number_text(a, r->r_hat, 3),
-                            number_text(a, r->ess_bulk, 0),
-                            number_text(a, r->ess_tail, 0)};
-
-    fputs("<tr><td class=\"t\">", p->out);
-    html_put(p->out, r->name);
-    fputs(r->derived ? " <small>derived</small></td>" : "</td>", p->out);
-    page_tag(p->out, "td", "t", r->unit);
-    for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
-        page_tag(p->out, "td", NULL, number[i]);
-    fputs("</tr>\n", p->out);
-}
-
-static void put_block(sheet *p, const posterior_block *b)
-{
-    fputs("<section>\n", p->out);
-    page_tag(p->out, "h2", NULL,
-             arena_print(p->a, "Posterior of %s", posterior_title(p->a, b)));
-    fputc('\n', p->out);
-    page_tag(p->out, "p", posterior_believed(b) ? "verdict good" : "verdict bad",
-             belief_words(p->a, b));
-    fputc('\n', p->out);
-    page_tag(p->out, "p", NULL, observation_words(p->a, b));
-    fputs(
-        "\n<div class=\"scroll\"><table>\n<thead><tr><th class=\"t\">parameter</th>"
-        "<th class=\"t\">unit</th><th>mean</th><th>sd</th><th>median</th><th>68% HDI</th>"
-        "<th>95% HDI</th><th>MAP</th><th>MLE</th><th>R-hat</th><th>ESS bulk</th>"
-        "<th>ESS tail</th></tr></thead>\n<tbody>\n",
-        p->out);
-    for (size_t i = 0; i < b->n_parameters; i++)
-        put_parameter(p, &b->parameters[i]);
-    fputs("</tbody></table></div>\n", p->out);
-    limits_html(b, p);
-    regions_html(b, p);
-    fputs("</section>\n", p->out);
-}
-
-/* coverage */
-
-static bool is_under(const table_cell *c)
-{
-    return c->verdict && strcmp(c->verdict, "under") == 0;
-}
-
-static void put_cell(sheet *p, const table_cell *c)
-{
-    if (!c || !isfinite(c->coverage)) {
-        page_tag(p->out, "td", NULL, "n/a");
+    if (s->n_asked == 0)
         return;
+    fputs("<section id=\"asked\">\n<h2>What was asked</h2>\n<dl>\n", out);
+    for (size_t i = 0; i < s->n_asked; i++) {
+        page_tag(out, "dt", NULL, s->asked[i][0]);
+        page_tag(out, "dd", NULL, s->asked[i][1]);
+        fputc('\n', out);
     }
-    fprintf(p->out, "<td%s>%.3f%s", is_under(c) ? " class=\"under\"" : "", c->coverage,
-            is_under(c) ? "&dagger;" : "");
-    if (spread_known(c->sd_evaluation) || spread_known(c->sd_training))
-        fputs(" <small>&plusmn;", p->out);
-    if (spread_known(c->sd_evaluation))
-        fprintf(p->out, "%.3f%s", c->sd_evaluation,
-                spread_known(c->sd_training) ? "/" : "");
-    if (spread_known(c->sd_training))
-        fprintf(p->out, "%.3f", c->sd_training);
-    if (spread_known(c->sd_evaluation) || spread_known(c->sd_training))
-        fputs("</small>", p->out);
-    fputs("</td>", p->out);
-}
-
-static void put_row(sheet *p, const coverage_row *r, size_t n,
-                    const coverage_column *column)
-{
-    fputs("<tr>", p->out);
-    if (r->cell)
-        page_tag(p->out, "td", "t", coverage_cell_name(p->a, r));
-    page_tag(p->out, "td", "t", r->architecture);
-    for (size_t k = 0; k < n; k++)
-        put_cell(p, coverage_cell_at(r, &column[k]));
-    page_tag(p->out, "td", NULL, coverage_gain_text(p->a, r));
-    page_tag(p->out, "td", NULL, count_text(p->a, r->missing));
-    page_tag(p->out, "td", NULL, count_text(p->a, r->simulations));
-    fputs("</tr>\n", p->out);
-}
-
-static void put_wide(const coverage_table *t, sheet *p, size_t n,
-                     const coverage_column *column)
-{
-    bool cells = coverage_compares(t);
-
-    fprintf(
-        p->out,
-        "<div class=\"scroll\"><table>\n<thead><tr>%s<th class=\"t\">architecture</th>",
-        cells ? "<th class=\"t\">cell</th>" : "");
-    for (size_t k = 0; k < n; k++)
-        page_tag(p->out, "th", NULL,
-                 arena_print(p->a, "%s %s", level_text(p->a, column[k].level),
-                             region_short(column[k].region)));
-    fputs("<th>gain "
-          "[nats]</th><th>missing</th><th>simulations</th></tr></thead>\n<tbody>\n",
-          p->out);
-    for (size_t i = 0; i < t->n_rows; i++) {
-        const char *target = t->rows[i].target;
-        if (i == 0 || strcmp(target, t->rows[i - 1].target) != 0) {
-            fprintf(p->out, "<tr class=\"group\"><td class=\"t\" colspan=\"%zu\">",
-                    n + 4 + cells);
-            html_put(p->out, target_text(p->a, target));
-            fputs("</td></tr>\n", p->out);
-        }
-        put_row(p, &t->rows[i], n, column);
-    }
-    fputs("</tbody></table></div>\n", p->out);
-}
-
-/* Largest distance of any interval's end from nominal: the half width of all strips. */
-static double reach_of(const coverage_table *t)
-{
-    double reach = 1e-6;
-
-    for (size_t i = 0; i < t->n_rows; i++)
-        for (size_t j = 0; j < t->rows[i].n_cells; j++) {
-            const table_cell *c = &t->rows[i].cells[j];
-            for (size_t k = 0; k < 2 && isfinite(c->coverage); k++)
-                reach = fmax(reach, fabs(c->interval[k] - c->level));
-        }
-    return reach;
-}
-
-/* The interval and the coverage beside nominal, the dashed line in the middle. */
-static void put_strip(FILE *out, const table_cell *c, double reach)
-{
-    double scale = 74 / reach; /* of 160 pixels */
-    const char *class = is_under(c) ? " under" : "";
-
-    fprintf(out,
-            "<td><svg width=\"160\" height=\"16\" viewBox=\"0 0 160 16\" role=\"img\" "
-            "aria-label=\"coverage minus nominal %+.4f\"><line class=\"axis\" x1=\"80\" "
-            "x2=\"80\" y1=\"0\" y2=\"16\"/><line class=\"bar%s\" x1=\"%.1f\" x2=\"%.1f\" "
-            "y1=\"8\" y2=\"8\"/><circle class=\"dot%s\" cx=\"%.1f\" cy=\"8\" "
-            "r=\"4\"/></svg></td>",
-            c->coverage - c->level, class, 80 + scale * (c->interval[0] - c->level),
-            80 + scale * (c->interval[1] - c->level), class,
-            80 + scale * (c->coverage - c->level));
-}
-
-static void put_long_row(sheet *p, const coverage_row *r, const table_cell *c,
-                         double reach)
-{
-    bool known = isfinite(c->coverage);
-
-    fputs("<tr>", p->out);
-    if (r->cell)
-        page_tag(p->out, "td", "t", r->cell);
-    page_tag(p->out, "td", "t", target_text(p->a, r->target));
-    page_tag(p->out, "td", "t", r->architecture);
-    page_tag(
-        p->out, "td", "t",
-        arena_print(p->a, "%s %s", level_text(p->a, c->level), region_words(c->region)));
-    page_tag(p->out, "td", NULL, number_text(p->a, c->coverage, 4));
-    page_tag(p->out, "td", NULL,
-             known ? arena_print(p->a, "%.4f to %.4f", c->interval[0], c->interval[1])
-                   : "n/a");
-    if (known)
-        put_strip(p->out, c, reach);
-    else
-        fputs("<td></td>", p->out);
-    page_tag(p->out, "td", NULL, count_text(p->a, c->n));
-    page_tag(p->out, "td", "t wide", known ? c->verdict : c->reason ? c->reason : "n/a");
-    fputs("</tr>\n", p->out);
-}
-
-static void put_long(const coverage_table *t, sheet *p)
-{
-    double reach = reach_of(t);
-
-    fprintf(
-        p->out,
-        "<details><summary>Each region with its 99%% interval</summary>\n"
-        "<div class=\"scroll\"><table>\n<thead><tr>%s<th class=\"t\">target</th>"
-        "<th class=\"t\">architecture</th><th class=\"t\">region</th><th>coverage</th>"
-        "<th>99%% interval</th><th>nominal &plusmn;%.2g</th><th>n</th>"
-        "<th class=\"t\">verdict</th></tr></thead>\n<tbody>\n",
-        coverage_compares(t) ? "<th class=\"t\">cell</th>" : "", reach);
-    for (size_t i = 0; i < t->n_rows; i++)
-        for (size_t j = 0; j < t->rows[i].n_cells; j++)
-            put_long_row(p, &t->rows[i], &t->rows[i].cells[j], reach);
-    fputs("</tbody></table></div>\n</details>\n", p->out);
-}
-
-/* What is not known is neither good nor bad. */
-static const char *row_class(const coverage_row *r)
-{
-    if (coverage_fails(r) || gain_is_none(r))
-        return "verdict bad";
-    for (size_t i = 0; i < r->n_cells; i++)
-        if (!isfinite(r->cells[i].coverage))
-            return "verdict";
-    return isfinite(r->gain) ? "verdict good" : "verdict";
-}
-
-int page_coverage(const coverage_table *t, sheet *p)
-{
-    coverage_column *column;
-    size_t n;
-    int status = coverage_columns(t, p->a, &n, &column);
-
-    if (status)
-        return status;
-    fputs("<section>\n<h2>Coverage</h2>\n", p->out);
-    for (size_t i = 0; i < t->n_rows && !coverage_compares(t); i++) {
-        page_tag(p->out, "p", row_class(&t->rows[i]), coverage_words(p->a, &t->rows[i]));
-        fputc('\n', p->out);
-    }
-    put_wide(t, p, n, column);
-    page_tag(p->out, "p", "legend", coverage_legend(t, p->a, "After ±"));
-    fputc('\n', p->out);
-    put_long(t, p);
-    fputs("</section>\n", p->out);
-    return NRE_OK;
+    fputs("</dl>\n</section>\n", out);
 }
 
 /* figures */
 
-/* An SVG in an image of its own: its names and styles stay apart from the page's. */
-static void put_image(sheet *p, const char *path, const char *text, size_t n)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+typedef enum shelf { SHELF_ANSWER = 0, SHELF_BELIEF = 1, SHELF_MADE = 2 } shelf;
 
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Where a figure belongs, by the name of its file. */
+static shelf shelf_of(const char *path)
+{
+    const char *name = name_of(path);
+
+    if (begins(name, "posterior_predictive") || begins(name, "posterior-predictive"))
+        return SHELF_BELIEF;
+    if (begins(name, "posterior") || begins(name, "corner") || begins(name, "stream"))
+        return SHELF_ANSWER;
+    return begins(name, "loss") ? SHELF_MADE : SHELF_BELIEF;
+}
+
+/* An SVG in an image of its own: its names and styles stay apart from the page's. */
+static void put_image(sheet *p, const char *caption, const char *text, size_t n)
+{
     fputs("<figure><img src=\"data:image/svg+xml,", p->out);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -340,28 +143,161 @@ static void put_image(sheet *p, const char *path, const char *text, size_t n)
             fputc(c, p->out);
     }
     fputs("\" alt=\"", p->out);
-    html_put(p->out, name);
+    html_put(p->out, caption);
     fputs("\"><figcaption>", p->out);
-    html_put(p->out, name);
+    html_put(p->out, caption);
     fputs("</figcaption></figure>\n", p->out);
 }
 
-static int put_figures(const run_summary *s, sheet *p)
+static int put_figures(const run_summary *s, shelf of, sheet *p)
+{
+    int status = NRE_OK;
+    bool any = false;
+
+    for (size_t i = 0; i < s->n_figures && !status; i++) {
+        const char *caption = s->captions ? s->captions[i] : NULL;
+        char *text = NULL;
+        size_t n = 0;
+        if (shelf_of(s->figures[i]) != of)
+            continue;
+        status = file_read(s->figures[i], 32 << 20, &text, &n);
+        if (!any)
+            fputs("<div class=\"figures\">\n", p->out);
+        any = true;
+        if (!status)
+            put_image(p, caption ? caption : name_of(s->figures[i]), text, n);
+        free(text);
+    }
+    fputs(any ? "</div>\n" : "", p->out);
+    return status;
+}
+
+static int put_answer(const run_summary *s, sheet *p)
+{
+    if (!s->posterior)
+        return NRE_OK;
+    fputs("<section id=\"answer\">\n<h2>The answer</h2>\n", p->out);
+    for (size_t i = 0; i < s->posterior->n_blocks; i++)
+        page_posterior(&s->posterior->blocks[i], p);
+    int status = put_figures(s, SHELF_ANSWER, p);
+    fputs("</section>\n", p->out);
+    return status;
+}
+
+/* may it be believed? */
+
+static const char *badge_of(const check_row *r)
+{
+    return check_is(r, "fails")     ? "✗ fails"
+           : check_is(r, "ok")      ? "✓ passed"
+           : check_is(r, "informs") ? "for information"
+                                    : "? not assessed";
+}
+
+static void put_check(const check_row *r, sheet *p)
+{
+    bool fails = check_is(r, "fails");
+    const char *numbers = check_numbers(p->a, r);
+
+    fputs("<li class=\"check ", p->out);
+    html_put(p->out, r->verdict);
+    fputs("\"><h4>", p->out);
+    page_tag(p->out, "span", NULL, check_title(r->name));
+    page_tag(p->out, "span", "badge", badge_of(r));
+    fputs("</h4>", p->out);
+    if (r->missed)
+        page_tag(p->out, "p", "todo", r->missed);
+    if (r->says)
+        page_tag(p->out, "p", NULL, r->says);
+    if (r->reason)
+        page_tag(p->out, "p", NULL, r->reason);
+    if (fails && r->advice)
+        page_tag(p->out, "p", "todo", r->advice);
+    if (numbers && *numbers)
+        page_tag(p->out, "p", "number", numbers);
+    fputs("</li>\n", p->out);
+}
+
+static void put_target_checks(const run_summary *s, const char *target, sheet *p)
+{
+    static const char *const ORDER[] = {"fails", "ok", "informs", "open"};
+
+    page_tag(p->out, "p", belief_class(belief_of(s, target)),
+             belief_headline(p->a, s, target));
+    fputs("\n<ul class=\"checks\">\n", p->out);
+    for (size_t k = 0; k < 4; k++)
+        for (size_t i = 0; i < s->checks->n_rows; i++)
+            if (check_judges(&s->checks->rows[i], target) &&
+                check_is(&s->checks->rows[i], ORDER[k]))
+                put_check(&s->checks->rows[i], p);
+    fputs("</ul>\n", p->out);
+}
+
+static int put_belief(const run_summary *s, sheet *p)
+{
+    const char *target[TARGETS];
+    size_t n = s->checks ? belief_targets(s, target, TARGETS) : 0;
+
+    if (n == 0)
+        return NRE_OK;
+    fputs(
+        "<section id=\"belief\">\n<h2>May it be believed?</h2>\n"
+        "<p>Each check asks what a right answer would look like, and how often one would "
+        "look as this one does: it fails where that happens once in 100 times or less. A "
+        "number without a right value only informs.</p>\n",
+        p->out);
+    for (size_t i = 0; i < n; i++)
+        put_target_checks(s, target[i], p);
+    int status = put_figures(s, SHELF_BELIEF, p);
+    fputs("</section>\n", p->out);
+    return status;
+}
+
+/* tables */
+
+static void put_times(const run_summary *s, sheet *p)
+{
+    double total = 0;
+
+    if (s->n_timings == 0)
+        return;
+    fputs("<h3>Time</h3>\n<div class=\"scroll\"><table>\n<thead><tr><th "
+          "class=\"t\">stage</th>"
+          "<th class=\"t\">what</th><th>time</th><th>rate</th><th class=\"t\"></th></tr>"
+          "</thead>\n<tbody>\n",
+          p->out);
+    for (size_t i = 0; i < s->n_timings; i++) {
+        const timing_row *r = &s->timings[i];
+        total += isfinite(r->seconds) ? r->seconds : 0;
+        fputs("<tr>", p->out);
+        page_tag(p->out, "td", "t", r->stage);
+        page_tag(p->out, "td", "t", r->what);
+        page_tag(p->out, "td", NULL, duration_text(p->a, r->seconds));
+        page_tag(p->out, "td", NULL,
+                 isfinite(r->rate) ? arena_print(p->a, "%.4g %s", r->rate, r->unit) : "");
+        page_tag(p->out, "td", "t", r->reused ? "reused" : "");
+        fputs("</tr>\n", p->out);
+    }
+    fputs("</tbody></table></div>\n", p->out);
+    page_tag(p->out, "p", "legend",
+             arena_print(p->a, "Altogether %s.", duration_text(p->a, total)));
+    fputc('\n', p->out);
+}
+
+static int put_tables(const run_summary *s, sheet *p)
 {
     int status = NRE_OK;
 
-    if (s->n_figures == 0)
+    if (!s->coverage && !s->quality)
         return NRE_OK;
-    fputs("<section>\n<h2>Figures</h2>\n", p->out);
-    for (size_t i = 0; i < s->n_figures && !status; i++) {
-        char *text = NULL;
-        size_t n = 0;
-        status = file_read(s->figures[i], 32 << 20, &text, &n);
-        if (!status)
-            put_image(p, s->figures[i], text, n);
-        free(text);
-    }
-    fputs("</section>\n", p->out);
+    fputs("<div id=\"tables\">\n", p->out);
+    if (s->coverage && s->coverage->n_rows > 0)
+        status = page_coverage(s->coverage, p);
+    if (!status && s->quality)
+        status = page_quality(s->quality, p);
+    if (!status && s->checks)
+        status = page_checks(s->checks, p);
+    fputs("</div>\n", p->out);
     return status;
 }
 
@@ -393,21 +329,14 @@ static int put_summary(const run_summary *s, FILE *out)
     return status;
 }
 
-static int put_body(const run_summary *s, const char *config, const char *environment,
+static int put_made(const run_summary *s, const char *config, const char *environment,
                     sheet *p)
 {
-    int status = NRE_OK;
-
-    for (size_t i = 0; s->posterior && i < s->posterior->n_blocks; i++)
-        put_block(p, &s->posterior->blocks[i]);
-    if (s->coverage && s->coverage->n_rows > 0)
-        status = page_coverage(s->coverage, p);
+    fputs("<section id=\"made\">\n<h2>How it was made</h2>\n", p->out);
+    int status = put_figures(s, SHELF_MADE, p);
+    put_times(s, p);
     if (!status)
-        status = put_figures(s, p);
-    if (status)
-        return status;
-    fputs("<section>\n<h2>How it was made</h2>\n", p->out);
-    status = put_summary(s, p->out);
+        status = put_summary(s, p->out);
     put_details(p->out, "Config, with every default", config);
     put_details(p->out, "Environment", environment);
     fputs("</section>\n</main>\n</body>\n</html>\n", p->out);
@@ -423,7 +352,14 @@ int page_write(const run_summary *s, const char *config, const char *environment
     if (status)
         return status;
     put_head(s, &p);
-    status = put_body(s, config, environment, &p);
+    put_asked(s, p.out);
+    status = put_answer(s, &p);
+    if (!status)
+        status = put_belief(s, &p);
+    if (!status)
+        status = put_tables(s, &p);
+    if (!status)
+        status = put_made(s, config, environment, &p);
     if (!status)
         return sheet_save(&p, path);
     sheet_drop(&p);

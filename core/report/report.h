@@ -120,6 +120,84 @@ typedef struct timing_row {
 } timing_row;
 int timing_table_write(size_t n, const timing_row *rows, const char *folder);
 
+/* checks_table.c: may it be believed?  What every diagnostic found */
+
+typedef struct check_row {
+    const char *cell; /* of a comparison: a run among others, "mlp/r0"; else NULL */
+    const char *name; /* "sbc": check_title has it in words */
+    const char *target, *architecture;  /* target NULL: the same for every target */
+    const char *verdict;                /* "ok", "fails", "open", "informs" */
+    const char *statistic;              /* what VALUE is */
+    double value, error, expected, p;   /* NAN: not known, or there is none */
+    uint64_t n;                         /* pairs or simulations; 0: not counted */
+    const char *says, *advice, *reason; /* sentences; reason: why it is open; or NULL */
+    bool gated;                         /* the config has a gate for it */
+    const char *missed;                 /* how it missed that gate, or NULL */
+    bool
+        beside; /* of what stands beside the answer (without calibration): judges nothing */
+} check_row;
+typedef struct checks_table {
+    const char *title;
+    size_t n_rows;
+    const check_row *rows; /* all with a cell, or none */
+    size_t n_gaps;
+    const table_gap *gaps;
+} checks_table;
+/* FOLDER/checks.{json,md,tex,csv}. */
+int checks_table_write(const checks_table *t, const char *folder);
+/* Rows of a checks.json, which are borrowed; "cell" and "replicate" become the cell. */
+int checks_rows_of(const json_t *rows, arena *a, size_t *n, check_row **out);
+
+/* quality_table.c: how good the estimator of each target is, in numbers */
+
+typedef enum quality_kind { /* columns, in this order */
+                            QUALITY_GAIN = 0,
+                            QUALITY_LOG_POSTERIOR = 1,
+                            QUALITY_INFORMATION = 2,
+                            QUALITY_COVERAGE = 3, /* of the 95% credible region */
+                            QUALITY_AREA = 4,
+                            QUALITY_AUC = 5,
+                            QUALITY_KL = 6,
+                            QUALITY_C2ST = 7,
+                            QUALITY_SBC = 8,
+                            QUALITY_TARP = 9,
+                            N_QUALITIES = 10
+} quality_kind;
+typedef struct quality_number {
+    double value, error;  /* standard error over pairs or simulations; NAN: not known */
+    double deviation;     /* over test rows; NAN: none */
+    double sd_evaluation; /* over disjoint blocks of test pairs; NAN: not known */
+    double sd_training;   /* over replicates; NAN: not known */
+    double interval[2];   /* 99%, of a proportion; else NAN */
+    uint64_t n;           /* pairs or simulations */
+    const char *reason;   /* why there is no value */
+} quality_number;
+typedef struct quality_row {
+    const char *cell;                      /* as in coverage_row */
+    uint64_t trainings, trainings_planned; /* as in coverage_row */
+    const char *target, *architecture;
+    uint64_t simulations;
+    quality_number number[N_QUALITIES];
+} quality_row;
+typedef struct quality_table {
+    const char *title;
+    size_t n_rows;
+    const quality_row *rows;
+    size_t n_gaps;
+    const table_gap *gaps;
+} quality_table;
+/* One of which nothing is known. */
+quality_number quality_missing(const char *reason);
+/* FOLDER/quality.{json,md,tex,csv}. */
+int quality_table_write(const quality_table *t, const char *folder);
+/* What a quality.json says; all in A. */
+int quality_table_read(const char *path, arena *a, quality_table *out);
+/* The same row of N trainings, PLANNED were meant, as one row of a cell: means, and their spread.
+ * All were tested on the same pairs, so that errors do not shrink; of p-values the smallest.  The
+ * interval of a mean fraction is left to the caller, NAN of several. */
+void quality_pool(const char *cell, uint64_t planned, size_t n,
+                  const quality_row *const *rows, quality_row *out);
+
 /* summary.c: what `nereid run` prints at its end */
 
 typedef struct run_summary {
@@ -131,11 +209,19 @@ typedef struct run_summary {
     const char *const *notes;
     double seconds;
     size_t n_figures;
-    const char *const *figures;  /* paths of SVG files, for the page */
-    const char *const *captions; /* [n_figures] what each shows, in words; or NULL */
+    const char *const *figures;   /* paths of SVG files, for the page */
+    const char *const *captions;  /* [n_figures] what each shows, in words; or NULL */
+    const checks_table *checks;   /* or NULL */
+    const quality_table *quality; /* or NULL */
+    const char *elsewhere;        /* run whose checks of the network hold here; or NULL */
+    size_t n_asked;
+    const char *const (*asked)[2]; /* [n_asked] {"Simulator", "..."}: what was asked */
+    size_t n_timings;
+    const timing_row *timings;
 } run_summary;
-/* About ten lines on OUT: the answer with its units, whether it may be believed and why, the
- * observation's place among the simulations, coverage and gain, where the tables are. */
+/* About ten lines on OUT: the answer with its units; whether it may be believed: failing checks
+ * first, with number and what to do, those that passed and those that could not be assessed by name;
+ * coverage and gain; where the tables are. */
 int summary_print(const run_summary *s, FILE *out);
 
 /* page.c: report.html */
@@ -166,28 +252,47 @@ int comparison_write(const comparison *c, const char *folder);
 int comparison_print(const comparison *c, FILE *out);
 int comparison_page(const comparison *c, const char *path);
 
-/* figure.c: FOLDER/NAME.csv with the numbers, NAME.gp that draws them, NAME.svg */
+/* figure*.c: FOLDER/NAME.csv has the numbers, NAME.gp draws them, NAME.svg is what gnuplot made of
+ * both (figures_draw).  Names, labels and units may be any text, labels simple LaTeX ("\\beta", "d_I") or
+ * NULL.  Numbers that are not finite are gaps, never 0. */
 
 /* N cells of equal width, of the logarithm where `logarithmic` (0 < low then). */
 typedef struct figure_axis {
-    const char *name, *label, *unit; /* label: simple LaTeX, "\\beta", "d_I", or NULL */
+    const char *name, *label, *unit;
     bool logarithmic;
     double low, high;
     size_t n;
-    double mark; /* the MAP; NAN: none */
+    double mark, truth; /* the MAP, and what a mock was simulated at; NAN: none */
+    double quantile[3]; /* 0.16, 0.5, 0.84; NAN: none */
 } figure_axis;
+/* Middle of cell I, in the parameter's own unit. */
+double axis_middle(const figure_axis *x, size_t i);
 /* A posterior of one or two parameters at the middles of cells. */
 typedef struct density_figure {
     const char *title;
     unsigned dim;
-    figure_axis axis[2];
+    const figure_axis *axis[2];
     const double *log_density; /* [n] or [n][n], by the parameters, up to a constant */
 } density_figure;
 /* Both [n] or [n][n]: the density, normalised over the figure, and the mass of denser cells plus
  * half of the cell's own: a cell lies in the highest-density region of level L when that is below L. */
 int density_regions(const density_figure *f, double *density, double *region);
+/* Of one parameter. */
 int density_figure_write(const density_figure *f, const char *folder, const char *name);
-/* Empirical against nominal, with intervals: a panel for each kind of region. */
+/* Of two and more: each alone, and each two together. */
+enum { CORNER_MOST = 10 };
+typedef struct corner_figure {
+    const char *title;
+    size_t n;
+    const figure_axis *axis;   /* [n] */
+    const double *const *line; /* [n] log density of each, [its n] */
+    const double *const
+        *plane; /* [n (n - 1) / 2] of (0, 1), (0, 2), .. (1, 2), ..: [n][n] */
+} corner_figure;
+int corner_figure_write(const corner_figure *f, const char *folder, const char *name);
+/* A line a row of the table: its gain, and its coverage at each level, with intervals.  Rows of a
+ * comparison by their gain, the largest first. */
+enum { COVERAGE_FIGURE_MOST = 60 }; /* rows; more are in the CSV alone */
 int coverage_figure_write(const coverage_table *t, const char *folder, const char *name);
 typedef struct loss_curve {
     const char *target;                  /* curves of one target follow each other */
@@ -196,6 +301,93 @@ typedef struct loss_curve {
 } loss_curve;
 int loss_figure_write(size_t n, const loss_curve *curve, const char *folder,
                       const char *name);
+/* What a diagnostic says at each of N values of what it looks at, with the simultaneous band of a right
+ * ratio. */
+typedef struct figure_curve {
+    const char *name, *label;
+    const double *value; /* [n] */
+} figure_curve;
+/* Coverage of regions at all levels, and less the level. */
+typedef struct level_figure {
+    const char *title, *what; /* "empirical coverage" */
+    size_t n;
+    const double *level, *low, *high; /* [n]; no band: NULL */
+    size_t n_curves;
+    const figure_curve *curves;
+} level_figure;
+int level_figure_write(const level_figure *f, const char *folder, const char *name);
+/* Ranks: ECDF less uniform. */
+typedef struct rank_panel {
+    const char *name, *label;
+    double p; /* NAN: not known */
+    size_t n;
+    const double *at, *difference, *low, *high; /* [n] */
+} rank_panel;
+typedef struct rank_figure {
+    const char *title;
+    size_t n;
+    const rank_panel *panels;
+} rank_figure;
+int rank_figure_write(const rank_figure *f, const char *folder, const char *name);
+/* A classifier between simulations at theta* and reweighted ones. */
+typedef struct roc_point {
+    const char *theta; /* in words */
+    double auc, error, baseline, null, power;
+} roc_point;
+typedef struct roc_figure {
+    const char *title;
+    size_t n;
+    const double *false_positive, *weighted, *baseline; /* [n] of the first point */
+    size_t n_points;
+    const roc_point *points;
+} roc_figure;
+int roc_figure_write(const roc_figure *f, const char *folder, const char *name);
+/* Integrals of p(theta) r(x|theta) over test rows, and of the observations. */
+typedef struct area_box {
+    const char *name;
+    size_t n, n_observed;
+    const double *area;     /* [n] ascending */
+    const double *observed; /* [n_observed] */
+} area_box;
+typedef struct area_figure {
+    const char *title;
+    size_t n;
+    const area_box *boxes;
+} area_figure;
+int area_figure_write(const area_figure *f, const char *folder, const char *name);
+/* Mode and width of the posterior as i.i.d. observations are added. */
+typedef double five_numbers[5]; /* quantiles 0.05 0.16 0.5 0.84 0.95 */
+typedef struct convergence_panel {
+    const char *name, *label;
+    const five_numbers *error,
+        *deviation; /* [n] in posterior deviations of one observation */
+} convergence_panel;
+typedef struct convergence_figure {
+    const char *title;
+    size_t n;
+    const double *observations; /* [n] 1, 10, .. */
+    size_t n_panels;
+    const convergence_panel *panels;
+    const double *inside68, *inside95; /* [n] fraction of truths in the region; or NULL */
+} convergence_figure;
+int convergence_figure_write(const convergence_figure *f, const char *folder,
+                             const char *name);
+/* What the posterior predicts, and what was observed. */
+typedef struct predictive_field {
+    const char *name, *label, *unit;
+    const char *at_label;      /* with its unit, "phi_1 [deg]"; or NULL */
+    const double *at;          /* [n], or NULL: 1, 2, .. */
+    size_t n;                  /* 1: a number */
+    const double *observed;    /* [n] */
+    const double *quantile[5]; /* [n] 0.025 0.16 0.5 0.84 0.975 */
+} predictive_field;
+typedef struct predictive_figure {
+    const char *title;
+    size_t n;
+    const predictive_field *fields;
+} predictive_figure;
+int predictive_figure_write(const predictive_figure *f, const char *folder,
+                            const char *name);
 /* Let gnuplot draw what was written.  Without gnuplot a line of the log says so; that is no error. */
 int figures_draw(const char *folder, size_t n, const char *const *name);
 
@@ -254,6 +446,53 @@ void columns_add(columns *c, const char *text); /* NULL: out of memory, kept in 
 int columns_markdown(const columns *c, FILE *out);
 int columns_plain(const columns *c, FILE *out, const char *indent);
 
+/* figure.c: what figures share. */
+
+enum {
+    FIGURE_FONT = 15, /* pixels: to be read at half the size */
+    FIGURE_NAME = 28  /* characters; longer names are cut */
+};
+const char *figure_colour(size_t i); /* of curve I, and its dash */
+const char *figure_dash(size_t i);
+/* A figure in the making, all in one multiplot. */
+typedef struct drawing {
+    sheet data, script;
+    const char *folder, *name;
+    int width, height;               /* pixels */
+    double left, right, top, bottom; /* of the panel */
+} drawing;
+int drawing_open(drawing *d, const char *folder, const char *name);
+/* Head of the script; the title comes with the first panel. */
+void drawing_start(drawing *d, int width, int height, const char *title);
+/* Where the next plot goes, in pixels from the left and the top. */
+void drawing_panel(drawing *d, double left, double right, double top, double bottom);
+/* A legend, its upper left corner there. */
+void drawing_legend(drawing *d, double left, double top);
+void drawing_panel_done(drawing *d); /* forget its labels, arrows and key */
+/* Save both files, or drop them when STATUS is a failure; returns that. */
+int drawing_close(drawing *d, int status);
+/* Within single quotes: a name, by its label where that is simple; a unit; any text, at most MOST characters of it. */
+void name_put(sheet *p, const char *name, const char *label);
+void words_put(sheet *p, const char *text, size_t most);
+void unit_put(sheet *p, const char *unit);
+/* 'β [1/d]' below the panel, and beside it: at places of their own, wherever gnuplot has its ticks. */
+void x_label_put(drawing *d, const char *name, const char *label, const char *unit);
+void y_label_put(drawing *d, const char *name, const char *label, const char *unit);
+void number_put(FILE *out, double value); /* "NaN": a gap */
+void range_put(FILE *out, char which, bool logarithmic, double low, double high);
+/* Ticks whose labels do not touch, INSET (a fraction) away from both ends. */
+typedef struct tick_axis {
+    char which; /* 'x' or 'y' */
+    bool logarithmic;
+    double low, high, pixels, font, inset;
+} tick_axis;
+void ticks_put(sheet *p, const tick_axis *x, bool labelled);
+/* About as wide as CHARACTERS are. */
+double text_pixels(size_t characters, double font);
+
+/* figure_density.c */
+size_t density_size(const density_figure *f);
+
 /* coverage_table.c: the columns of the wide table: credible, confidence, Neyman, biased, levels
  * ascending. */
 typedef struct coverage_column {
@@ -282,7 +521,52 @@ const char *coverage_gain_text(arena *a, const coverage_row *r);
 /* page.c: parts of a page that the pages of a run and of a comparison share */
 void page_head(sheet *p, const char *title, const char *meta);
 void page_tag(FILE *out, const char *tag, const char *class, const char *text);
+/* page_style.c: lines of CSS, then NULL */
+extern const char *const PAGE_STYLE[];
+/* page_tables.c */
 int page_coverage(const coverage_table *t, sheet *p);
+int page_quality(const quality_table *t, sheet *p);
+/* A line a check with its number; of a comparison with its cell. */
+int page_checks(const checks_table *t, sheet *p);
+void page_posterior(const posterior_block *b, sheet *p);
+/* Aligned columns whose cells are HTML. */
+int page_columns(const columns *c, FILE *out);
+
+/* checks_table.c: "Coverage of credible regions"; the name itself where it is not known. */
+const char *check_title(const char *name);
+bool check_is(const check_row *r, const char *verdict);
+/* Does its failing speak against the posterior?  That of Wilks' sets speaks against these alone. */
+bool check_is_of_posterior(const check_row *r);
+/* Is it about target T, and is T's posterior judged by it? */
+bool check_judges(const check_row *r, const char *target);
+/* "0.61 ±0.004 (0.68 expected), p = 0.0012, n = 4,000"; only what is known. */
+const char *check_numbers(arena *a, const check_row *r);
+const char *check_value_text(arena *a, const check_row *r); /* "0.61 ±0.004" */
+extern const char CHECKS_LEGEND[];
+const char *p_text(arena *a, double p); /* "0.21", "< 0.0001", "n/a" */
+
+/* quality_table.c: "gain [nats]"; a cell's text "1.204 ±0.008" */
+const char *quality_heading(quality_kind k);
+const char *quality_text(arena *a, quality_kind k, const quality_number *q);
+bool quality_is_shown(const quality_table *t, quality_kind k); /* known in any row */
+const char *quality_legend(const quality_table *t, arena *a);
+
+/* belief.c: the checks of one target together */
+typedef enum belief {
+    BELIEF_YES = 0,      /* the network was tested, and nothing failed */
+    BELIEF_NO = 1,       /* something failed that speaks against the posterior */
+    BELIEF_UNTESTED = 2, /* nothing that judges the network was assessed */
+    BELIEF_ELSEWHERE = 3 /* this observation passed; the network was tested elsewhere */
+} belief;
+belief belief_of(const run_summary *s, const char *target);
+/* "Do not believe the posterior of all parameters: 2 of 9 checks fail." */
+const char *belief_headline(arena *a, const run_summary *s, const char *target);
+/* "Passed: ranks of the truth, .." or NULL: titles of the target's checks with VERDICT; open ones
+ * with why. */
+const char *belief_list(arena *a, const run_summary *s, const char *target,
+                        const char *verdict);
+/* Its targets, each once, in order: at most MOST. */
+size_t belief_targets(const run_summary *s, const char **target, size_t most);
 
 /* posterior_table.c: "beta, d_infectious given observation 0 (mlp, metropolis)". */
 const char *posterior_title(arena *a, const posterior_block *b);

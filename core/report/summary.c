@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 90, PARAMETERS_SHOWN = 12, ROWS_SHOWN = 6 };
+enum { LINE = 90, PARAMETERS_SHOWN = 12, ROWS_SHOWN = 6, TARGETS_SHOWN = 12 };
 
 /* sentences */
 
@@ -164,24 +164,33 @@ const char *coverage_words(arena *a, const coverage_row *r)
 
 /* printing */
 
-/* Words of TEXT on lines of at most LINE characters. */
-static void put_wrapped(FILE *out, arena *a, const char *text)
+/* Words of TEXT on lines of at most LINE characters, the first behind FIRST, the others behind as many
+ * blanks. */
+static void put_item(FILE *out, arena *a, const char *first, const char *text)
 {
     const char *word = plain_text(a, text);
-    size_t used = 0;
+    size_t indent = strlen(first), used = indent;
 
+    fputs(first, out);
     while (word && *word) {
         size_t n = strcspn(word, " ");
         const char *copy = arena_print(a, "%.*s", (int)n, word);
         size_t width = copy ? text_width(copy) : n;
         if (n > 0) {
-            bool wrap = used > 0 && used + 1 + width > LINE;
-            fprintf(out, "%s%.*s", wrap ? "\n" : used > 0 ? " " : "", (int)n, word);
-            used = wrap ? width : used + (used > 0) + width;
+            bool wrap = used > indent && used + 1 + width > LINE;
+            if (wrap)
+                fprintf(out, "\n%*s", (int)indent, "");
+            fprintf(out, "%s%.*s", !wrap && used > indent ? " " : "", (int)n, word);
+            used = wrap ? indent + width : used + (used > indent) + width;
         }
         word += n + (word[n] == ' ');
     }
     fputc('\n', out);
+}
+
+static void put_wrapped(FILE *out, arena *a, const char *text)
+{
+    put_item(out, a, "", text);
 }
 
 static void add_parameter(columns *c, arena *a, const parameter_row *p)
@@ -197,7 +206,19 @@ static void add_parameter(columns *c, arena *a, const parameter_row *p)
     columns_add(c, p->unit ? plain_text(a, p->unit) : "");
 }
 
-static int print_block(const posterior_block *b, arena *a, FILE *out)
+/* With checks a posterior is judged below, unless it is worse than its target. */
+static void print_doubts(const run_summary *s, const posterior_block *b, arena *a,
+                         FILE *out)
+{
+    if (!s->checks)
+        put_wrapped(out, a, observation_words(a, b));
+    if (!s->checks ||
+        (b->believe && !posterior_believed(b) && belief_of(s, b->target) != BELIEF_NO))
+        put_wrapped(out, a, belief_words(a, b));
+}
+
+static int print_block(const run_summary *s, const posterior_block *b, arena *a,
+                       FILE *out)
 {
     static const char *const head[] = {"", "mean", "sd", "95% interval", "best fit", ""};
     const char *title = posterior_title(a, b);
@@ -212,14 +233,14 @@ static int print_block(const posterior_block *b, arena *a, FILE *out)
     int status = columns_plain(&c, out, "  ");
     for (size_t i = 0; i < b->n_limits; i++)
         put_wrapped(out, a, limit_words(a, b, &b->limits[i]));
-    put_wrapped(out, a, observation_words(a, b));
-    put_wrapped(out, a, belief_words(a, b));
+    print_doubts(s, b, a, out);
     fputc('\n', out);
     return status;
 }
 
-static int print_posterior(const posterior_table *t, arena *a, FILE *out)
+static int print_posterior(const run_summary *s, arena *a, FILE *out)
 {
+    const posterior_table *t = s->posterior;
     size_t shown = 0, lines = 0, doubted = 0;
     int status = NRE_OK;
 
@@ -228,7 +249,7 @@ static int print_posterior(const posterior_table *t, arena *a, FILE *out)
         if (shown > 0 && lines + b->n_parameters > PARAMETERS_SHOWN)
             break;
         lines += b->n_parameters;
-        status = print_block(b, a, out);
+        status = print_block(s, b, a, out);
     }
     if (shown == t->n_blocks || status)
         return status;
@@ -260,6 +281,45 @@ static void print_coverage(const coverage_table *t, arena *a, FILE *out)
                         t->n_rows - ROWS_SHOWN, failed));
 }
 
+/* What fails, with its number and what to do; then names. */
+static void print_target(const run_summary *s, const char *target, arena *a, FILE *out)
+{
+    static const struct {
+        const char *verdict, *words;
+    } REST[] = {{"ok", "Passed: "},
+                {"informs", "For information: "},
+                {"open", "Could not be assessed: "}};
+
+    put_item(out, a, "  ", belief_headline(a, s, target));
+    for (size_t i = 0; i < s->checks->n_rows; i++) {
+        const check_row *r = &s->checks->rows[i];
+        if (!check_judges(r, target) || !check_is(r, "fails"))
+            continue;
+        put_item(out, a, "  - ",
+                 arena_print(a, "%s: %s %s", check_title(r->name),
+                             r->says ? r->says : check_numbers(a, r),
+                             r->advice ? r->advice : ""));
+    }
+    for (size_t k = 0; k < sizeof REST / sizeof REST[0]; k++) {
+        const char *list = belief_list(a, s, target, REST[k].verdict);
+        if (list)
+            put_item(out, a, "  ", arena_print(a, "%s%s.", REST[k].words, list));
+    }
+}
+
+static void print_belief(const run_summary *s, arena *a, FILE *out)
+{
+    const char *target[TARGETS_SHOWN];
+    size_t n = belief_targets(s, target, TARGETS_SHOWN);
+
+    fputs("May it be believed?\n", out);
+    for (size_t i = 0; i < n; i++)
+        print_target(s, target[i], a, out);
+    if (n == TARGETS_SHOWN)
+        fputs("  More targets are in checks.md.\n", out);
+    fputc('\n', out);
+}
+
 static const char *place_of_results(arena *a, const char *folder)
 {
     const char *page = path_join(a, folder, "report.html");
@@ -284,7 +344,9 @@ int summary_print(const run_summary *s, FILE *out)
         put_wrapped(out, a, arena_print(a, "Note: %s", s->notes[i]));
     fputc('\n', out);
     if (s->posterior)
-        status = print_posterior(s->posterior, a, out);
+        status = print_posterior(s, a, out);
+    if (s->checks)
+        print_belief(s, a, out);
     if (s->coverage)
         print_coverage(s->coverage, a, out);
     for (size_t i = s->n_gates; i < s->n_notes; i++)

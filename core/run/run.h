@@ -313,10 +313,10 @@ int units_diagnose(run *r, arena *a, size_t *n, unit **out);
 /* Tables, page and summary from what the other stages left; the summary goes to OUT (NULL:
  * nowhere).  NRE_EGATE when a gated diagnostic missed its threshold. */
 int report_run(run *r, double seconds, FILE *out);
-/* figures/NAME.{svg,csv,gp} of posteriors, coverage (may be NULL) and loss; the paths of those that
- * gnuplot drew, in A. */
-int figures_write(const run *r, const coverage_table *coverage, arena *a, size_t *n,
-                  const char *const **paths);
+/* figures/NAME.{svg,csv,gp} of posteriors, coverage (may be NULL), diagnostics and loss; the paths of those
+ * that gnuplot drew and what they show, in A, for the page: out->figures and captions. */
+int figures_write(const run *r, const coverage_table *coverage, arena *a,
+                  run_summary *out);
 /* r->result with folder, exit code and message of RC, on stdout; nothing without --json. */
 void result_print(const run *r, int rc);
 
@@ -416,6 +416,8 @@ bool has_observation(const run *r);
 /* Observed rows of x: those of R, else of the config: read, simulated (mock) or none (*n = 0).
  * They live as long as the session. */
 int observations_of(run *r, size_t *n, const float **x);
+/* What mock observations are simulated at: theta [all]. */
+void mock_theta(const session *s, double *theta);
 
 /* regions.c */
 
@@ -539,6 +541,42 @@ int plugin_new(nre_kind kind, const char *name, const char *folder);
  * when one failed. */
 int plugin_check(const command *c, const char *path, FILE *out);
 
+/* inside the folder: figures */
+
+enum { GALLERY_MOST = 96 };
+typedef struct gallery {
+    const run *run;
+    arena *arena;
+    const char *folder; /* figures */
+    size_t n;
+    const char *name[GALLERY_MOST], *caption[GALLERY_MOST];
+} gallery;
+/* Both in the gallery's arena; NULL: out of memory. */
+int gallery_add(gallery *g, const char *name, const char *caption);
+/* figures_posterior.c, figures_checks.c */
+int figures_of_posterior(gallery *g, const target *t);
+int figures_of_checks(gallery *g);
+
+/* Log densities this far below the highest are as good as none. */
+#define FIGURE_DEPTH 30.0
+/* The first N parameters of a target, each alone (LINE [n]) and each two (PLANE, as in corner_figure), on
+ * axes [n] whose ranges and cells are chosen, too. */
+typedef struct densities {
+    arena *arena;
+    const target *target;
+    size_t n, n_draws;
+    figure_axis *axis;
+    double **line, **plane;
+} densities;
+/* figures_grid.c: of grid.h5; figures_draws.c: of samples.nc, whose draws are worth EFFECTIVE independent
+ * ones. */
+int densities_of_grid(densities *d, const char *path);
+int densities_of_draws(densities *d, const simulator *s, const char *path,
+                       double effective);
+/* figures_posterior.c: an axis from LOW to HIGH and a little around it, within the support from LEAST to
+ * MOST; logarithmic when HIGH is far above LOW > 0. */
+void figure_range(figure_axis *x, double low, double high, double least, double most);
+
 /* inside the folder: contract tests */
 
 /* What a test is told.  Each runs in a child process of its own: it may leave memory, threads and
@@ -566,5 +604,57 @@ int check_skipped(const char *format, ...) NRE_PRINTF(1, 2);
 void check_note(const checked *c, const char *format, ...) NRE_PRINTF(2, 3);
 /* check_symbols.c: NRE_EPLUGIN when PATH, an ELF file, exports more than nre_plugin_v1. */
 int symbols_check(const char *path);
+
+/* inside the folder: what a report is made of */
+
+enum { REPORT_NOTES = 64 };
+typedef struct report_data {
+    run *run;
+    arena *arena;
+    json_t *coverage, *area, *predictive, *calibration; /* NULL when not there */
+    json_t *check[N_CHECKS];                            /* so are these, by check_kind */
+    json_t *
+        *posterior; /* [n_targets], then those without calibration; NULL when not there */
+    bool beside;    /* what is read now stands beside the answer: no notes, no gates */
+    coverage_table coverage_table;
+    posterior_table posterior_table;
+    checks_table checks_table;
+    quality_table quality_table;
+    const char *notes[REPORT_NOTES];
+    size_t n_notes, n_gates;           /* the gates that were missed come first */
+    const char *checked[REPORT_NOTES]; /* what a check says, too: for --json alone */
+    size_t n_checked;
+} report_data;
+
+/* stage_report.c: numbers that are missing are NAN, words NULL */
+double real_in(const json_t *object, const char *key);
+uint64_t count_in(const json_t *object, const char *key);
+const char *word_in(const json_t *object, const char *key);
+void reals_in(const json_t *object, const char *key, size_t n, double *out);
+bool row_is_calibrated(const json_t *row);
+/* Of a target, with the calibration of LIKE or without. */
+const json_t *report_row(const json_t *result, const char *name, const json_t *like);
+void report_note(report_data *d, const char *text);
+void report_checked(report_data *d, const char *text);
+/* Before all other notes. */
+void report_miss(report_data *d, const char *why);
+/* Name of the row: the architecture, or what stands in its place; with its calibration. */
+const char *report_estimator(const experiment *e);
+const char *report_name(const report_data *d, const json_t *result);
+/* With what the results are valid for, where that is not every observation. */
+const char *report_title(const report_data *d);
+uint64_t report_simulations(const report_data *d, const char *name);
+/* report_posteriors.c: d->posterior becomes the table. */
+int report_posteriors(report_data *d);
+/* What the draws of an observation missed of infer.sampler.gate; NULL: nothing. */
+const char *report_draws_missed(arena *a, const json_t *observation);
+/* Whether the networks' error has grown too far over rows taken together. */
+bool report_grown_too_far(const json_t *grown);
+/* report_checks.c: a row a check and target, and the gates that were missed. */
+int report_checks(report_data *d);
+/* report_quality.c */
+int report_quality(report_data *d);
+/* report_asked.c: {WHAT, IN WORDS} of the experiment, in A. */
+int report_asked(const run *r, arena *a, size_t *n, const char *const (**out)[2]);
 
 #endif

@@ -170,6 +170,94 @@ static const posterior_block evil_block = {.target = HOSTILE,
                                            .area_reason = HOSTILE};
 const posterior_table hostile_posterior = {HOSTILE, 1, &evil_block};
 
+#define CHECK(name_, target_, verdict_, value_, error_, expected_, p_, says_, advice_)   \
+    {                                                                                    \
+        .name = name_, .target = target_, .architecture = "mlp", .verdict = verdict_,    \
+        .statistic = "its number", .value = value_, .error = error_,                     \
+        .expected = expected_, .p = p_, .n = 20000, .says = says_, .advice = advice_     \
+    }
+static const check_row checks[] = {
+    CHECK("coverage", "beta,d_infectious", "ok", 0.683, 0.003, 0.68, 0.31,
+          "Of 20000 test pairs the credible regions hold: 68% 0.683.",
+          "More simulations."),
+    CHECK("sbc", "beta,d_infectious", "ok", 0.21, NAN, NAN, 0.21,
+          "Ranks of the truth are uniform.", NULL),
+    CHECK("ensemble", "beta,d_infectious", "informs", 0.05, NAN, NAN, NAN,
+          "The networks differ by 0.05 nats.", NULL),
+    {.name = "auc",
+     .target = "beta,d_infectious",
+     .architecture = "mlp",
+     .verdict = "open",
+     .value = NAN,
+     .error = NAN,
+     .expected = NAN,
+     .p = NAN,
+     .reason = "the weights have an effective size of 12"},
+    CHECK("coverage", "all", "fails", 0.41, 0.003, 0.68, 0,
+          "Of 20000 test pairs the credible regions hold: 68% 0.410 (too few).",
+          "It claims more than it knows."),
+    CHECK("sbc", "all", "fails", 2e-9, NAN, NAN, 2e-9,
+          "Ranks of the truth crowd at the ends.", "Its posteriors are too narrow."),
+    CHECK("confidence", "all", "fails", 0.3, 0.003, 0.68, 0, "They hold too few.",
+          "Use credible regions."),
+    CHECK("gain", "all", "ok", 0.93, 0.008, NAN, NAN, "The gain is 0.93 nats.", NULL),
+    CHECK("predictive", NULL, "ok", 23.1, NAN, NAN, 0.016,
+          "The observation lies at the edge of the simulator.",
+          "Look for what it lacks.")};
+const checks_table example_checks = {
+    .title = "flu-1978", .n_rows = sizeof checks / sizeof checks[0], .rows = checks};
+static const check_row evil_check = {.name = HOSTILE,
+                                     .target = HOSTILE,
+                                     .architecture = HOSTILE,
+                                     .verdict = "fails",
+                                     .statistic = HOSTILE,
+                                     .value = -1.2e-9,
+                                     .error = 3e-10,
+                                     .expected = NAN,
+                                     .p = NAN,
+                                     .says = HOSTILE,
+                                     .advice = HOSTILE,
+                                     .missed = HOSTILE};
+const checks_table hostile_checks = {.title = HOSTILE, .n_rows = 1, .rows = &evil_check};
+
+#define KNOWN(value_, error_, n_)                                                        \
+    {                                                                                    \
+        value_, error_, NAN, NAN, NAN, {NAN, NAN}, n_, NULL                              \
+    }
+#define LOST(why_)                                                                       \
+    {                                                                                    \
+        NAN, NAN, NAN, NAN, NAN, {NAN, NAN}, 0, why_                                     \
+    }
+static const quality_row qualities[] = {
+    {.target = "beta,d_infectious",
+     .architecture = "mlp",
+     .simulations = 230000,
+     .number = {KNOWN(0.93, 0.008, 20000),
+                KNOWN(-2.31, 0.011, 20000),
+                KNOWN(0.941, 0.009, 20000),
+                {0.951, 0.0015, NAN, 0.002, NAN, {0.947, 0.955}, 20000, NULL},
+                {1.003, 0.001, 0.021, NAN, NAN, {NAN, NAN}, 500, NULL},
+                LOST("diagnose.auc was not asked for"),
+                LOST("there is no likelihood"),
+                LOST("there is no likelihood"),
+                KNOWN(0.21, NAN, 20000),
+                KNOWN(3e-7, NAN, 20000)}},
+    {.target = "all",
+     .architecture = "mlp",
+     .simulations = 230000,
+     .number = {LOST("no pair was resolved"), LOST(NULL), LOST(NULL), LOST(NULL),
+                LOST(NULL), LOST(NULL), LOST(NULL), LOST(NULL), LOST(NULL), LOST(NULL)}}};
+const quality_table example_quality = {
+    .title = "flu-1978", .n_rows = 2, .rows = qualities};
+static const quality_row evil_quality = {
+    .target = HOSTILE,
+    .architecture = HOSTILE,
+    .simulations = 7,
+    .number = {KNOWN(-3e-9, 1e-10, 3), LOST(HOSTILE), LOST(NULL), LOST(NULL), LOST(NULL),
+               LOST(NULL), LOST(NULL), LOST(NULL), LOST(NULL), LOST(NULL)}};
+const quality_table hostile_quality = {
+    .title = HOSTILE, .n_rows = 1, .rows = &evil_quality};
+
 char *text_of(const scratch *s, const char *name)
 {
     scratch at = *s;

@@ -8,6 +8,9 @@
 extern const char *const hostile; /* marks of four languages, bad UTF-8, a blank line */
 extern const coverage_table example_coverage, hostile_coverage;
 extern const posterior_table example_posterior, hostile_posterior;
+/* Target beta,d_infectious passes, "all" fails two checks and its Wilks sets. */
+extern const checks_table example_checks, hostile_checks;
+extern const quality_table example_quality, hostile_quality;
 /* FOLDER/NAME as text; free. */
 char *text_of(const scratch *s, const char *name);
 size_t count_of(const char *text, const char *word);

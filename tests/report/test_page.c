@@ -47,15 +47,20 @@ static void assert_balanced(const char *text)
 Test(page, holds_everything)
 {
     const char *notes[] = {"gate missed"};
-    run_summary s = {
-        "flu-1978", "runs/flu", &example_coverage, &example_posterior, 1, 1, notes, 72.3,
-        0,          NULL};
+    run_summary s = {.name = "flu-1978",
+                     .folder = "runs/flu",
+                     .coverage = &example_coverage,
+                     .posterior = &example_posterior,
+                     .n_gates = 1,
+                     .n_notes = 1,
+                     .notes = notes,
+                     .seconds = 72.3};
     char *text = page(&s, "schema: nereid/1\nname: flu-1978\n");
 
     assert_balanced(text);
     cr_assert(strstr(text, "<h1>flu-1978</h1>"));
     cr_assert(strstr(text, "<p class=\"verdict bad\">gate missed</p>"));
-    cr_assert(strstr(text, "<p class=\"verdict good\">This posterior passed its checks"));
+    cr_assert(strstr(text, "<p>This posterior passed its checks"));
     cr_assert(strstr(text, "<p class=\"verdict bad\">Do not believe this posterior"));
     cr_assert(strstr(
         text,
@@ -71,9 +76,13 @@ Test(page, holds_everything)
 
 Test(page, hostile_names_stay_text)
 {
-    run_summary s = {hostile, hostile, &hostile_coverage, &hostile_posterior,
-                     0,       1,       &hostile,          1,
-                     0,       NULL};
+    run_summary s = {.name = hostile,
+                     .folder = hostile,
+                     .coverage = &hostile_coverage,
+                     .posterior = &hostile_posterior,
+                     .n_notes = 1,
+                     .notes = &hostile,
+                     .seconds = 1};
     char *text = page(&s, "</pre><script>alert(1)</script>");
 
     assert_balanced(text);
@@ -83,9 +92,55 @@ Test(page, hostile_names_stay_text)
 
 Test(page, of_a_run_without_results)
 {
-    run_summary s = {"empty", "runs/empty", NULL, NULL, 0, 0, NULL, NAN, 0, NULL};
+    run_summary s = {.name = "empty", .folder = "runs/empty", .seconds = NAN};
     char *text = page(&s, NULL);
 
     assert_balanced(text);
+    free(text);
+}
+
+Test(page, answers_whether_it_may_be_believed)
+{
+    static const char *const asked[][2] = {{"Question", "The posterior of beta [1/d]"},
+                                           {"Simulator", "boarding_school"}};
+    const timing_row times[] = {{"train", "all", 12.5, NAN, NULL, false}};
+    run_summary s = {.name = "flu-1978",
+                     .folder = "runs/flu",
+                     .posterior = &example_posterior,
+                     .checks = &example_checks,
+                     .quality = &example_quality,
+                     .seconds = 1,
+                     .n_asked = 2,
+                     .asked = asked,
+                     .n_timings = 1,
+                     .timings = times};
+    char *text = page(&s, NULL);
+
+    assert_balanced(text);
+    cr_assert(strstr(text, "<dt>Question</dt><dd>The posterior of beta [1/d]</dd>"));
+    cr_assert(strstr(text,
+                     "<p class=\"verdict headline bad\">Do not believe the posterior of "
+                     "all parameters: 2 of 4 checks fail.</p>"));
+    cr_assert(strstr(text, "<p class=\"verdict headline good\">Nothing speaks against"));
+    const char *failing = strstr(text, "<li class=\"check fails\">");
+    cr_assert(failing && strstr(failing, "It claims more than it knows."));
+    cr_assert(strstr(text, "the weights have an effective size of 12"));
+    cr_assert(strstr(text, "<h2>Quality</h2>"));
+    cr_assert(strstr(text, "<td class=\"t fails\">fails</td>"));
+    cr_assert(strstr(text, "12 s") || strstr(text, "13 s"));
+    free(text);
+}
+
+Test(page, hostile_checks_stay_text)
+{
+    run_summary s = {.name = hostile,
+                     .folder = hostile,
+                     .checks = &hostile_checks,
+                     .quality = &hostile_quality,
+                     .seconds = NAN};
+    char *text = page(&s, NULL);
+
+    assert_balanced(text);
+    cr_assert(!strstr(text, "<script") && !strstr(text, "\xff"));
     free(text);
 }

@@ -34,9 +34,14 @@ static bool has_colour(const char *text)
 Test(summary, says_what_was_found)
 {
     const char *notes[] = {"gate missed: under nominal at 68%"};
-    run_summary s = {
-        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 1, 1, notes, 72.3,
-        0,          NULL};
+    run_summary s = {.name = "flu-1978",
+                     .folder = "/tmp/none",
+                     .coverage = &example_coverage,
+                     .posterior = &example_posterior,
+                     .n_gates = 1,
+                     .n_notes = 1,
+                     .notes = notes,
+                     .seconds = 72.3};
     char *text = unwrapped(&s);
 
     cr_assert(strstr(text, "flu-1978: done in 1 min 12 s."));
@@ -61,9 +66,11 @@ Test(summary, says_what_was_found)
 
 Test(summary, lines_fit_a_terminal)
 {
-    run_summary s = {
-        "flu-1978", "/tmp/none", &example_coverage, &example_posterior, 0, 0, NULL, NAN,
-        0,          NULL};
+    run_summary s = {.name = "flu-1978",
+                     .folder = "/tmp/none",
+                     .coverage = &example_coverage,
+                     .posterior = &example_posterior,
+                     .seconds = NAN};
     char *text = printed(&s);
 
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
@@ -81,7 +88,8 @@ Test(summary, gain_of_nothing)
                       .n_cells = 1,
                       .cells = &c};
     coverage_table t = {.title = "floor", .n_rows = 1, .rows = &r};
-    run_summary s = {"floor", "/tmp/none", &t, NULL, 0, 0, NULL, 1, 0, NULL};
+    run_summary s = {
+        .name = "floor", .folder = "/tmp/none", .coverage = &t, .seconds = 1};
     char *text = unwrapped(&s);
 
     cr_assert(strstr(text, "no more than the prior"));
@@ -129,7 +137,11 @@ Test(summary, many_results_are_counted)
     static coverage_row rows[N];
     posterior_table p = {"many", N, blocks};
     coverage_table c = {.title = "many", .n_rows = N, .rows = rows};
-    run_summary s = {"many", "/tmp/none", &c, &p, 0, 0, NULL, 1, 0, NULL};
+    run_summary s = {.name = "many",
+                     .folder = "/tmp/none",
+                     .coverage = &c,
+                     .posterior = &p,
+                     .seconds = 1};
 
     for (size_t i = 0; i < N; i++) {
         blocks[i] = example_posterior.blocks[i % 2];
@@ -144,11 +156,43 @@ Test(summary, many_results_are_counted)
 
 Test(summary, hostile_names_stay_on_their_lines)
 {
-    run_summary s = {hostile, hostile, &hostile_coverage, &hostile_posterior,
-                     0,       1,       &hostile,          1,
-                     0,       NULL};
+    run_summary s = {.name = hostile,
+                     .folder = hostile,
+                     .coverage = &hostile_coverage,
+                     .posterior = &hostile_posterior,
+                     .n_notes = 1,
+                     .notes = &hostile,
+                     .seconds = 1};
     char *text = printed(&s);
 
     cr_assert(!strstr(text, "\xff") && !has_colour(text));
+    free(text);
+}
+
+/* Failing checks first, with what to do; then names. */
+Test(summary, whether_it_may_be_believed)
+{
+    run_summary s = {.name = "flu-1978",
+                     .folder = "/tmp/none",
+                     .posterior = &example_posterior,
+                     .checks = &example_checks,
+                     .seconds = 1};
+    char *lines = printed(&s), *text = unwrapped(&s);
+    const char *head = strstr(lines, "May it be believed?\n"),
+               *no = strstr(lines,
+                            "  Do not believe the posterior of all parameters: 2 of 4 "
+                            "checks fail.\n"),
+               *why =
+                   strstr(lines, "  - coverage of credible regions: Of 20000 test pairs");
+
+    cr_assert(head && no && why && head < no && no < why);
+    cr_assert(strstr(text, "It claims more than it knows."));
+    cr_assert(strstr(text, "Passed: gain over the prior, place of the observation"));
+    cr_assert(strstr(text, "For information: agreement of the networks."));
+    cr_assert(strstr(text, "Could not be assessed: reweighted simulations"));
+    cr_assert(!strstr(text, "This posterior passed its checks")); /* said once */
+    for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n"))
+        cr_assert(text_width(line) <= 90, "%s", line);
+    free(lines);
     free(text);
 }

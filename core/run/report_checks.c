@@ -1,0 +1,638 @@
+/* What every diagnostic found, a row a check and target, and which gates were missed. */
+#include "run/run.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+#include <string.h>
+
+/* Of rows beyond the central 99% of the test values: by its rank alone, or among several. */
+static const double OUTSIDE = 0.005;
+
+typedef struct findings {
+    report_data *d;
+    size_t n, room;
+    check_row *rows;
+} findings;
+
+static check_row *add(findings *f, const char *name, const char *target)
+{
+    if (f->n == f->room)
+        return NULL;
+    check_row *r = &f->rows[f->n++];
+    *r = (check_row){.name = name,
+                     .target = target,
+                     .verdict = finding_word(FINDING_OPEN),
+                     .value = NAN,
+                     .error = NAN,
+                     .expected = NAN,
+                     .p = NAN};
+    return r;
+}
+
+/* Does J stand beside a row of the same target that is calibrated? */
+static bool is_beside(const json_t *result, const json_t *j)
+{
+    const char *target = word_in(j, "target");
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(result, "rows"), i, row)
+    {
+        const char *of = word_in(row, "target");
+        if (target && of && !strcmp(of, target) && row_is_calibrated(row) &&
+            !row_is_calibrated(j))
+            return true;
+    }
+    return false;
+}
+
+/* The estimator that a row is about: the calibrated one unless it stands beside such a row. */
+static const char *estimator_of(const findings *f, bool beside)
+{
+    const experiment *e = f->d->run->session->experiment;
+    return beside || !calibrates(e)
+               ? report_estimator(e)
+               : arena_print(f->d->arena, "%s, %s", report_estimator(e),
+                             calibration_words(e));
+}
+
+static void set_verdict(check_row *r, finding_verdict v)
+{
+    r->verdict = finding_word(v);
+}
+
+/* gates */
+
+static void miss(findings *f, check_row *r, const char *why)
+{
+    const char *about =
+        r->target ? arena_print(f->d->arena, " of target %s", r->target) : "";
+    if (r->beside)
+        return;
+    r->missed = arena_print(f->d->arena, "gate missed: %s%s: %s", check_title(r->name),
+                            about, why);
+    report_miss(f->d, r->missed);
+}
+
+static void hold_against(findings *f, check_row *r, const char *key, double threshold,
+                         bool beyond)
+{
+    arena *a = f->d->arena;
+    if (isnan(threshold))
+        return;
+    if (isnan(r->value))
+        miss(f, r,
+             arena_print(a,
+                         "it has no number to hold against diagnose.%s.gate.%s = %g%s%s",
+                         r->name, key, threshold, r->reason ? ": " : "",
+                         r->reason ? r->reason : ""));
+    else if (beyond)
+        miss(f, r,
+             arena_print(a, "its number, %.4g, is %s %g (diagnose.%s.gate.%s)", r->value,
+                         key, threshold, r->name, key));
+}
+
+static void gate_check(findings *f, const check_request *asked, check_row *r)
+{
+    r->gated =
+        asked->gate.fails || !isnan(asked->gate.above) || !isnan(asked->gate.below);
+    if (asked->gate.fails && check_is(r, "fails"))
+        miss(f, r, r->says ? r->says : "it fails");
+    hold_against(f, r, "above", asked->gate.above, r->value > asked->gate.above);
+    hold_against(f, r, "below", asked->gate.below, r->value < asked->gate.below);
+}
+
+/* coverage and gain */
+
+static const struct {
+    const char *region, *check, *words;
+} REGIONS[] = {{"credible", "coverage", "credible regions"},
+               {"neyman", "neyman", "Neyman sets"},
+               {"biased", "biased", "biased regions"},
+               {"confidence", "confidence", "confidence sets"}};
+
+/* Chance of a coverage so far from the level, of one level alone: what verdict_of looks at. */
+static double chance_of(double coverage, double level, double n)
+{
+    unsigned k = (unsigned)llround(coverage * n), of = (unsigned)n;
+    double below = gsl_cdf_binomial_P(k, level, of),
+           above = k ? gsl_cdf_binomial_Q(k - 1, level, of) : 1;
+    return fmin(1, 2 * fmin(below, above));
+}
+
+/* "68% 0.690, 95% 0.91 (too few)" */
+static const char *level_words(arena *a, const char *text, const json_t *cell)
+{
+    const char *verdict = word_in(cell, "verdict");
+    bool under = verdict && !strcmp(verdict, "under"),
+         over = verdict && !strcmp(verdict, "over");
+    return arena_print(a, "%s%s%.10g%% %.3f%s", text, *text ? ", " : "",
+                       100 * real_in(cell, "level"), real_in(cell, "coverage"),
+                       under  ? " (too few)"
+                       : over ? " (cautious)"
+                              : "");
+}
+
+/* The cell that speaks loudest: of those that are too small, else of all, the least likely one. */
+static void worst_cell(const json_t *cell, bool fails, check_row *r, const char *words,
+                       arena *a)
+{
+    double level = real_in(cell, "level"), coverage = real_in(cell, "coverage"),
+           n = (double)count_in(cell, "n"), p = chance_of(coverage, level, n);
+    const char *verdict = word_in(cell, "verdict");
+    if ((fails && (!verdict || strcmp(verdict, "under") != 0)) ||
+        !(p < r->p || isnan(r->p)))
+        return;
+    r->value = coverage;
+    r->error = sqrt(coverage * (1 - coverage) / n);
+    r->expected = level;
+    r->p = p;
+    r->n = (uint64_t)n;
+    r->statistic = arena_print(a, "coverage of the %.10g%% %s", 100 * level, words);
+}
+
+static const char *coverage_advice(const char *check, bool credible_fails)
+{
+    if (!strcmp(check, "confidence") && !credible_fails)
+        return "Wilks' theorem does not hold here, though the credible regions do: use "
+               "these, or neyman in diagnose.coverage.regions.";
+    if (!strcmp(check, "neyman"))
+        return "Their critical values come from too few simulations: raise "
+               "datasets.calibration.n.";
+    return "It claims more than it knows: train on more simulations (datasets.train.n), "
+           "several networks (train.ensemble: 5) or with a cautious loss (train.loss: "
+           "{name: "
+           "bnre}); until then its regions only bound the uncertainty from below.";
+}
+
+/* Row K of REGIONS; nothing where the table has no such region. */
+static void coverage_check(findings *f, size_t k, const json_t *j, bool beside,
+                           bool *credible_fails)
+{
+    arena *a = f->d->arena;
+    const char *text = "", *reason = NULL;
+    size_t i, known = 0, there = 0;
+    bool fails = false;
+    json_t *cell;
+    json_array_foreach(json_object_get(j, "cells"), i, cell)
+    {
+        const char *region = word_in(cell, "region"), *verdict = word_in(cell, "verdict");
+        if (!region || strcmp(region, REGIONS[k].region) != 0)
+            continue;
+        there++;
+        if (isnan(real_in(cell, "coverage"))) {
+            reason = word_in(cell, "reason");
+            continue;
+        }
+        known++;
+        fails = fails || (verdict && !strcmp(verdict, "under"));
+        text = text ? level_words(a, text, cell) : NULL;
+    }
+    check_row *r = there ? add(f, REGIONS[k].check, word_in(j, "target")) : NULL;
+    if (!r)
+        return;
+    r->beside = beside;
+    r->architecture = estimator_of(f, beside);
+    r->gated = f->d->run->session->experiment->diagnose.coverage.gate_under;
+    if (!known) {
+        r->reason = reason ? reason : "no test pair had a posterior that was resolved";
+        return;
+    }
+    json_array_foreach(json_object_get(j, "cells"), i, cell)
+    {
+        const char *region = word_in(cell, "region");
+        if (region && !strcmp(region, REGIONS[k].region) &&
+            real_in(cell, "coverage") >= 0)
+            worst_cell(cell, fails, r, REGIONS[k].words, a);
+    }
+    set_verdict(r, fails ? FINDING_FAILS : FINDING_OK);
+    r->says = arena_print(a, "Of %llu test pairs the %s hold: %s.",
+                          (unsigned long long)r->n, REGIONS[k].words, text);
+    r->advice = coverage_advice(r->name, *credible_fails);
+    *credible_fails = *credible_fails || (k == 0 && fails);
+}
+
+static const char *gain_words(arena *a, double gain, double error, double n)
+{
+    const char *number = isfinite(error) ? arena_print(a, "%.3f ±%.3f nats", gain, error)
+                                         : arena_print(a, "%.3f nats", gain);
+    if (gain <= 3 * error && gain < -3 * error)
+        return arena_print(
+            a,
+            "On average the truth is less probable than under the prior: the "
+            "gain is %s over %g test pairs.",
+            number, n);
+    if (gain <= 3 * error)
+        return arena_print(
+            a,
+            "It knows no more than the prior, which covers perfectly without "
+            "knowing anything: the gain is %s over %g test pairs.",
+            number, n);
+    return arena_print(a,
+                       "The truth is %.3g times as probable as under the prior, in the "
+                       "geometric mean: the gain is %s.",
+                       exp(gain), number);
+}
+
+static void gain_check(findings *f, const json_t *j, bool beside)
+{
+    const experiment *e = f->d->run->session->experiment;
+    double gain = real_in(j, "gain"), error = real_in(j, "gain_error");
+    check_row *r = add(f, "gain", word_in(j, "target"));
+    if (!r)
+        return;
+    r->beside = beside;
+    r->architecture = estimator_of(f, beside);
+    r->value = gain;
+    r->error = error;
+    r->n = count_in(j, "n");
+    r->statistic = "mean of log p(theta*|x) - log p(theta*), nats";
+    r->gated = !isnan(e->diagnose.coverage.gate_gain);
+    r->reason = isnan(gain) ? "the gain could not be computed" : NULL;
+    if (isnan(gain) && word_in(j, "reason"))
+        r->reason = word_in(j, "reason");
+    if (isfinite(gain)) {
+        set_verdict(r, gain <= 3 * error ? FINDING_FAILS : FINDING_INFORMS);
+        if (gain > 3 * error)
+            set_verdict(r, FINDING_OK);
+        r->says = gain_words(f->d->arena, gain, error, (double)r->n);
+        r->advice =
+            gain < -3 * error
+                ? "It is sure of what is wrong: stop earlier (train.patience), train "
+                  "on more simulations or with a cautious loss."
+                : "Train longer or on more simulations; or the observable says "
+                  "nothing about these parameters.";
+    }
+    if (r->gated && !(gain >= e->diagnose.coverage.gate_gain))
+        miss(f, r,
+             isnan(gain)
+                 ? arena_print(
+                       f->d->arena,
+                       "it has no number to hold against diagnose.coverage.gate.gain "
+                       "= %g",
+                       e->diagnose.coverage.gate_gain)
+                 : arena_print(f->d->arena,
+                               "%.4g nats are below %g (diagnose.coverage.gate.gain)",
+                               gain, e->diagnose.coverage.gate_gain));
+}
+
+static void coverage_checks(findings *f, const char *target)
+{
+    size_t i;
+    json_t *j;
+    json_array_foreach(json_object_get(f->d->coverage, "rows"), i, j)
+    {
+        const char *of = word_in(j, "target");
+        bool fails = false, beside = is_beside(f->d->coverage, j);
+        if (!of || strcmp(of, target) != 0)
+            continue;
+        for (size_t k = 0; k < sizeof REGIONS / sizeof REGIONS[0]; k++)
+            coverage_check(f, k, j, beside, &fails);
+        gain_check(f, j, beside);
+    }
+}
+
+/* the observation: area, and its place among simulations */
+
+/* OUT of N ranks lie outside: is that more than chance brings? */
+static double chance_outside(size_t n, size_t out, double rate)
+{
+    return out ? gsl_cdf_binomial_Q((unsigned)out - 1, rate, (unsigned)n) : 1;
+}
+
+typedef struct places {
+    size_t n, outside;
+    double least, most; /* ranks */
+    size_t farthest;    /* the row whose rank is the most extreme */
+} places;
+
+static places places_of(const json_t *list, bool both_sides)
+{
+    places p = {.least = NAN, .most = NAN};
+    double extreme = -1;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        double rank = real_in(json_array_get(list, i), "rank");
+        double far = both_sides ? fabs(rank - 0.5) : rank;
+        if (isnan(rank))
+            continue;
+        p.n++;
+        p.outside += rank > 1 - OUTSIDE || (both_sides && rank < OUTSIDE);
+        p.least = isnan(p.least) || rank < p.least ? rank : p.least;
+        p.most = isnan(p.most) || rank > p.most ? rank : p.most;
+        if (far > extreme) {
+            extreme = far;
+            p.farthest = i;
+        }
+    }
+    return p;
+}
+
+/* Of one row its rank decides, of several how many are outside. */
+static void judge_places(check_row *r, const places *p, double tail, double rate)
+{
+    bool fails = p->n == 1 ? p->outside > 0
+                           : chance_outside(p->n, p->outside, rate) < FINDING_LEVEL;
+    r->p = p->n == 1 ? fmin(1, tail) : chance_outside(p->n, p->outside, rate);
+    set_verdict(r, fails ? FINDING_FAILS : FINDING_OK);
+}
+
+static void area_says(findings *f, const json_t *j, const places *p, check_row *r)
+{
+    arena *a = f->d->arena;
+    const json_t *seen = json_array_get(json_object_get(j, "observed"), p->farthest);
+    double mean = real_in(j, "mean"), sd = real_in(j, "sd"), rank = real_in(seen, "rank");
+    unsigned long long n = count_in(j, "n");
+    if (!p->n) {
+        r->value = mean;
+        r->error = sd / sqrt((double)n);
+        set_verdict(r, FINDING_INFORMS);
+        r->says =
+            arena_print(a,
+                        "The area of the ratio is %.3f ±%.3f (standard deviation) over "
+                        "%llu test simulations; a right one has 1.",
+                        mean, sd, n);
+        return;
+    }
+    r->value = real_in(seen, "area");
+    r->error = sd;
+    judge_places(r, p, 2 * fmin(rank, 1 - rank), 2 * OUTSIDE);
+    if (p->n == 1)
+        r->says =
+            arena_print(a,
+                        "The area of the ratio is %.3f for the observation (1 for a "
+                        "right one), above that of %.1f%% of %llu test simulations, "
+                        "which have %.3f ±%.3f.",
+                        r->value, 100 * rank, n, mean, sd);
+    else
+        r->says =
+            arena_print(a,
+                        "%zu of %zu observations have an area outside the central 99%% "
+                        "of %llu test simulations, which have %.3f ±%.3f.",
+                        p->outside, p->n, n, mean, sd);
+}
+
+static void area_check(findings *f, const char *target)
+{
+    size_t i;
+    json_t *j;
+    json_array_foreach(json_object_get(f->d->area, "rows"), i, j)
+    {
+        const char *of = word_in(j, "target");
+        check_row *r = of && !strcmp(of, target) ? add(f, "area", of) : NULL;
+        if (!r)
+            continue;
+        r->beside = is_beside(f->d->area, j);
+        r->architecture = estimator_of(f, r->beside);
+        r->gated = f->d->run->session->experiment->diagnose.area.gate_outside;
+        r->n = count_in(j, "n");
+        r->expected = 1;
+        r->statistic = "integral of prior times ratio";
+        r->reason = isnan(real_in(j, "mean")) ? word_in(j, "reason") : NULL;
+        if (r->reason || isnan(real_in(j, "mean"))) {
+            r->reason = r->reason ? r->reason : "no area could be computed";
+            continue;
+        }
+        const places p = places_of(json_object_get(j, "observed"), true);
+        area_says(f, j, &p, r);
+        r->advice =
+            "There the network contradicts itself: train on more simulations near the "
+            "observation (rounds:), on more altogether, or several networks.";
+    }
+}
+
+static void predictive_check(findings *f)
+{
+    arena *a = f->d->arena;
+    const json_t *j = json_array_get(json_object_get(f->d->predictive, "rows"), 0);
+    const json_t *seen = json_object_get(j, "observed");
+    if (!j || !json_array_size(seen))
+        return;
+    check_row *r = add(f, "predictive", NULL);
+    if (!r)
+        return;
+    const places p = places_of(seen, false);
+    double rank = real_in(json_array_get(seen, p.farthest), "rank");
+    r->gated = f->d->run->session->experiment->diagnose.predictive.gate_outside;
+    r->n = count_in(j, "n");
+    r->statistic = "distance to the nearest training simulation, in deviations";
+    r->value = real_in(json_array_get(seen, p.farthest), "distance");
+    if (!p.n) {
+        r->reason = word_in(j, "reason") ? word_in(j, "reason") : "it has no distance";
+        return;
+    }
+    judge_places(r, &p, 1 - rank, OUTSIDE);
+    if (p.n == 1)
+        r->says = arena_print(a,
+                              "The observation %s: its nearest training simulation is at "
+                              "distance %.3g, farther than for %.1f%% of %llu test "
+                              "simulations.",
+                              rank > RANK_OUTSIDE ? "lies outside the simulator"
+                              : rank > RANK_EDGE  ? "lies at the edge of the simulator"
+                                                  : "lies inside the simulator",
+                              r->value, 100 * rank, (unsigned long long)r->n);
+    else
+        r->says =
+            arena_print(a,
+                        "%zu of %zu observations lie outside the simulator, farther "
+                        "from it than 99.5%% of %llu test simulations.",
+                        p.outside, p.n, (unsigned long long)r->n);
+    r->advice =
+        "The network never saw anything like it, and answers all the same: look for "
+        "what the simulator lacks, or widen its prior.";
+}
+
+/* draws, and errors of rows taken together */
+
+static void draws_check(findings *f, const char *target, const json_t *posterior,
+                        bool beside)
+{
+    arena *a = f->d->arena;
+    const json_t *list = json_object_get(posterior, "observations");
+    size_t n = json_array_size(list), n_missed = 0;
+    double r_hat = NAN, least = NAN;
+    const char *why = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *missed = report_draws_missed(a, one);
+        r_hat = fmax(r_hat, real_in(one, "r_hat_max"));
+        least = fmin(least, real_in(one, "ess_min"));
+        n_missed += missed != NULL;
+        why = why ? why : missed;
+    }
+    check_row *r = isnan(r_hat) && isnan(least) && !why ? NULL : add(f, "draws", target);
+    if (!r)
+        return;
+    r->beside = beside;
+    r->architecture = estimator_of(f, beside);
+    r->gated = f->d->run->session->experiment->infer.sampler.gate.error;
+    r->statistic = isnan(r_hat) ? "smallest effective sample size" : "largest R-hat";
+    r->value = isnan(r_hat) ? least : r_hat;
+    r->expected = isnan(r_hat) ? NAN : 1;
+    set_verdict(r, why ? FINDING_FAILS : FINDING_OK);
+    if (why)
+        r->says = n > 1
+                      ? arena_print(a,
+                                    "The draws of %zu of %zu observations are not to be "
+                                    "trusted: %s.",
+                                    n_missed, n, why)
+                      : arena_print(a, "Its draws are not to be trusted: %s.", why);
+    else
+        r->says = isnan(r_hat)
+                      ? arena_print(a,
+                                    "Its draws have an effective size of %.0f at "
+                                    "least.",
+                                    least)
+                      : arena_print(a,
+                                    "Its chains have mixed: R-hat at most %.3f, "
+                                    "effective size at least %.0f.",
+                                    r_hat, least);
+    r->advice = isnan(r_hat)
+                    ? "Raise the number of draws, or try a sampler of chains."
+                    : "Raise infer.sampler.warmup and draws, or try another sampler.";
+}
+
+static void growth_check(findings *f, const char *target, const json_t *posterior)
+{
+    const experiment *e = f->d->run->session->experiment;
+    const json_t *first = json_array_get(json_object_get(posterior, "observations"), 0),
+                 *grown = json_object_get(first, "growth");
+    check_row *r =
+        grown && e->estimator == ESTIMATOR_NETWORK ? add(f, "growth", target) : NULL;
+    if (!r)
+        return;
+    r->architecture = estimator_of(f, false);
+    r->statistic = "shift of the mean from network to network, in deviations";
+    r->value = real_in(grown, "shift");
+    r->n = count_in(grown, "rows");
+    r->reason = word_in(grown, "reason");
+    if (r->reason || isnan(r->value)) {
+        r->reason = r->reason ? r->reason : "the shift is not known";
+        return;
+    }
+    set_verdict(r, report_grown_too_far(grown) ? FINDING_FAILS : FINDING_OK);
+    r->says =
+        arena_print(f->d->arena,
+                    "Over %llu rows taken together the mean of the posterior moves by "
+                    "%.2g of its deviation from one network to another.",
+                    (unsigned long long)r->n, r->value);
+    r->advice = "The errors of the rows add up: train on more simulations.";
+}
+
+static void posterior_checks(findings *f, size_t which)
+{
+    const session *s = f->d->run->session;
+    const char *name = s->targets[which].name;
+    draws_check(f, name, f->d->posterior[which], false);
+    growth_check(f, name, f->d->posterior[which]);
+    draws_check(f, name, f->d->posterior[s->n_targets + which], true);
+}
+
+static void calibration_check(findings *f, const char *target)
+{
+    size_t i;
+    json_t *j;
+    json_array_foreach(json_object_get(f->d->calibration, "rows"), i, j)
+    {
+        const char *of = word_in(j, "target");
+        check_row *r = of && !strcmp(of, target) ? add(f, "calibration", of) : NULL;
+        if (!r)
+            continue;
+        const json_t *before = json_object_get(j, "before"),
+                     *after = json_object_get(j, "after");
+        r->architecture = estimator_of(f, false);
+        r->statistic = "change of the classifier's log loss, nats";
+        r->value = real_in(j, "log_loss_change");
+        r->error = real_in(j, "log_loss_change_error");
+        r->n = count_in(after, "rows");
+        if (isnan(r->value)) {
+            r->reason = "its change is not known";
+            continue;
+        }
+        set_verdict(r, FINDING_INFORMS);
+        r->says =
+            arena_print(f->d->arena,
+                        "As a classifier its log loss changes by %.4f ±%.4f nats, its "
+                        "calibration error from %.4f to %.4f (a perfect one's: %.4f by "
+                        "chance).",
+                        r->value, r->error, real_in(before, "calibration_error"),
+                        real_in(after, "calibration_error"), real_in(after, "by_chance"));
+    }
+}
+
+/* the diagnostics of the list */
+
+static void read_finding(findings *f, const json_t *j, check_row *r)
+{
+    r->architecture = estimator_of(f, r->beside);
+    r->verdict =
+        word_in(j, "verdict") ? word_in(j, "verdict") : finding_word(FINDING_OPEN);
+    r->statistic = word_in(j, "statistic");
+    r->value = real_in(j, "value");
+    r->error = real_in(j, "error");
+    r->expected = real_in(j, "expected");
+    r->p = real_in(j, "p_value");
+    r->n = count_in(j, "n");
+    r->says = word_in(j, "says");
+    r->advice = word_in(j, "advice");
+    if (check_is(r, "open"))
+        r->reason = word_in(j, "reason") ? word_in(j, "reason") : "no reason is known";
+}
+
+static void listed_check(findings *f, size_t kind, const char *target)
+{
+    const check_request *asked = &f->d->run->session->experiment->diagnose.check[kind];
+    size_t i, found = 0;
+    json_t *j;
+    json_array_foreach(json_object_get(f->d->check[kind], "rows"), i, j)
+    {
+        const char *of = word_in(j, "target");
+        check_row *r = of && !strcmp(of, target) ? add(f, check_name(kind), of) : NULL;
+        if (!r)
+            continue;
+        r->beside = is_beside(f->d->check[kind], j);
+        read_finding(f, j, r);
+        gate_check(f, asked, r);
+        found++;
+    }
+    bool threshold = !isnan(asked->gate.above) || !isnan(asked->gate.below);
+    if (found || !asked->wanted || !threshold)
+        return;
+    check_row *r = add(f, check_name(kind), target);
+    if (r) {
+        r->reason = "there is no result of it";
+        r->architecture = estimator_of(f, false);
+        gate_check(f, asked, r);
+    }
+}
+
+/* all: in the order of the page's sections */
+
+static void target_checks(findings *f, size_t which)
+{
+    static const check_kind TEST[] = {
+        CHECK_SBC,     CHECK_TARP,        CHECK_ENTROPY,        CHECK_LIKELIHOOD,
+        CHECK_AUC,     CHECK_CONVERGENCE, CHECK_LOCAL_COVERAGE, CHECK_LC2ST,
+        CHECK_ENSEMBLE};
+    const char *name = f->d->run->session->targets[which].name;
+    coverage_checks(f, name);
+    for (size_t k = 0; k < sizeof TEST / sizeof TEST[0]; k++)
+        listed_check(f, TEST[k], name);
+    area_check(f, name);
+    listed_check(f, CHECK_POSTERIOR_PREDICTIVE, name);
+    posterior_checks(f, which);
+    calibration_check(f, name);
+}
+
+int report_checks(report_data *d)
+{
+    size_t n = d->run->session->n_targets;
+    findings f = {.d = d, .room = 2 * n * (N_CHECKS + 12) + 1};
+    f.rows = arena_alloc(d->arena, f.room, sizeof *f.rows);
+    if (!f.rows)
+        return fail(NRE_ENOMEM, "no memory for a table");
+    for (size_t i = 0; i < n; i++)
+        target_checks(&f, i);
+    predictive_check(&f);
+    d->checks_table =
+        (checks_table){.title = report_title(d), .n_rows = f.n, .rows = f.rows};
+    return NRE_OK;
+}
