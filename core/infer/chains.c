@@ -6,12 +6,15 @@
 #include <string.h>
 
 enum {
-    STEPS = 100,              /* a block, at most: between looks at the wish to stop */
-    BLOCK_POINTS = 16384,     /* of a block, about */
-    FENCE = 64,               /* doubles behind each array that must stay as they are */
-    MOST_WEIGHTED = 1 << 24,  /* points of a weighted sampler, of all groups */
-    POINTS_AT_ONCE = 4096,    /* chains sampled together */
-    BYTES_AT_ONCE = 256 << 20 /* their draws */
+    STEPS = 100,               /* a block, at most: between looks at the wish to stop */
+    BLOCK_POINTS = 16384,      /* of a block, about */
+    FENCE = 64,                /* doubles behind each array that must stay as they are */
+    MOST_WEIGHTED = 1 << 24,   /* points of a weighted sampler, of all groups */
+    POINTS_AT_ONCE = 4096,     /* chains sampled together */
+    BYTES_AT_ONCE = 256 << 20, /* their draws */
+    FEW_CHAINS = 8,            /* fewer start from the prior's draws where these do: */
+    FEW_DRAWS = 100,           /* so many of them, worth */
+    DRAWS_A_CHAIN = 10         /* for each chain */
 };
 static const double FENCE_VALUE = -7.0588235294117645e77;
 
@@ -105,6 +108,14 @@ static void choose(const target *t, cloud *c, rng *r, size_t n, double *z0)
     }
 }
 
+/* As good a cloud as N chains need: a small one where they are few and the posterior is wide. */
+static cloud_plan start_plan(size_t n)
+{
+    if (n >= FEW_CHAINS)
+        return (cloud_plan){0};
+    return (cloud_plan){.n_prior = FEW_DRAWS, .enough = DRAWS_A_CHAIN * (double)n};
+}
+
 /* Importance samples, drawn without putting back (Efraimidis & Spirakis 2006): the
  * largest log(u) / w are the draw, so that chains start apart even where few samples
  * carry the weight. */
@@ -115,11 +126,12 @@ static int start_points(void *context, size_t group, unsigned thread)
     sampled *s = &r->target;
     size_t n = r->plan->n_chains;
     cloud *c = &s->lane[thread].cloud;
+    cloud_plan few = start_plan(n);
     ratio_worker *w = NULL;
     rng_start(&stream, rng_purpose(r->plan->seed, "%s/start", r->purpose[group]), 0, 0);
     int status = sampled_worker(s, thread, &w);
     if (status == NRE_OK)
-        status = cloud_of(s->posterior, w, s->observed, s->row + group, s->n_rows, NULL,
+        status = cloud_of(s->posterior, w, s->observed, s->row + group, s->n_rows, &few,
                           &stream, c);
     if (status == NRE_OK && c->n < n)
         status =

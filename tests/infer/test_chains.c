@@ -537,28 +537,34 @@ Test(chains, each_candidate_starts_one_chain)
     fixture_close(&f);
 }
 
-/* The first of the chains starts at a draw from the posterior, the others elsewhere. */
-Test(chains, starts_are_drawn_by_weight)
+/* The first of N chains starts at a draw from the posterior, the others elsewhere. */
+static void first_is_drawn_by_weight(const fixture *f, size_t n)
 {
-    enum { SEEDS = 400, N = 10 };
-    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
-    static fixture f;
+    enum { SEEDS = 400 };
     double sum = 0, squares = 0;
-    fixture_open(&f, &t);
-    fixture_observe(&f, 1, (float[]){1});
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         double theta, jacobian;
-        start_chains(&f, N, seed);
-        for (size_t i = 0; i < N; i++)
+        start_chains(f, n, seed);
+        for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < i; j++)
                 cr_assert_neq(starts[i], starts[j]);
-        unbounded_back(&f.target, 1, starts, &theta, &jacobian, NULL, NULL);
+        unbounded_back(&f->target, 1, starts, &theta, &jacobian, NULL, NULL);
         sum += (theta - 0.8) / SEEDS;
         squares += (theta - 0.8) * (theta - 0.8) / SEEDS;
     }
     /* Mean 1 / (1 + 0.25), variance 1 / (1 + 4). */
     cr_assert_float_eq(sum, 0, 4.5 * sqrt(0.2 / SEEDS));
     cr_assert_float_eq(squares, 0.2, 4.5 * 0.2 * sqrt(2.0 / SEEDS));
+}
+
+Test(chains, starts_are_drawn_by_weight)
+{
+    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){1});
+    first_is_drawn_by_weight(&f, 10);
+    first_is_drawn_by_weight(&f, 2); /* from a small cloud */
     fixture_close(&f);
 }
 
