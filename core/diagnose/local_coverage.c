@@ -14,7 +14,7 @@
 enum {
     PAIRS = 2000,
     PROPOSALS = 4096, /* of one call, at most */
-    LEAST_WITHIN = 20 /* effective draws inside: fewer are right as well, but blunt */
+    LEAST_WITHIN = 10 /* effective draws inside: fewer are right as well, but blunt */
 };
 static const double MASS = 0.999; /* of the region */
 static const double MARGIN = 0.1; /* that its box is wider on each side, of its width */
@@ -26,7 +26,7 @@ static const cloud_plan OBSERVATION = {
     .n_prior = 2000, .n_round = 1000, .max_rounds = 100, .enough = 3000};
 /* Half of a pair's draws may lie outside the region. */
 static const cloud_plan PAIR = {
-    .n_prior = 300, .n_round = 200, .max_rounds = 500, .enough = 250};
+    .n_prior = 400, .n_round = 200, .max_rounds = 500, .enough = 150};
 
 /* A worker of the ratio that waits for the next who asks. */
 typedef struct seat {
