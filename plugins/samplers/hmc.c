@@ -85,7 +85,7 @@ const nre_plugin nre_plugin_v1 = {
     .name = "hmc",
     .version = "1.0.0",
     .summary =
-        "Hamiltonian Monte Carlo with adapted step and metric, chains in lockstep.",
+        "Hamiltonian Monte Carlo with adapted step and metric, many chains at once.",
     .reference = "Duane et al. 1987; Neal 2011; Hoffman & Gelman 2014",
     NRE_PLUGIN_OPTIONS(OPTIONS),
     .create = create,

@@ -8,10 +8,7 @@
  * from the prior, so that no weight exceeds ten ratios and fits do not bias it.  Each
  * observation has a mixture of its own; all share log-density calls.  The core smooths the largest
  * weights and tells k-hat. */
-#include <nereid/plugin.h>
-
-#include <math.h>
-#include <string.h>
+#include "team.h"
 
 static const nre_option OPTIONS[] = {
     {.name = "points",
@@ -78,11 +75,9 @@ typedef struct fits {
 } fits;
 
 typedef struct run {
-    const nre_host *host;
-    const nre_target *target;
-    nre_rng *const *rng;
+    team team;
     settings conf;
-    size_t n, per_group, dim, n_groups, round;
+    size_t round;       /* draws of a group between fits, the same number of each chain */
     size_t done, total; /* steps */
     mixture *mixture;   /* [n_groups]; n == 0: the prior alone serves */
     fits *fits;         /* [TOGETHER] */
@@ -116,36 +111,29 @@ static int create(const nre_host *host, const nre_values *values, void **self)
 /* Lives until the plugin's call returns. */
 static int take_batch(const run *r, size_t n, batch *b)
 {
-    b->chain = r->host->scratch(r->host, n, sizeof *b->chain);
-    b->rng = r->host->scratch(r->host, n, sizeof(nre_rng *));
-    b->z = r->host->scratch(r->host, n * (r->dim + 2), sizeof *b->z);
+    b->chain = r->team.host->scratch(r->team.host, n, sizeof *b->chain);
+    b->rng = r->team.host->scratch(r->team.host, n, sizeof(nre_rng *));
+    b->z = r->team.host->scratch(r->team.host, n * (r->team.dim + 2), sizeof *b->z);
     if (!b->chain || !b->rng || !b->z) {
-        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+        r->team.host->fail(r->team.host, NRE_ENOMEM, "no memory for %zu points", n);
         return NRE_ENOMEM;
     }
-    b->log_prior = b->z + n * r->dim;
+    b->log_prior = b->z + n * r->team.dim;
     b->log_ratio = b->log_prior + n;
     return NRE_OK;
 }
 
 static int evaluate(const run *r, const batch *b, size_t n)
 {
-    return r->target->logp(r->target, n, b->chain, b->z, b->log_prior, b->log_ratio, NULL,
-                           NULL);
-}
-
-/* log(exp(a) + exp(b)) */
-static double log_add(double a, double b)
-{
-    double most = a > b ? a : b, least = a > b ? b : a;
-    return most == -INFINITY ? most : most + log1p(exp(least - most));
+    return r->team.target->logp(r->team.target, n, b->chain, b->z, b->log_prior,
+                                b->log_ratio, NULL, NULL);
 }
 
 /* mixtures */
 
 static double square_distance(const run *r, const mixture *q, size_t k, const double *z)
 {
-    size_t d = r->dim;
+    size_t d = r->team.dim;
     const double *mean = q->mean + k * d, *factor = q->factor + k * d * d;
     double square = 0;
     for (size_t a = 0; a < d; a++) {
@@ -161,7 +149,7 @@ static double square_distance(const run *r, const mixture *q, size_t k, const do
 /* Density of each part in PART, their squared distances in SQUARE or NULL; log of the sum. */
 static double log_density(const run *r, const mixture *q, const double *z, double *square)
 {
-    double d = (double)r->dim, sum = -INFINITY;
+    double d = (double)r->team.dim, sum = -INFINITY;
     for (size_t k = 0; k < q->n; k++) {
         double s = square_distance(r, q, k, z);
         r->part[k] = r->log_unit + q->log_norm[k] - 0.5 * (DOF + d) * log1p(s / DOF);
@@ -175,7 +163,7 @@ static double log_density(const run *r, const mixture *q, const double *z, doubl
 static void draw_mixture(const run *r, const mixture *q, nre_rng *rng, double *z)
 {
     double u = rng->uniform(rng), chi = 0;
-    size_t k = 0, d = r->dim;
+    size_t k = 0, d = r->team.dim;
     while (k + 1 < q->n && u > q->share[k])
         u -= q->share[k++];
     for (int i = 0; i < DOF; i++) {
@@ -188,23 +176,6 @@ static void draw_mixture(const run *r, const mixture *q, nre_rng *rng, double *z
         for (size_t a = b; a < d; a++)
             z[a] += q->factor[(k * d + a) * d + b] * one;
     }
-}
-
-/* Lower factor of C [d][d], whose lower half is given, into FACTOR; the log determinant of the
- * factor.  What is not positive is raised to a millionth of its variance. */
-static double factorise(size_t d, const double *c, double *factor)
-{
-    double log_det = 0;
-    for (size_t a = 0; a < d; a++)
-        for (size_t b = 0; b <= a; b++) {
-            double sum = c[a * d + b], least = 1e-6 * c[a * d + a];
-            for (size_t k = 0; k < b; k++)
-                sum -= factor[a * d + k] * factor[b * d + k];
-            factor[a * d + b] =
-                a == b ? sqrt(sum > least ? sum : least) : sum / factor[b * d + b];
-            log_det += a == b ? log(factor[a * d + a]) : 0;
-        }
-    return log_det;
 }
 
 /* fits */
@@ -226,7 +197,7 @@ static double effective(size_t n, const double *log_weight, double top, double p
 static int weigh(const run *r, fits *g)
 {
     double top = -INFINITY, low = 0, high = 1, sum = 0;
-    double enough = 10.0 * (double)(r->dim + 1) * (double)r->conf.parts;
+    double enough = 10.0 * (double)(r->team.dim + 1) * (double)r->conf.parts;
     for (size_t i = 0; i < g->n; i++) {
         g->weight[i] = g->log_post[i] - g->spread[i];
         top = g->weight[i] > top ? g->weight[i] : top;
@@ -253,7 +224,7 @@ static int weigh(const run *r, fits *g)
 /* Mean and covariance of all weighted draws. */
 static void moments(const run *r, const fits *g, double *mean, double *covariance)
 {
-    size_t d = r->dim;
+    size_t d = r->team.dim;
     memset(mean, 0, d * sizeof *mean);
     memset(covariance, 0, d * d * sizeof *covariance);
     for (size_t i = 0; i < g->n; i++)
@@ -283,10 +254,10 @@ static size_t pick(const fits *g, const double *near, nre_rng *rng)
  * overall covariance and each as wide as a part of it. */
 static void begin_mixture(const run *r, fits *g, mixture *q, nre_rng *rng)
 {
-    size_t d = r->dim, n = r->conf.parts;
+    size_t d = r->team.dim, n = r->conf.parts;
     double *near = g->near, shrink = pow((double)n, -2 / (double)d), log_det;
     moments(r, g, q->mean, r->moment);
-    log_det = factorise(d, r->moment, q->factor);
+    log_det = cholesky(d, r->moment, q->factor);
     q->n = n;
     q->share[0] = 1;
     q->log_norm[0] = -log_det;
@@ -313,7 +284,7 @@ static void begin_mixture(const run *r, fits *g, mixture *q, nre_rng *rng)
  * two with the weight of a Student-t; COUNT the number of draws that each is worth. */
 static void expect(const run *r, const fits *g, const mixture *q, double *count)
 {
-    size_t d = r->dim, each = 2 + d + d * d;
+    size_t d = r->team.dim, each = 2 + d + d * d;
     double square[MOST_PARTS], squares[MOST_PARTS] = {0};
     memset(r->moment, 0, q->n * each * sizeof *r->moment);
     for (size_t i = 0; i < g->n; i++) {
@@ -344,7 +315,7 @@ static void expect(const run *r, const fits *g, const mixture *q, double *count)
 /* Part K from its sums, written as part TO. */
 static void update_part(const run *r, mixture *q, size_t k, size_t to)
 {
-    size_t d = r->dim, each = 2 + d + d * d;
+    size_t d = r->team.dim, each = 2 + d + d * d;
     double *m = r->moment + k * each, *c = m + 2 + d;
     for (size_t a = 0; a < d; a++)
         m[2 + a] /= m[1];
@@ -354,7 +325,7 @@ static void update_part(const run *r, mixture *q, size_t k, size_t to)
         q->mean[to * d + a] = q->mean[k * d + a] + m[2 + a];
     }
     q->share[to] = m[0];
-    q->log_norm[to] = -factorise(d, c, q->factor + to * d * d);
+    q->log_norm[to] = -cholesky(d, c, q->factor + to * d * d);
 }
 
 static int is_sound(size_t d, const double *c)
@@ -369,7 +340,7 @@ static int is_sound(size_t d, const double *c)
  * stays. */
 static void maximise(const run *r, mixture *q, const double *count)
 {
-    size_t d = r->dim, each = 2 + d + d * d, kept = 0;
+    size_t d = r->team.dim, each = 2 + d + d * d, kept = 0;
     double total = 0;
     for (size_t k = 0; k < q->n; k++) {
         const double *c = r->moment + k * each + 2 + d;
@@ -407,15 +378,16 @@ static int lay_round(const run *r, size_t n_fits, const batch *b, size_t *m)
     for (size_t j = 0; j < n_fits; j++) {
         const fits *g = &r->fits[j];
         for (size_t i = 0; g->open && i < r->round; i++, ++*m) {
-            size_t chain = g->group * r->per_group + i % r->per_group;
+            size_t chain = g->group * r->team.each + i % r->team.each;
             b->chain[*m] = (uint32_t)chain;
-            b->rng[*m] = r->rng[chain];
+            b->rng[*m] = r->team.rng[chain];
             if (g->n_mixtures > 0)
-                draw_mixture(r, &g->mixture[g->n_mixtures - 1], r->rng[chain],
-                             b->z + *m * r->dim);
+                draw_mixture(r, &g->mixture[g->n_mixtures - 1], r->team.rng[chain],
+                             b->z + *m * r->team.dim);
         }
     }
-    return first->n == 0 ? r->target->draw_prior(r->target, *m, b->rng, b->z) : NRE_OK;
+    return first->n == 0 ? r->team.target->draw_prior(r->team.target, *m, b->rng, b->z)
+                         : NRE_OK;
 }
 
 /* Densities of mixtures FIRST and later at draws FROM to TO - 1. */
@@ -423,7 +395,7 @@ static void add_spread(const run *r, fits *g, size_t from, size_t to, size_t fir
 {
     for (size_t i = from; i < to; i++)
         for (size_t k = first; k < g->n_mixtures; k++) {
-            double one = log_density(r, &g->mixture[k], g->z + i * r->dim, NULL);
+            double one = log_density(r, &g->mixture[k], g->z + i * r->team.dim, NULL);
             g->spread[i] = log_add(g->spread[i], one);
         }
 }
@@ -434,7 +406,7 @@ static double served(const run *r, fits *g, size_t from)
     const mixture *q = g->n_mixtures > 0 ? &g->mixture[g->n_mixtures - 1] : NULL;
     double top = -INFINITY;
     for (size_t i = from; i < g->n; i++) {
-        const double *z = g->z + i * r->dim;
+        const double *z = g->z + i * r->team.dim;
         g->weight[i] =
             g->log_post[i] - (q ? log_density(r, q, z, NULL) : g->log_prior[i]);
         top = g->weight[i] > top ? g->weight[i] : top;
@@ -449,7 +421,8 @@ static double served(const run *r, fits *g, size_t from)
 static int digest(const run *r, fits *g, const batch *b, size_t at)
 {
     size_t from = g->n, last = g->n_mixtures > 0 ? g->n_mixtures - 1 : 0;
-    memcpy(g->z + from * r->dim, b->z + at * r->dim, r->round * r->dim * sizeof *g->z);
+    memcpy(g->z + from * r->team.dim, b->z + at * r->team.dim,
+           r->round * r->team.dim * sizeof *g->z);
     g->n += r->round;
     for (size_t i = 0; i < r->round; i++) {
         g->log_prior[from + i] = g->spread[from + i] = b->log_prior[at + i];
@@ -464,10 +437,10 @@ static int digest(const run *r, fits *g, const batch *b, size_t at)
     if (!g->open && g->n_mixtures == 0)
         return NRE_OK;
     if (!weigh(r, g))
-        return r->host->fail(r->host, NRE_ENUMERIC,
-                             "the posterior is zero at all %zu draws from the prior",
-                             g->n);
-    fit(r, g, &g->mixture[g->n_mixtures++], r->rng[g->group * r->per_group]);
+        return r->team.host->fail(r->team.host, NRE_ENUMERIC,
+                                  "the posterior is zero at all %zu draws from the prior",
+                                  g->n);
+    fit(r, g, &g->mixture[g->n_mixtures++], r->team.rng[g->group * r->team.each]);
     return NRE_OK;
 }
 
@@ -477,8 +450,8 @@ static void copy_mixture(const run *r, const mixture *from, mixture *to)
     *to = *from;
     to->mean = mean;
     to->factor = factor;
-    memcpy(mean, from->mean, from->n * r->dim * sizeof *mean);
-    memcpy(factor, from->factor, from->n * r->dim * r->dim * sizeof *factor);
+    memcpy(mean, from->mean, from->n * r->team.dim * sizeof *mean);
+    memcpy(factor, from->factor, from->n * r->team.dim * r->team.dim * sizeof *factor);
 }
 
 /* Rounds of groups FIRST .. FIRST + N - 1 until none is open. */
@@ -511,7 +484,7 @@ static int fit_groups(run *r, size_t first, size_t n, const batch *b)
 
 static void lay_mixtures(const run *r, size_t n, mixture *q, double *at)
 {
-    size_t d = r->dim, each = r->conf.parts * d;
+    size_t d = r->team.dim, each = r->conf.parts * d;
     for (size_t i = 0; i < n; i++, at += each * (d + 1)) {
         q[i].mean = at;
         q[i].factor = at + each;
@@ -520,13 +493,13 @@ static void lay_mixtures(const run *r, size_t n, mixture *q, double *at)
 
 static int lay_fits(run *r, size_t n)
 {
-    size_t d = r->dim, rounds = r->conf.rounds + 1, m = rounds * r->round;
+    size_t d = r->team.dim, rounds = r->conf.rounds + 1, m = rounds * r->round;
     size_t mixtures = rounds * r->conf.parts * d * (d + 1), each = m * (d + 5) + mixtures;
-    r->fits = r->host->scratch(r->host, n, sizeof *r->fits);
-    mixture *q = r->host->scratch(r->host, n * rounds, sizeof *q);
-    double *p = r->host->scratch(r->host, n * each, sizeof *p);
+    r->fits = r->team.host->scratch(r->team.host, n, sizeof *r->fits);
+    mixture *q = r->team.host->scratch(r->team.host, n * rounds, sizeof *q);
+    double *p = r->team.host->scratch(r->team.host, n * each, sizeof *p);
     if (!r->fits || !q || !p)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory to fit mixtures");
+        return r->team.host->fail(r->team.host, NRE_ENOMEM, "no memory to fit mixtures");
     for (size_t j = 0; j < n; j++, p += each) {
         r->fits[j] = (fits){.z = p,
                             .log_prior = p + m * d,
@@ -549,13 +522,14 @@ static void count_points(nre_draws *out, size_t group, size_t n)
 
 static int fit_all(run *r, nre_draws *out)
 {
-    size_t together = r->n_groups < TOGETHER ? r->n_groups : TOGETHER;
+    size_t together = r->team.n_groups < TOGETHER ? r->team.n_groups : TOGETHER;
     batch b = {0};
     int status = lay_fits(r, together);
     if (status == NRE_OK)
         status = take_batch(r, together * r->round, &b);
-    for (size_t first = 0; status == NRE_OK && first < r->n_groups; first += together) {
-        size_t left = r->n_groups - first, n = left < together ? left : together;
+    for (size_t first = 0; status == NRE_OK && first < r->team.n_groups;
+         first += together) {
+        size_t left = r->team.n_groups - first, n = left < together ? left : together;
         status = fit_groups(r, first, n, &b);
         for (size_t j = 0; j < n; j++)
             count_points(out, first + j, r->fits[j].n);
@@ -569,37 +543,30 @@ static int fit_all(run *r, nre_draws *out)
 static int start(const void *self, const nre_host *host, const nre_target *target,
                  size_t n, const double *z0, nre_rng *const *rng, void **out)
 {
-    size_t d = target->dim, groups = target->n_groups > 0 ? target->n_groups : 1;
     const settings *conf = self;
     (void)z0;
-    if (n % groups != 0)
-        return host->fail(host, NRE_EINVAL, "%zu chains cannot be shared by %zu groups",
-                          n, groups);
     run *r = host->alloc(host, 1, sizeof *r);
-    mixture *q = host->alloc(host, groups, sizeof *q);
-    size_t own = d + MOST_PARTS * (3 + d + d * d), each = conf->parts * d * (d + 1);
-    double *p = host->alloc(host, own + groups * each, sizeof *p);
-    if (!r || !q || !p)
+    if (!r)
         return host->fail(host, NRE_ENOMEM, "no memory for a run");
-    size_t per_group = n / groups;
-    *r = (run){.host = host,
-               .target = target,
-               .rng = rng,
-               .conf = *conf,
-               .n = n,
-               .per_group = per_group,
-               .dim = d,
-               .n_groups = groups,
-               .round = (ROUND + per_group - 1) / per_group * per_group,
-               .total = (conf->points + per_group - 1) / per_group,
-               .mixture = q,
-               .work = p,
-               .part = p + d,
-               .moment = p + d + MOST_PARTS};
+    *r = (run){.conf = *conf};
+    *out = r;
+    int status = team_open(&r->team, host, target, n, 1, rng);
+    if (status != NRE_OK)
+        return status;
+    size_t d = target->dim, each = r->team.each, groups = r->team.n_groups;
+    size_t own = d + MOST_PARTS * (3 + d + d * d);
+    double *p = take(&r->team, 1, own + groups * conf->parts * d * (d + 1));
+    r->mixture = host->alloc(host, groups, sizeof *r->mixture);
+    if (!r->mixture || !p)
+        return no_memory(&r->team);
+    r->round = (ROUND + each - 1) / each * each;
+    r->total = (conf->points + each - 1) / each;
+    r->work = p;
+    r->part = p + d;
+    r->moment = p + d + MOST_PARTS;
     r->log_unit = lgamma(0.5 * (DOF + (double)d)) - lgamma(0.5 * DOF) -
                   0.5 * (double)d * log(DOF * acos(-1.0));
-    lay_mixtures(r, groups, q, p + own);
-    *out = r;
+    lay_mixtures(r, groups, r->mixture, p + own);
     return NRE_OK;
 }
 
@@ -609,13 +576,14 @@ static int lay_draws(const run *r, size_t m, uint32_t *chain, double *z)
 {
     int status = NRE_OK;
     for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        const mixture *q = &r->mixture[i % r->n / r->per_group];
-        nre_rng *rng = r->rng[i % r->n];
-        chain[i] = (uint32_t)(i % r->n);
+        const mixture *q = &r->mixture[i % r->team.n / r->team.each];
+        nre_rng *rng = r->team.rng[i % r->team.n];
+        chain[i] = (uint32_t)(i % r->team.n);
         if (q->n > 0 && rng->uniform(rng) >= FROM_PRIOR)
-            draw_mixture(r, q, rng, z + i * r->dim);
+            draw_mixture(r, q, rng, z + i * r->team.dim);
         else
-            status = r->target->draw_prior(r->target, 1, &rng, z + i * r->dim);
+            status =
+                r->team.target->draw_prior(r->team.target, 1, &rng, z + i * r->team.dim);
     }
     return status;
 }
@@ -633,7 +601,7 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
 {
     run *r = self;
     size_t left = r->total - r->done, steps = left < out->n_steps ? left : out->n_steps;
-    size_t m = steps * r->n;
+    size_t m = steps * r->team.n;
     batch b = {0};
     (void)warmup;
     int status = r->fitted || r->conf.from_prior ? NRE_OK : fit_all(r, out);
@@ -643,17 +611,17 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
     if (status == NRE_OK)
         status = lay_draws(r, m, b.chain, out->z);
     if (status == NRE_OK)
-        status = r->target->logp(r->target, m, b.chain, out->z, b.log_prior, b.log_ratio,
-                                 NULL, NULL);
+        status = r->team.target->logp(r->team.target, m, b.chain, out->z, b.log_prior,
+                                      b.log_ratio, NULL, NULL);
     for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        const mixture *q = &r->mixture[i % r->n / r->per_group];
+        const mixture *q = &r->mixture[i % r->team.n / r->team.each];
         out->logp[i] = b.log_prior[i] + b.log_ratio[i];
         out->log_weight[i] =
-            out->logp[i] - log_proposal(r, q, out->z + i * r->dim, b.log_prior[i]);
+            out->logp[i] - log_proposal(r, q, out->z + i * r->team.dim, b.log_prior[i]);
     }
     r->done += steps;
-    for (size_t j = 0; j < r->n_groups; j++)
-        count_points(out, j, steps * r->per_group);
+    for (size_t j = 0; j < r->team.n_groups; j++)
+        count_points(out, j, steps * r->team.each);
     out->n_steps = steps;
     out->finished = r->done >= r->total;
     return status;

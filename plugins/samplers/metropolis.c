@@ -383,7 +383,7 @@ static void shape_parts(const run *r, const group *g, mixture *m, const double *
     }
     for (size_t k = 0; k < m->n; k++)
         m->share[k] = log((count[k] + 1) / (n + (double)m->n)) -
-                      log(cholesky(d, c + k * d * d, c + k * d * d));
+                      cholesky(d, c + k * d * d, c + k * d * d);
 }
 
 /* Mean log density of the archive. */

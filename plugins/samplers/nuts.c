@@ -73,12 +73,6 @@ static int turns(const run *r, const branch *a, const branch *b)
            along(r, b->last, a->last, b->sum) <= 0;
 }
 
-static double log_add(double a, double b)
-{
-    double most = a > b ? a : b, least = a > b ? b : a;
-    return most == -INFINITY ? most : most + log1p(exp(least - most));
-}
-
 /* B, which follows A, becomes part of it; its draw too, if TAKE. */
 static void join(const run *r, branch *a, branch *b, int take_draw)
 {

@@ -6,10 +6,7 @@
  * 1997): no gradient is needed, modes compete, and a supremum at a bound is approached.  Where a
  * draw exceeds it the maximum is raised; after warm-up that is told and counts as a divergence, for
  * what was drawn before is not quite exact then.  All observations share log-density calls. */
-#include <nereid/plugin.h>
-
-#include <math.h>
-#include <string.h>
+#include "team.h"
 
 static const nre_option OPTIONS[] = {
     {.name = "most",
@@ -51,11 +48,8 @@ typedef struct group {
 } group;
 
 typedef struct run {
-    const nre_host *host;
-    const nre_target *target;
-    nre_rng *const *rng;
+    team team;
     settings conf;
-    size_t n, per_group, dim, n_groups;
     group *group;          /* [n_groups] */
     double *z;             /* [n][d], of warm-up */
     double *logp;          /* [n] */
@@ -83,13 +77,13 @@ static int create(const nre_host *host, const nre_values *values, void **self)
 /* Lives until the plugin's call returns. */
 static int take_batch(const run *r, size_t n, batch *b)
 {
-    b->chain = r->host->scratch(r->host, n, sizeof *b->chain);
-    b->z = r->host->scratch(r->host, n * (r->dim + 3), sizeof *b->z);
+    b->chain = r->team.host->scratch(r->team.host, n, sizeof *b->chain);
+    b->z = r->team.host->scratch(r->team.host, n * (r->team.dim + 3), sizeof *b->z);
     if (!b->chain || !b->z) {
-        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+        r->team.host->fail(r->team.host, NRE_ENOMEM, "no memory for %zu points", n);
         return NRE_ENOMEM;
     }
-    b->log_u = b->z + n * r->dim;
+    b->log_u = b->z + n * r->team.dim;
     b->log_prior = b->log_u + n;
     b->log_ratio = b->log_prior + n;
     return NRE_OK;
@@ -97,8 +91,8 @@ static int take_batch(const run *r, size_t n, batch *b)
 
 static int evaluate(const run *r, const batch *b, size_t n)
 {
-    return r->target->logp(r->target, n, b->chain, b->z, b->log_prior, b->log_ratio, NULL,
-                           NULL);
+    return r->team.target->logp(r->team.target, n, b->chain, b->z, b->log_prior,
+                                b->log_ratio, NULL, NULL);
 }
 
 /* Candidates of the chains that are noted: a draw from the prior and a uniform each, one candidate
@@ -107,9 +101,10 @@ static int draw_candidates(const run *r, const batch *b, size_t n)
 {
     int status = NRE_OK;
     for (size_t i = 0; status == NRE_OK && i < n; i++) {
-        nre_rng *rng = r->rng[b->chain[i]];
+        nre_rng *rng = r->team.rng[b->chain[i]];
         b->log_u[i] = log(rng->uniform(rng));
-        status = r->target->draw_prior(r->target, 1, &rng, b->z + i * r->dim);
+        status =
+            r->team.target->draw_prior(r->team.target, 1, &rng, b->z + i * r->team.dim);
     }
     return status == NRE_OK ? evaluate(r, b, n) : status;
 }
@@ -129,7 +124,7 @@ static void enter(const run *r, group *g, const double *z, double value)
     size_t i = worst_of(g);
     if (!(value > g->value[i]))
         return;
-    memcpy(g->z + i * r->dim, z, r->dim * sizeof *z);
+    memcpy(g->z + i * r->team.dim, z, r->team.dim * sizeof *z);
     g->value[i] = value;
     g->top = value > g->top ? value : g->top;
 }
@@ -137,41 +132,35 @@ static void enter(const run *r, group *g, const double *z, double value)
 /* M prior draws, which stay in B, and the chains' starting points. */
 static int pilot(run *r, const double *z0, size_t m, batch *b)
 {
-    size_t d = r->dim;
-    int status = take_batch(r, m + r->n, b);
+    size_t d = r->team.dim;
+    int status = take_batch(r, m + r->team.n, b);
     for (size_t i = 0; status == NRE_OK && i < m; i++)
-        b->chain[i] = (uint32_t)(i % r->n);
+        b->chain[i] = (uint32_t)(i % r->team.n);
     if (status == NRE_OK)
         status = draw_candidates(r, b, m);
     if (status != NRE_OK)
         return status;
     batch own = {b->chain, b->z + m * d, NULL, b->log_prior + m, b->log_ratio + m};
-    memcpy(own.z, z0, r->n * d * sizeof *z0);
-    status = evaluate(r, &own, r->n);
+    memcpy(own.z, z0, r->team.n * d * sizeof *z0);
+    status = evaluate(r, &own, r->team.n);
     if (status != NRE_OK)
         return status;
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->team.n; i++)
         r->logp[i] = own.log_prior[i] + own.log_ratio[i];
     for (size_t i = 0; i < m; i++) {
-        group *g = &r->group[i % r->n / r->per_group];
+        group *g = &r->group[i % r->team.n / r->team.each];
         g->floor = fmin(g->floor, b->log_prior[i] - MARGIN);
     }
-    for (size_t i = 0; i < m + r->n; i++)
-        enter(r, &r->group[i % r->n / r->per_group], b->z + i * d, b->log_ratio[i]);
+    for (size_t i = 0; i < m + r->team.n; i++)
+        enter(r, &r->group[i % r->team.n / r->team.each], b->z + i * d, b->log_ratio[i]);
     return NRE_OK;
-}
-
-static size_t below(nre_rng *rng, size_t n)
-{
-    size_t i = (size_t)(rng->uniform(rng) * (double)n);
-    return i < n ? i : n - 1;
 }
 
 /* Member I moved towards a better one and along the difference of two: half of the moves are as
  * long as the difference, others shorter. */
 static void mutate(const run *r, const group *g, size_t i, nre_rng *rng, double *to)
 {
-    size_t d = r->dim, a = below(rng, POPULATION), b = below(rng, POPULATION), c = i;
+    size_t d = r->team.dim, a = below(rng, POPULATION), b = below(rng, POPULATION), c = i;
     double pull = rng->uniform(rng), along = 0.4 + 0.6 * rng->uniform(rng);
     for (int tries = 0; tries < 3; tries++) {
         size_t other = below(rng, POPULATION);
@@ -194,14 +183,14 @@ static int all_finite(size_t d, const double *z)
 static size_t lay_generation(const run *r, const batch *b)
 {
     size_t m = 0;
-    for (size_t j = 0; j < r->n_groups; j++) {
+    for (size_t j = 0; j < r->team.n_groups; j++) {
         const group *g = &r->group[j];
-        size_t chain = j * r->per_group;
+        size_t chain = j * r->team.each;
         for (size_t i = 0; g->searching && i < POPULATION; i++, m++) {
-            double *to = b->z + m * r->dim;
-            mutate(r, g, i, r->rng[chain], to);
-            if (!all_finite(r->dim, to))
-                memcpy(to, g->z + i * r->dim, r->dim * sizeof *to);
+            double *to = b->z + m * r->team.dim;
+            mutate(r, g, i, r->team.rng[chain], to);
+            if (!all_finite(r->team.dim, to))
+                memcpy(to, g->z + i * r->team.dim, r->team.dim * sizeof *to);
             b->chain[m] = (uint32_t)chain;
         }
     }
@@ -215,7 +204,7 @@ static void select_best(const run *r, group *g, const double *z, const double *l
     double top = -INFINITY, least = INFINITY;
     for (size_t i = 0; i < POPULATION; i++) {
         if (log_prior[i] >= g->floor && log_ratio[i] > g->value[i]) {
-            memcpy(g->z + i * r->dim, z + i * r->dim, r->dim * sizeof *z);
+            memcpy(g->z + i * r->team.dim, z + i * r->team.dim, r->team.dim * sizeof *z);
             g->value[i] = log_ratio[i];
         }
         top = g->value[i] > top ? g->value[i] : top;
@@ -228,15 +217,15 @@ static void select_best(const run *r, group *g, const double *z, const double *l
 static int search(run *r)
 {
     batch b = {0};
-    int status = take_batch(r, r->n_groups * POPULATION, &b);
+    int status = take_batch(r, r->team.n_groups * POPULATION, &b);
     for (int i = 0; status == NRE_OK && i < GENERATIONS; i++) {
         size_t m = lay_generation(r, &b), at = 0;
         if (m == 0)
             break;
         status = evaluate(r, &b, m);
-        for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+        for (size_t j = 0; status == NRE_OK && j < r->team.n_groups; j++)
             if (r->group[j].searching) {
-                select_best(r, &r->group[j], b.z + at * r->dim, b.log_prior + at,
+                select_best(r, &r->group[j], b.z + at * r->team.dim, b.log_prior + at,
                             b.log_ratio + at);
                 at += POPULATION;
             }
@@ -250,8 +239,8 @@ static int check_rate(const run *r, const group *g)
 {
     if (g->proposed <= r->conf.most * (g->accepted + PATIENCE))
         return NRE_OK;
-    return r->host->fail(
-        r->host, NRE_ENOTSUP,
+    return r->team.host->fail(
+        r->team.host, NRE_ENOTSUP,
         "of %.3g draws from the prior about %.2g were accepted, fewer than one in %.0f: "
         "the "
         "posterior is too narrow for rejection; take 'importance' or 'metropolis', or "
@@ -262,18 +251,19 @@ static int check_rate(const run *r, const group *g)
 static int take_maximum(const run *r, group *g)
 {
     if (g->searching)
-        return r->host->fail(r->host, NRE_ENOTSUP,
-                             "the largest log ratio was not found in %d generations, %g "
-                             "is exceeded: it may "
-                             "have none; take 'importance' or 'metropolis'",
-                             GENERATIONS, g->top);
+        return r->team.host->fail(
+            r->team.host, NRE_ENOTSUP,
+            "the largest log ratio was not found in %d generations, %g "
+            "is exceeded: it may "
+            "have none; take 'importance' or 'metropolis'",
+            GENERATIONS, g->top);
     g->top += TOLERANCE;
     return NRE_OK;
 }
 
 static int find_maxima(run *r, const double *z0)
 {
-    for (size_t j = 0; j < r->n_groups; j++) {
+    for (size_t j = 0; j < r->team.n_groups; j++) {
         group *g = &r->group[j];
         g->top = -INFINITY;
         g->floor = INFINITY;
@@ -281,20 +271,20 @@ static int find_maxima(run *r, const double *z0)
         for (size_t i = 0; i < POPULATION; i++)
             g->value[i] = -INFINITY;
     }
-    size_t m = (PILOT + r->per_group - 1) / r->per_group * r->n;
+    size_t m = (PILOT + r->team.each - 1) / r->team.each * r->team.n;
     batch b = {0};
     int status = pilot(r, z0, m, &b);
-    for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+    for (size_t j = 0; status == NRE_OK && j < r->team.n_groups; j++)
         if (!(r->group[j].top > -INFINITY))
-            return r->host->fail(r->host, NRE_ENUMERIC,
-                                 "the ratio is zero at all %d draws from the prior",
-                                 PILOT);
+            return r->team.host->fail(r->team.host, NRE_ENUMERIC,
+                                      "the ratio is zero at all %d draws from the prior",
+                                      PILOT);
     if (status == NRE_OK)
         status = search(r);
-    for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+    for (size_t j = 0; status == NRE_OK && j < r->team.n_groups; j++)
         status = take_maximum(r, &r->group[j]);
     for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        group *g = &r->group[i % r->n / r->per_group];
+        group *g = &r->group[i % r->team.n / r->team.each];
         g->proposed += 1;
         g->accepted += exp(b.log_ratio[i] - g->top);
     }
@@ -303,49 +293,40 @@ static int find_maxima(run *r, const double *z0)
 
 static int lay_run(run *r)
 {
-    size_t d = r->dim, each = POPULATION * (d + 1);
-    r->group = r->host->alloc(r->host, r->n_groups, sizeof *r->group);
-    double *p = r->host->alloc(r->host, r->n_groups * each + r->n * (d + 1) * (1 + QUEUE),
-                               sizeof *p);
-    r->done = r->host->alloc(r->host, 2 * r->n, sizeof *r->done);
+    size_t d = r->team.dim, each = POPULATION * (d + 1);
+    r->group = r->team.host->alloc(r->team.host, r->team.n_groups, sizeof *r->group);
+    double *p = r->team.host->alloc(
+        r->team.host, r->team.n_groups * each + r->team.n * (d + 1) * (1 + QUEUE),
+        sizeof *p);
+    r->done = r->team.host->alloc(r->team.host, 2 * r->team.n, sizeof *r->done);
     if (!r->group || !p || !r->done) {
-        r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu chains", r->n);
+        r->team.host->fail(r->team.host, NRE_ENOMEM, "no memory for %zu chains",
+                           r->team.n);
         return NRE_ENOMEM;
     }
-    for (size_t j = 0; j < r->n_groups; j++, p += each)
+    for (size_t j = 0; j < r->team.n_groups; j++, p += each)
         r->group[j] = (group){.z = p, .value = p + POPULATION * d};
     r->z = p;
-    r->logp = p + r->n * d;
-    r->queue = r->logp + r->n;
-    r->queued = r->done + r->n;
+    r->logp = p + r->team.n * d;
+    r->queue = r->logp + r->team.n;
+    r->queued = r->done + r->team.n;
     return NRE_OK;
 }
 
 static int start(const void *self, const nre_host *host, const nre_target *target,
                  size_t n, const double *z0, nre_rng *const *rng, void **out)
 {
-    size_t groups = target->n_groups > 0 ? target->n_groups : 1;
-    if (n % groups != 0)
-        return host->fail(host, NRE_EINVAL, "%zu chains cannot be shared by %zu groups",
-                          n, groups);
     run *r = host->alloc(host, 1, sizeof *r);
     if (!r)
         return host->fail(host, NRE_ENOMEM, "no memory for a run");
-    *r = (run){.host = host,
-               .target = target,
-               .rng = rng,
-               .conf = *(const settings *)self,
-               .n = n,
-               .per_group = n / groups,
-               .dim = target->dim,
-               .n_groups = groups};
-    int status = lay_run(r);
-    if (status == NRE_OK)
-        memcpy(r->z, z0, n * r->dim * sizeof *z0);
-    if (status == NRE_OK)
-        status = find_maxima(r, z0);
+    *r = (run){.conf = *(const settings *)self};
     *out = r;
-    return status;
+    int status = team_open(&r->team, host, target, n, 1, rng);
+    if (status == NRE_OK)
+        status = lay_run(r);
+    if (status == NRE_OK)
+        memcpy(r->z, z0, n * r->team.dim * sizeof *z0);
+    return status == NRE_OK ? find_maxima(r, z0) : status;
 }
 
 /* draws */
@@ -353,8 +334,8 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
 static void raise_maximum(run *r, group *g, double log_ratio)
 {
     if (!r->told)
-        r->host->log(
-            r->host, NRE_WARN,
+        r->team.host->log(
+            r->team.host, NRE_WARN,
             "the log ratio reaches %g, above %g that was its maximum so far: draws "
             "until now are not quite exact",
             log_ratio, g->top);
@@ -363,40 +344,29 @@ static void raise_maximum(run *r, group *g, double log_ratio)
 }
 
 /* True: candidate I is kept. */
-static int decide(run *r, const batch *b, size_t i, uint32_t warmup, nre_draws *out)
+static int decide(run *r, const batch *b, size_t i, uint32_t warmup)
 {
-    size_t j = b->chain[i] / r->per_group;
-    group *g = &r->group[j];
-    nre_counts none = {0}, *counts = NRE_HAS(out, of_group) ? &out->of_group[j] : &none;
+    size_t chain = b->chain[i];
+    group *g = &r->group[chain / r->team.each];
     if (b->log_ratio[i] > g->top && warmup)
         g->top = b->log_ratio[i];
     if (b->log_ratio[i] > g->top) {
         raise_maximum(r, g, b->log_ratio[i]);
-        out->n_divergent++;
-        counts->n_divergent++;
+        r->team.counts[chain].n_divergent++;
     }
     int kept = b->log_u[i] < b->log_ratio[i] - g->top;
     g->proposed += 1;
     g->accepted += kept;
-    out->n_propose++;
-    counts->n_propose++;
-    out->n_accept += (uint64_t)kept;
-    counts->n_accept += (uint64_t)kept;
+    r->team.counts[chain].n_evaluate++;
+    count_proposal(&r->team, chain, kept);
     return kept;
-}
-
-static void count_points(const run *r, const batch *b, size_t m, nre_draws *out)
-{
-    out->n_evaluate += m;
-    for (size_t i = 0; NRE_HAS(out, of_group) && i < m; i++)
-        out->of_group[b->chain[i] / r->per_group].n_evaluate++;
 }
 
 /* One candidate a chain and step; a chain stays where it was when its own is rejected, so that the
  * cost of warm-up is known. */
 static int warm_up(run *r, nre_draws *out)
 {
-    size_t n = r->n, d = r->dim, m = out->n_steps * n;
+    size_t n = r->team.n, d = r->team.dim, m = out->n_steps * n;
     batch b = {0};
     int status = take_batch(r, m, &b);
     for (size_t i = 0; status == NRE_OK && i < m; i++)
@@ -405,15 +375,13 @@ static int warm_up(run *r, nre_draws *out)
         status = draw_candidates(r, &b, m);
     for (size_t i = 0; status == NRE_OK && i < m; i++) {
         size_t c = i % n;
-        if (decide(r, &b, i, 1, out)) {
+        if (decide(r, &b, i, 1)) {
             memcpy(r->z + c * d, b.z + i * d, d * sizeof *b.z);
             r->logp[c] = b.log_prior[i] + b.log_ratio[i];
         }
         memcpy(out->z + i * d, r->z + c * d, d * sizeof *b.z);
         out->logp[i] = r->logp[c];
     }
-    if (status == NRE_OK)
-        count_points(r, &b, m, out);
     return status;
 }
 
@@ -423,8 +391,8 @@ static size_t lay_group(const run *r, size_t j, size_t steps, uint32_t *chain)
 {
     const group *g = &r->group[j];
     double rate = (g->accepted + 1) / (g->proposed + 1);
-    size_t limit = MOST_POINTS / r->per_group + 1, first = j * r->per_group, m = 0;
-    for (size_t c = first; c < first + r->per_group; c++) {
+    size_t limit = MOST_POINTS / r->team.each + 1, first = j * r->team.each, m = 0;
+    for (size_t c = first; c < first + r->team.each; c++) {
         size_t want = steps - r->done[c], most = want + QUEUE;
         most = most < limit ? most : limit;
         double each = ceil(1.1 * (double)want / rate);
@@ -439,25 +407,18 @@ static size_t lay_group(const run *r, size_t j, size_t steps, uint32_t *chain)
 static size_t lay_points(const run *r, size_t *from, size_t steps, uint32_t *chain)
 {
     size_t m = 0;
-    for (; *from < r->n_groups && m < MOST_POINTS; ++*from)
+    for (; *from < r->team.n_groups && m < MOST_POINTS; ++*from)
         m += lay_group(r, *from, steps, chain + m);
     return m;
-}
-
-static void write_step(run *r, size_t c, const double *z, double logp, nre_draws *out)
-{
-    size_t at = r->done[c]++ * r->n + c;
-    memcpy(out->z + at * r->dim, z, r->dim * sizeof *z);
-    out->logp[at] = logp;
 }
 
 /* A draw beyond those that are asked for waits for the next call. */
 static void keep(run *r, const batch *b, size_t i, nre_draws *out)
 {
-    size_t c = b->chain[i], d = r->dim;
+    size_t c = b->chain[i], d = r->team.dim;
     double logp = b->log_prior[i] + b->log_ratio[i];
     if (r->done[c] < out->n_steps) {
-        write_step(r, c, b->z + i * d, logp, out);
+        write_draw(&r->team, out, r->done[c]++, c, b->z + i * d, logp);
         return;
     }
     double *to = r->queue + (c * QUEUE + r->queued[c]++) * (d + 1);
@@ -468,13 +429,14 @@ static void keep(run *r, const batch *b, size_t i, nre_draws *out)
 /* What waited is written first. */
 static void begin(run *r, nre_draws *out)
 {
-    size_t wide = r->dim + 1;
-    for (size_t c = 0; c < r->n; c++) {
+    size_t wide = r->team.dim + 1;
+    for (size_t c = 0; c < r->team.n; c++) {
         double *queue = r->queue + c * QUEUE * wide;
         size_t n = r->queued[c] < out->n_steps ? r->queued[c] : out->n_steps;
         r->done[c] = 0;
         for (size_t i = 0; i < n; i++)
-            write_step(r, c, queue + i * wide, queue[i * wide + r->dim], out);
+            write_draw(&r->team, out, r->done[c]++, c, queue + i * wide,
+                       queue[i * wide + r->team.dim]);
         r->queued[c] -= n;
         memmove(queue, queue + n * wide, r->queued[c] * wide * sizeof *queue);
     }
@@ -483,7 +445,7 @@ static void begin(run *r, nre_draws *out)
 static int check_rates(const run *r)
 {
     int status = NRE_OK;
-    for (size_t j = 0; status == NRE_OK && j < r->n_groups; j++)
+    for (size_t j = 0; status == NRE_OK && j < r->team.n_groups; j++)
         status = check_rate(r, &r->group[j]);
     return status;
 }
@@ -492,7 +454,7 @@ static int draw(run *r, nre_draws *out)
 {
     size_t from = 0, m = 1;
     batch b = {0};
-    int status = take_batch(r, 2 * MOST_POINTS + r->per_group, &b);
+    int status = take_batch(r, 2 * MOST_POINTS + r->team.each, &b);
     begin(r, out);
     while (status == NRE_OK && m > 0) {
         m = lay_points(r, &from, out->n_steps, b.chain);
@@ -504,9 +466,8 @@ static int draw(run *r, nre_draws *out)
         if (status != NRE_OK)
             return status;
         for (size_t i = 0; i < m; i++)
-            if (decide(r, &b, i, 0, out))
+            if (decide(r, &b, i, 0))
                 keep(r, &b, i, out);
-        count_points(r, &b, m, out);
         status = check_rates(r);
     }
     return status;
@@ -514,7 +475,11 @@ static int draw(run *r, nre_draws *out)
 
 static int step(void *self, uint32_t warmup, nre_draws *out)
 {
-    return warmup ? warm_up(self, out) : draw(self, out);
+    run *r = self;
+    count_anew(&r->team);
+    int status = warmup ? warm_up(r, out) : draw(r, out);
+    tell(&r->team, out);
+    return status;
 }
 
 static const nre_sampler_ops OPS = {

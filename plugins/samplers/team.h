@@ -250,11 +250,11 @@ static inline void shape_add(shape *s, size_t d, const double *z)
     }
 }
 
-/* Lower Cholesky factor of the covariance C in F, which may be C; the product of its pivots, none
- * of whose squares is less than a millionth of its variance. */
+/* Lower Cholesky factor of the covariance C in F, which may be C; the log determinant of the
+ * factor. No pivot's square is less than a millionth of its variance. */
 static inline double cholesky(size_t d, const double *c, double *f)
 {
-    double product = 1;
+    double log_det = 0;
     for (size_t a = 0; a < d; a++) {
         double least = 1e-6 * c[a * d + a] + 1e-300;
         for (size_t b = 0; b <= a; b++) {
@@ -263,9 +263,9 @@ static inline double cholesky(size_t d, const double *c, double *f)
                 sum -= f[a * d + k] * f[b * d + k];
             f[a * d + b] = a == b ? sqrt(sum > least ? sum : least) : sum / f[b * d + b];
         }
-        product *= f[a * d + a];
+        log_det += log(f[a * d + a]);
     }
-    return product;
+    return log_det;
 }
 
 /* The window's covariance, and a new window; where chains have hardly moved the old one stays.
@@ -294,6 +294,13 @@ static inline double scale_change(size_t d, size_t steps, size_t each, int accep
 {
     double goal = 0.234 + 0.206 / (double)d, gain = 1 / sqrt(1 + (double)steps);
     return 4 * gain * (accepted - goal) / (double)each;
+}
+
+/* log(exp(a) + exp(b)) */
+static inline double log_add(double a, double b)
+{
+    double most = a > b ? a : b, least = a > b ? b : a;
+    return most == -INFINITY ? most : most + log1p(exp(least - most));
 }
 
 static inline void draw_normals(nre_rng *rng, size_t n, double *out)
