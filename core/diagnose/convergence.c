@@ -484,11 +484,9 @@ static int row_json(const convergence_job *j, const outcome *o, json_t **out)
         json_array_append_new(p, json_number(at->p));
         json_array_append_new(known, json_integer((json_int_t)at->n));
     }
-    if (scratch) {
-        json_object_set_new(row, "n_rows", json_copy(n));
+    if (scratch)
         json_object_set_new(row, "parameters", parameters_json(j, scratch));
-    }
-    json_object_set_new(row, "rows", n);
+    json_object_set_new(row, "n_rows", n);
     json_object_set_new(row, "rank", rank);
     json_object_set_new(row, "levels", numbers_json(N_LEVELS, LEVEL));
     json_object_set_new(row, "p_values", p);

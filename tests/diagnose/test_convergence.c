@@ -60,7 +60,7 @@ Test(convergence, right_ratio_converges)
     cr_assert_str_eq(text_of(row, "verdict"), "ok", "%s", text_of(row, "says"));
     cr_assert_eq(number_of(row, "trusted_rows"), 1000);
     cr_assert_eq(number_of(row, "value"), 1000);
-    cr_assert_eq(json_array_size(json_object_get(row, "rows")), 4);
+    cr_assert_eq(json_array_size(json_object_get(row, "n_rows")), 4);
     for (size_t i = 0; i < 4; i++) {
         double rows = pow(10, (double)i);
         double expected = deviation_at(0.5, rows) / deviation_at(0.5, 1);

@@ -71,6 +71,34 @@ static json_t *say(uint32_t dim, unsigned threads)
     return rows;
 }
 
+/* What those say that simulate. */
+static json_t *say_of_fresh(uint32_t dim, unsigned threads)
+{
+    static const diagnostic *const told[] = {&convergence_diagnostic,
+                                             &local_coverage_diagnostic,
+                                             &posterior_predictive_diagnostic};
+    gauss g = {.dim = dim, .sigma = 0.5, .believed = 0.5, .invalid = 0.1};
+    diagnostic_options how = {.n = 100, .repeats = 6};
+    json_t *rows = json_array();
+
+    gauss_open(&g, GAUSS_EXACT, 1, 41, threads);
+    subject s = g.subject;
+    s.simulator = g.simulator;
+    s.on_invalid = 2;
+    s.n_observed = 1;
+    s.observed = g.x;
+    int status = simulator_prepare(g.simulator);
+    for (size_t i = 0; i < 3 && !status; i++) {
+        json_t *row = NULL;
+        status = told[i]->perform(&s, &how, &row);
+        json_array_append_new(rows, row);
+    }
+    if (status)
+        exit(EXIT_FAILURE);
+    gauss_close(&g);
+    return rows;
+}
+
 static bool same(json_t *a, json_t *b)
 {
     bool equal = json_equal(a, b);
@@ -90,6 +118,7 @@ int main(void)
         all = same(one.area, three.area) && all;
         all = same(one.predictive, three.predictive) && all;
         all = same(say(dim, 1), say(dim, 3)) && all;
+        all = same(say_of_fresh(dim, 1), say_of_fresh(dim, 3)) && all;
     }
     return all ? EXIT_SUCCESS : EXIT_FAILURE;
 }
