@@ -78,12 +78,21 @@ const char *belief_words(arena *a, const posterior_block *b)
     return arena_print(a, "Do not believe this posterior: %s%s", b->believe, chains);
 }
 
+/* Is a confidence set of Wilks, or any other region, too small? */
+static bool falls_short(const coverage_row *r, bool wilks)
+{
+    for (size_t i = 0; i < r->n_cells; i++) {
+        const table_cell *c = &r->cells[i];
+        if (c->verdict && strcmp(c->verdict, "under") == 0 &&
+            (strcmp(c->region, "confidence") == 0) == wilks)
+            return true;
+    }
+    return false;
+}
+
 bool coverage_fails(const coverage_row *r)
 {
-    for (size_t i = 0; i < r->n_cells; i++)
-        if (r->cells[i].verdict && strcmp(r->cells[i].verdict, "under") == 0)
-            return true;
-    return false;
+    return falls_short(r, true) || falls_short(r, false);
 }
 
 bool gain_is_none(const coverage_row *r)
@@ -138,8 +147,11 @@ static void row_words(FILE *out, arena *a, const coverage_row *r)
             r->architecture, count_text(a, n));
     cells_words(out, a, r);
     gain_words(out, a, r);
-    if (coverage_fails(r))
+    if (falls_short(r, false))
         fputs(" Its regions are too small: it claims more than it knows.", out);
+    else if (falls_short(r, true))
+        fputs(" Its confidence sets are too small: Wilks' theorem does not hold here.",
+              out);
     if (r->missing > 0)
         fprintf(out,
                 " %s pairs are missing: their effective sample size stayed too small.",
@@ -281,7 +293,23 @@ static void print_coverage(const coverage_table *t, arena *a, FILE *out)
                         t->n_rows - ROWS_SHOWN, failed));
 }
 
-/* What fails, with its number and what to do; then names. */
+/* With its number and what to do. */
+static void print_failing(const run_summary *s, const char *target, bool of_posterior,
+                          arena *a, FILE *out)
+{
+    for (size_t i = 0; i < s->checks->n_rows; i++) {
+        const check_row *r = &s->checks->rows[i];
+        if (!check_judges(r, target) || !check_is(r, "fails") ||
+            check_is_of_posterior(r) != of_posterior)
+            continue;
+        put_item(out, a, "  - ",
+                 arena_print(a, "%s: %s %s", check_title(r->name),
+                             r->says ? r->says : check_numbers(a, r),
+                             r->advice ? r->advice : ""));
+    }
+}
+
+/* What fails, of the posterior first; then names. */
 static void print_target(const run_summary *s, const char *target, arena *a, FILE *out)
 {
     static const struct {
@@ -291,15 +319,8 @@ static void print_target(const run_summary *s, const char *target, arena *a, FIL
                 {"open", "Could not be assessed: "}};
 
     put_item(out, a, "  ", belief_headline(a, s, target));
-    for (size_t i = 0; i < s->checks->n_rows; i++) {
-        const check_row *r = &s->checks->rows[i];
-        if (!check_judges(r, target) || !check_is(r, "fails"))
-            continue;
-        put_item(out, a, "  - ",
-                 arena_print(a, "%s: %s %s", check_title(r->name),
-                             r->says ? r->says : check_numbers(a, r),
-                             r->advice ? r->advice : ""));
-    }
+    print_failing(s, target, true, a, out);
+    print_failing(s, target, false, a, out);
     for (size_t k = 0; k < sizeof REST / sizeof REST[0]; k++) {
         const char *list = belief_list(a, s, target, REST[k].verdict);
         if (list)

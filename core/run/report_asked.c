@@ -72,7 +72,7 @@ static const char *simulator_words(const asking *q)
                : t->name;
 }
 
-static const char *observation_words(const asking *q)
+static const char *observed_words(const asking *q)
 {
     const experiment *e = q->run->session->experiment;
     const char *rows =
@@ -137,7 +137,7 @@ int report_asked(const run *r, arena *a, size_t *n, const char *const (**out)[2]
 {
     asking q = {.run = r, .arena = a};
     say(&q, "Question", targets_words(&q));
-    say(&q, "Observation", observation_words(&q));
+    say(&q, "Observation", observed_words(&q));
     say(&q, "Simulator", simulator_words(&q));
     say(&q, "Prior", prior_words(&q));
     say(&q, "Simulations", simulations_words(&q));

@@ -14,13 +14,13 @@ typedef struct findings {
     check_row *rows;
 } findings;
 
-static check_row *add(findings *f, const char *name, const char *target)
+static check_row *add(findings *f, const char *name, const char *about)
 {
     if (f->n == f->room)
         return NULL;
     check_row *r = &f->rows[f->n++];
     *r = (check_row){.name = name,
-                     .target = target,
+                     .target = about,
                      .verdict = finding_word(FINDING_OPEN),
                      .value = NAN,
                      .error = NAN,
@@ -32,13 +32,13 @@ static check_row *add(findings *f, const char *name, const char *target)
 /* Does J stand beside a row of the same target that is calibrated? */
 static bool is_beside(const json_t *result, const json_t *j)
 {
-    const char *target = word_in(j, "target");
+    const char *about = word_in(j, "target");
     size_t i;
     json_t *row;
     json_array_foreach(json_object_get(result, "rows"), i, row)
     {
         const char *of = word_in(row, "target");
-        if (target && of && !strcmp(of, target) && row_is_calibrated(row) &&
+        if (about && of && !strcmp(of, about) && row_is_calibrated(row) &&
             !row_is_calibrated(j))
             return true;
     }
@@ -104,7 +104,7 @@ static void gate_check(findings *f, const check_request *asked, check_row *r)
 /* coverage and gain */
 
 static const struct {
-    const char *region, *check, *words;
+    const char *kind, *check, *words;
 } REGIONS[] = {{"credible", "coverage", "credible regions"},
                {"neyman", "neyman", "Neyman sets"},
                {"biased", "biased", "biased regions"},
@@ -122,9 +122,8 @@ static double chance_of(double coverage, double level, double n)
 /* "68% 0.690, 95% 0.91 (too few)" */
 static const char *level_words(arena *a, const char *text, const json_t *cell)
 {
-    const char *verdict = word_in(cell, "verdict");
-    bool under = verdict && !strcmp(verdict, "under"),
-         over = verdict && !strcmp(verdict, "over");
+    const char *word = word_in(cell, "verdict");
+    bool under = word && !strcmp(word, "under"), over = word && !strcmp(word, "over");
     return arena_print(a, "%s%s%.10g%% %.3f%s", text, *text ? ", " : "",
                        100 * real_in(cell, "level"), real_in(cell, "coverage"),
                        under  ? " (too few)"
@@ -138,9 +137,8 @@ static void worst_cell(const json_t *cell, bool fails, check_row *r, const char 
 {
     double level = real_in(cell, "level"), coverage = real_in(cell, "coverage"),
            n = (double)count_in(cell, "n"), p = chance_of(coverage, level, n);
-    const char *verdict = word_in(cell, "verdict");
-    if ((fails && (!verdict || strcmp(verdict, "under") != 0)) ||
-        !(p < r->p || isnan(r->p)))
+    const char *word = word_in(cell, "verdict");
+    if ((fails && (!word || strcmp(word, "under") != 0)) || !(p < r->p || isnan(r->p)))
         return;
     r->value = coverage;
     r->error = sqrt(coverage * (1 - coverage) / n);
@@ -175,8 +173,8 @@ static void coverage_check(findings *f, size_t k, const json_t *j, bool beside,
     json_t *cell;
     json_array_foreach(json_object_get(j, "cells"), i, cell)
     {
-        const char *region = word_in(cell, "region"), *verdict = word_in(cell, "verdict");
-        if (!region || strcmp(region, REGIONS[k].region) != 0)
+        const char *kind = word_in(cell, "region"), *word = word_in(cell, "verdict");
+        if (!kind || strcmp(kind, REGIONS[k].kind) != 0)
             continue;
         there++;
         if (isnan(real_in(cell, "coverage"))) {
@@ -184,7 +182,7 @@ static void coverage_check(findings *f, size_t k, const json_t *j, bool beside,
             continue;
         }
         known++;
-        fails = fails || (verdict && !strcmp(verdict, "under"));
+        fails = fails || (word && !strcmp(word, "under"));
         text = text ? level_words(a, text, cell) : NULL;
     }
     check_row *r = there ? add(f, REGIONS[k].check, word_in(j, "target")) : NULL;
@@ -199,9 +197,8 @@ static void coverage_check(findings *f, size_t k, const json_t *j, bool beside,
     }
     json_array_foreach(json_object_get(j, "cells"), i, cell)
     {
-        const char *region = word_in(cell, "region");
-        if (region && !strcmp(region, REGIONS[k].region) &&
-            real_in(cell, "coverage") >= 0)
+        const char *kind = word_in(cell, "region");
+        if (kind && !strcmp(kind, REGIONS[k].kind) && real_in(cell, "coverage") >= 0)
             worst_cell(cell, fails, r, REGIONS[k].words, a);
     }
     set_verdict(r, fails ? FINDING_FAILS : FINDING_OK);
@@ -275,7 +272,7 @@ static void gain_check(findings *f, const json_t *j, bool beside)
                                gain, e->diagnose.coverage.gate_gain));
 }
 
-static void coverage_checks(findings *f, const char *target)
+static void coverage_checks(findings *f, const char *about)
 {
     size_t i;
     json_t *j;
@@ -283,7 +280,7 @@ static void coverage_checks(findings *f, const char *target)
     {
         const char *of = word_in(j, "target");
         bool fails = false, beside = is_beside(f->d->coverage, j);
-        if (!of || strcmp(of, target) != 0)
+        if (!of || strcmp(of, about) != 0)
             continue;
         for (size_t k = 0; k < sizeof REGIONS / sizeof REGIONS[0]; k++)
             coverage_check(f, k, j, beside, &fails);
@@ -370,14 +367,14 @@ static void area_says(findings *f, const json_t *j, const places *p, check_row *
                         p->outside, p->n, n, mean, sd);
 }
 
-static void area_check(findings *f, const char *target)
+static void area_check(findings *f, const char *about)
 {
     size_t i;
     json_t *j;
     json_array_foreach(json_object_get(f->d->area, "rows"), i, j)
     {
         const char *of = word_in(j, "target");
-        check_row *r = of && !strcmp(of, target) ? add(f, "area", of) : NULL;
+        check_row *r = of && !strcmp(of, about) ? add(f, "area", of) : NULL;
         if (!r)
             continue;
         r->beside = is_beside(f->d->area, j);
@@ -442,11 +439,10 @@ static void predictive_check(findings *f)
 
 /* draws, and errors of rows taken together */
 
-static void draws_check(findings *f, const char *target, const json_t *posterior,
-                        bool beside)
+static void draws_check(findings *f, const char *about, const json_t *result, bool beside)
 {
     arena *a = f->d->arena;
-    const json_t *list = json_object_get(posterior, "observations");
+    const json_t *list = json_object_get(result, "observations");
     size_t n = json_array_size(list), n_missed = 0;
     double r_hat = NAN, least = NAN;
     const char *why = NULL;
@@ -458,7 +454,7 @@ static void draws_check(findings *f, const char *target, const json_t *posterior
         n_missed += missed != NULL;
         why = why ? why : missed;
     }
-    check_row *r = isnan(r_hat) && isnan(least) && !why ? NULL : add(f, "draws", target);
+    check_row *r = isnan(r_hat) && isnan(least) && !why ? NULL : add(f, "draws", about);
     if (!r)
         return;
     r->beside = beside;
@@ -490,13 +486,13 @@ static void draws_check(findings *f, const char *target, const json_t *posterior
                     : "Raise infer.sampler.warmup and draws, or try another sampler.";
 }
 
-static void growth_check(findings *f, const char *target, const json_t *posterior)
+static void growth_check(findings *f, const char *about, const json_t *result)
 {
     const experiment *e = f->d->run->session->experiment;
-    const json_t *first = json_array_get(json_object_get(posterior, "observations"), 0),
+    const json_t *first = json_array_get(json_object_get(result, "observations"), 0),
                  *grown = json_object_get(first, "growth");
     check_row *r =
-        grown && e->estimator == ESTIMATOR_NETWORK ? add(f, "growth", target) : NULL;
+        grown && e->estimator == ESTIMATOR_NETWORK ? add(f, "growth", about) : NULL;
     if (!r)
         return;
     r->architecture = estimator_of(f, false);
@@ -526,14 +522,14 @@ static void posterior_checks(findings *f, size_t which)
     draws_check(f, name, f->d->posterior[s->n_targets + which], true);
 }
 
-static void calibration_check(findings *f, const char *target)
+static void calibration_check(findings *f, const char *about)
 {
     size_t i;
     json_t *j;
     json_array_foreach(json_object_get(f->d->calibration, "rows"), i, j)
     {
         const char *of = word_in(j, "target");
-        check_row *r = of && !strcmp(of, target) ? add(f, "calibration", of) : NULL;
+        check_row *r = of && !strcmp(of, about) ? add(f, "calibration", of) : NULL;
         if (!r)
             continue;
         const json_t *before = json_object_get(j, "before"),
@@ -577,7 +573,7 @@ static void read_finding(findings *f, const json_t *j, check_row *r)
         r->reason = word_in(j, "reason") ? word_in(j, "reason") : "no reason is known";
 }
 
-static void listed_check(findings *f, size_t kind, const char *target)
+static void listed_check(findings *f, size_t kind, const char *about)
 {
     const check_request *asked = &f->d->run->session->experiment->diagnose.check[kind];
     size_t i, found = 0;
@@ -585,7 +581,7 @@ static void listed_check(findings *f, size_t kind, const char *target)
     json_array_foreach(json_object_get(f->d->check[kind], "rows"), i, j)
     {
         const char *of = word_in(j, "target");
-        check_row *r = of && !strcmp(of, target) ? add(f, check_name(kind), of) : NULL;
+        check_row *r = of && !strcmp(of, about) ? add(f, check_name(kind), of) : NULL;
         if (!r)
             continue;
         r->beside = is_beside(f->d->check[kind], j);
@@ -596,7 +592,7 @@ static void listed_check(findings *f, size_t kind, const char *target)
     bool threshold = !isnan(asked->gate.above) || !isnan(asked->gate.below);
     if (found || !asked->wanted || !threshold)
         return;
-    check_row *r = add(f, check_name(kind), target);
+    check_row *r = add(f, check_name(kind), about);
     if (r) {
         r->reason = "there is no result of it";
         r->architecture = estimator_of(f, false);
@@ -608,14 +604,14 @@ static void listed_check(findings *f, size_t kind, const char *target)
 
 static void target_checks(findings *f, size_t which)
 {
-    static const check_kind TEST[] = {
+    static const check_kind ON_PAIRS[] = {
         CHECK_SBC,     CHECK_TARP,        CHECK_ENTROPY,        CHECK_LIKELIHOOD,
         CHECK_AUC,     CHECK_CONVERGENCE, CHECK_LOCAL_COVERAGE, CHECK_LC2ST,
         CHECK_ENSEMBLE};
     const char *name = f->d->run->session->targets[which].name;
     coverage_checks(f, name);
-    for (size_t k = 0; k < sizeof TEST / sizeof TEST[0]; k++)
-        listed_check(f, TEST[k], name);
+    for (size_t k = 0; k < sizeof ON_PAIRS / sizeof ON_PAIRS[0]; k++)
+        listed_check(f, ON_PAIRS[k], name);
     area_check(f, name);
     listed_check(f, CHECK_POSTERIOR_PREDICTIVE, name);
     posterior_checks(f, which);

@@ -143,7 +143,7 @@ static void tell_prior(report_data *d)
 }
 
 /* Those that the place of the observation, its area and the draws do not say already. */
-static const char *failed_checks(const report_data *d, const char *target)
+static const char *failed_checks(const report_data *d, const char *about)
 {
     static const char *const SAID[] = {"area", "predictive", "draws", "growth"};
     const char *all = NULL;
@@ -152,7 +152,7 @@ static const char *failed_checks(const report_data *d, const char *target)
         bool said = !check_is(r, "fails") || !check_is_of_posterior(r);
         for (size_t k = 0; k < sizeof SAID / sizeof SAID[0]; k++)
             said = said || !strcmp(r->name, SAID[k]);
-        if (!said && check_judges(r, target))
+        if (!said && check_judges(r, about))
             all = all ? arena_print(d->arena, "%s, %s", all, check_title(r->name))
                       : check_title(r->name);
     }

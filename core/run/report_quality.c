@@ -41,10 +41,10 @@ static void fill_coverage(const json_t *j, quality_row *row)
     *q = quality_missing("diagnose.coverage has no credible region of 95%");
     json_array_foreach(json_object_get(j, "cells"), i, cell)
     {
-        const char *region = word_in(cell, "region");
+        const char *kind = word_in(cell, "region");
         double level = real_in(cell, "level"), value = real_in(cell, "coverage");
         uint64_t n = count_in(cell, "n");
-        if (!region || strcmp(region, "credible") != 0 || fabs(level - 0.95) > 1e-9)
+        if (!kind || strcmp(kind, "credible") != 0 || fabs(level - 0.95) > 1e-9)
             continue;
         *q = number_of(value, sqrt(value * (1 - value) / (double)n), n,
                        word_in(cell, "reason"));
@@ -66,7 +66,7 @@ static void fill_area(const json_t *j, quality_row *row)
 }
 
 /* The row of a target that its diagnostic wrote, or why there is none. */
-static const json_t *finding_of(const report_data *d, check_kind kind, const char *target,
+static const json_t *finding_of(const report_data *d, check_kind kind, const char *about,
                                 const char **reason)
 {
     size_t i;
@@ -74,7 +74,7 @@ static const json_t *finding_of(const report_data *d, check_kind kind, const cha
     json_array_foreach(json_object_get(d->check[kind], "rows"), i, j)
     {
         const char *of = word_in(j, "target");
-        if (of && !strcmp(of, target)) {
+        if (of && !strcmp(of, about)) {
             *reason = word_in(j, "reason");
             return j;
         }
@@ -97,45 +97,45 @@ static double accuracy_error(const json_t *likelihood)
                              : real_in(likelihood, "c2st_error");
 }
 
-static void fill_findings(const report_data *d, const char *target, quality_row *row)
+static void fill_findings(const report_data *d, const char *about, quality_row *row)
 {
     const char *reason;
-    const json_t *j = finding_of(d, CHECK_AUC, target, &reason);
+    const json_t *j = finding_of(d, CHECK_AUC, about, &reason);
     row->number[QUALITY_AUC] =
         number_of(real_in(j, "value"), real_in(j, "error"), count_in(j, "n"), reason);
-    j = finding_of(d, CHECK_LIKELIHOOD, target, &reason);
+    j = finding_of(d, CHECK_LIKELIHOOD, about, &reason);
     const json_t *kl = json_object_get(j, "kl");
     row->number[QUALITY_KL] =
         number_of(real_in(kl, "mean"), real_in(kl, "error"), count_in(j, "n"), reason);
     row->number[QUALITY_C2ST] =
         number_of(accuracy_of(j), accuracy_error(j), count_in(j, "n"), reason);
-    j = finding_of(d, CHECK_SBC, target, &reason);
+    j = finding_of(d, CHECK_SBC, about, &reason);
     row->number[QUALITY_SBC] =
         number_of(real_in(j, "p_value"), NAN, count_in(j, "n"), reason);
-    j = finding_of(d, CHECK_TARP, target, &reason);
+    j = finding_of(d, CHECK_TARP, about, &reason);
     row->number[QUALITY_TARP] =
         number_of(real_in(j, "p_value"), NAN, count_in(j, "n"), reason);
 }
 
 /* LIKE: a row of coverage.json, or NULL. */
-static quality_row row_like(const report_data *d, const char *target, const json_t *like)
+static quality_row row_like(const report_data *d, const char *about, const json_t *like)
 {
     const experiment *e = d->run->session->experiment;
     bool beside = like && calibrates(e) && !row_is_calibrated(like);
-    quality_row row = {.target = target,
+    quality_row row = {.target = about,
                        .architecture =
                            like || !calibrates(e)
                                ? report_name(d, like)
                                : arena_print(d->arena, "%s, %s", report_estimator(e),
                                              calibration_words(e)),
-                       .simulations = report_simulations(d, target)};
+                       .simulations = report_simulations(d, about)};
     for (size_t k = 0; k < N_QUALITIES; k++)
         row.number[k] = quality_missing("only the calibrated ratio was tested so");
     fill_gain(like, &row);
     fill_coverage(like, &row);
-    fill_area(report_row(d->area, target, like), &row);
+    fill_area(report_row(d->area, about, like), &row);
     if (!beside)
-        fill_findings(d, target, &row);
+        fill_findings(d, about, &row);
     return row;
 }
 
