@@ -23,7 +23,7 @@ enum {
     FEW = 3,         /* chains of each of them, */
     BLOCK = 250,     /* with so many steps of warm-up, and as many draws */
     WARMUP = 300,    /* before draws are timed */
-    FIRST = 100      /* draws of the first block */
+    FIRST = 100      /* draws of the first block; steps of a short warm-up */
 };
 
 typedef struct sampling {
@@ -277,7 +277,7 @@ static int draw_rate(const sampling *s, const instance *sampler, size_t steps,
     return status;
 }
 
-/* Of STEPS steps of warm-up. */
+/* Of STEPS steps of warm-up, and at least FIRST. */
 static int warmup_rate(const sampling *s, const instance *sampler, size_t steps,
                        double *out)
 {
@@ -286,7 +286,8 @@ static int warmup_rate(const sampling *s, const instance *sampler, size_t steps,
     int status = NRE_OK;
     for (size_t i = 0; i < 2 && !status; i++) {
         double start = now();
-        status = run_once(s, sampler, i ? WARMUP + steps : WARMUP, 4, &w, &n[i]);
+        size_t warmup = i ? FIRST + (steps > FIRST ? steps : FIRST) : FIRST;
+        status = run_once(s, sampler, warmup, 4, &w, &n[i]);
         seconds[i] = now() - start;
     }
     *out = (n[1] - n[0]) / (seconds[1] - seconds[0]);

@@ -180,8 +180,8 @@ static inline int march_on(const team *t, void *run, stretch_task *task, size_t 
     return t->host->parallel(t->host, (t->n + t->lot - 1) / t->lot, march_lot, &m);
 }
 
-/* All steps of a call.  Warm-up goes step by step, ADAPT after each, since chains learn from one another; what
- * they learned is frozen then, and lots go their way alone. */
+/* All steps of a call.  Warm-up goes step by step, ADAPT after each, since chains learn from one
+ * another; what they learned is frozen then, and lots go their way alone. */
 static inline int march(const team *t, void *run, stretch_task *task, step_task *adapt,
                         int warmup, nre_draws *out)
 {
@@ -190,12 +190,13 @@ static inline int march(const team *t, void *run, stretch_task *task, step_task 
         status = march_on(t, run, task, 0, out->n_steps, 0, out);
     for (size_t s = 0; warmup && status == NRE_OK && s < out->n_steps; s++) {
         status = march_on(t, run, task, s, s + 1, 1, out);
-        if (status == NRE_OK && adapt)
+        if (status == NRE_OK)
             status = adapt(run);
     }
     return status;
 }
 
+/* Likewise, and counted. */
 static inline int team_step(const team *t, void *run, stretch_task *task,
                             step_task *adapt, uint32_t warmup, nre_draws *out)
 {
