@@ -81,7 +81,7 @@ static void start(writer *w, arena *a, escape *how, size_t n, const char *const 
         add(w, heads[k]);
 }
 
-static int columns_latex(const columns *c, FILE *out)
+int columns_latex(const columns *c, FILE *out)
 {
     fputs("\\begin{tabular}{", out);
     fputs(c->align, out);
@@ -96,7 +96,7 @@ static int columns_latex(const columns *c, FILE *out)
     return c->failed ? fail(NRE_ENOMEM, "out of memory for a table") : NRE_OK;
 }
 
-static int columns_html(const columns *c, FILE *out)
+int columns_html(const columns *c, FILE *out)
 {
     fputs("<div class=\"scroll\"><table>\n<thead>", out);
     for (size_t i = 0; i < c->used; i++) {
@@ -718,12 +718,34 @@ static int write_times(const comparison *c, const char *folder)
     return status ? status : csv_of(c->timing, NULL, "", folder, "timing.csv");
 }
 
+static paired_table paired_of(const comparison *c)
+{
+    return (paired_table){c->title, c->n_paired, c->paired, c->coverage.n_gaps,
+                          c->coverage.gaps};
+}
+
+static int write_paired(const comparison *c, const char *folder)
+{
+    paired_table t = paired_of(c);
+
+    if (c->n_paired > 0)
+        return paired_table_write(&t, folder);
+    paired_table_remove(folder);
+    return NRE_OK;
+}
+
 int comparison_write(const comparison *c, const char *folder)
 {
     int status = folder_make(folder);
 
     if (!status && c->coverage.n_rows > 0)
         status = coverage_table_write(&c->coverage, folder);
+    if (!status)
+        status = write_paired(c, folder);
+    if (!status && c->quality.n_rows > 0)
+        status = quality_table_write(&c->quality, folder);
+    if (!status && c->checks.n_rows > 0)
+        status = checks_table_write(&c->checks, folder);
     if (!status && json_array_size(c->posterior) > 0)
         status = write_posterior(c, folder);
     return status ? status : write_times(c, folder);
@@ -765,6 +787,41 @@ static int print_coverage(const coverage_table *t, arena *a, FILE *out)
     return columns_plain(&w.columns, out, "  ");
 }
 
+/* Titles of the failing checks of the rows FROM .. TO - 1; NULL: none fails. */
+static const char *failing(const checks_table *t, arena *a, size_t from, size_t to)
+{
+    const char *text = NULL;
+
+    for (size_t i = from; i < to; i++) {
+        const check_row *r = &t->rows[i];
+        if (!check_is(r, "fails") || r->beside)
+            continue;
+        const char *one = r->target && strcmp(r->target, "all") != 0
+                              ? arena_print(a, "%s (%s)", check_title(r->name), r->target)
+                              : check_title(r->name);
+        text = text ? arena_print(a, "%s; %s", text, one) : one;
+    }
+    return text;
+}
+
+/* A line a run in which a check fails. */
+static void print_checks(const checks_table *t, arena *a, FILE *out)
+{
+    const char *head = "\nChecks that fail, with what to do in checks.md:\n";
+
+    for (size_t i = 0, to; i < t->n_rows; i = to) {
+        for (to = i + 1;
+             to < t->n_rows && strcmp(t->rows[to].cell, t->rows[i].cell) == 0;)
+            to++;
+        const char *text = failing(t, a, i, to);
+        if (!text)
+            continue;
+        fprintf(out, "%s  %s: ", head, plain_text(a, t->rows[i].cell));
+        fprintf(out, "%s\n", plain_text(a, text));
+        head = "";
+    }
+}
+
 static int print_posterior(const comparison *c, arena *a, FILE *out)
 {
     writer w;
@@ -788,6 +845,11 @@ int comparison_print(const comparison *c, FILE *out)
 
     if (!status && c->coverage.n_rows > 0)
         status = print_coverage(&c->coverage, a, out);
+    paired_table paired = paired_of(c);
+    if (!status && c->n_paired > 0)
+        status = paired_print(&paired, a, out);
+    if (!status)
+        print_checks(&c->checks, a, out);
     if (!status && json_array_size(c->posterior) > 0)
         status = print_posterior(c, a, out);
     if (words)
@@ -814,18 +876,22 @@ static void put_link(sheet *p, const comparison_link *l)
 
 static void put_links(const comparison *c, sheet *p)
 {
-    static const char *const TABLES[] = {"coverage", "posterior", "timing"},
+    static const char *const TABLES[] = {"coverage", "quality",   "checks",
+                                         "paired",   "posterior", "timing"},
                              *const FORMATS[] = {"md", "tex", "csv", "json"};
 
     fputs("<section>\n<h2>Runs</h2>\n<div class=\"scroll\"><table>\n<tbody>\n", p->out);
     for (size_t i = 0; i < c->n_links; i++)
         put_link(p, &c->links[i]);
     fputs("</tbody></table></div>\n<p>Tables:", p->out);
-    for (size_t i = 0; i < 3; i++) {
-        bool there = i == 0   ? c->coverage.n_rows > 0
-                     : i == 1 ? json_array_size(c->posterior) > 0
-                              : true;
-        for (size_t k = 0; k < 4 && there; k++)
+    const bool is_there[] = {c->coverage.n_rows > 0,
+                             c->quality.n_rows > 0,
+                             c->checks.n_rows > 0,
+                             c->n_paired > 0,
+                             json_array_size(c->posterior) > 0,
+                             true};
+    for (size_t i = 0; i < 6; i++) {
+        for (size_t k = 0; k < 4 && is_there[i]; k++)
             fprintf(p->out, "%s<a href=\"tables/%s.%s\">%s%s</a>",
                     k == 0 ? (i == 0 ? " " : "; ") : ", ", TABLES[i], FORMATS[k],
                     k == 0 ? TABLES[i] : "", k == 0 ? ".md" : FORMATS[k]);
@@ -855,6 +921,13 @@ static int put_body(const comparison *c, sheet *p)
     put_links(c, p);
     if (c->coverage.n_rows > 0)
         status = page_coverage(&c->coverage, p);
+    paired_table paired = paired_of(c);
+    if (!status && c->n_paired > 0)
+        status = paired_html(&paired, p);
+    if (!status && c->quality.n_rows > 0)
+        status = page_quality(&c->quality, p);
+    if (!status && c->checks.n_rows > 0)
+        status = page_checks(&c->checks, p);
     if (!status && json_array_size(c->posterior) > 0) {
         fill_parameters(&w, p->a, html_escape, c->posterior);
         status = put_section(p, "Posteriors", &w, POSTERIOR_LEGEND);

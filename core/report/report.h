@@ -230,6 +230,34 @@ int summary_print(const run_summary *s, FILE *out);
 int page_write(const run_summary *s, const char *config, const char *environment,
                const char *path);
 
+/* paired_table.c: cells beside the best of the same target, on the same test pairs */
+
+typedef struct paired_level {
+    double level, difference, p; /* of coverages: this cell's minus the best's; McNemar's test */
+} paired_level;
+typedef struct paired_row {
+    const char *target, *cell;
+    const char *best;         /* the cell it is compared with: itself, of the best */
+    uint64_t trainings;       /* whose gains are averaged, pair by pair */
+    uint64_t n;               /* pairs that both have */
+    double gain;              /* of this cell, on those it has */
+    double difference, error; /* of gains: this cell's minus the best's; over pairs; NAN of the best */
+    double error_training;    /* of the difference, over trainings; NAN: not known */
+    double z, p, p_flip;      /* paired t-test; random signs, NAN: of too many pairs */
+    size_t n_levels;
+    const paired_level *levels; /* of the first training */
+} paired_row;
+typedef struct paired_table {
+    const char *title;
+    size_t n_rows;
+    const paired_row *rows;
+    size_t n_gaps;
+    const table_gap *gaps;
+} paired_table;
+/* FOLDER/paired.{json,md,tex,csv}. */
+int paired_table_write(const paired_table *t, const char *folder);
+void paired_table_remove(const char *folder); /* those of an earlier comparison */
+
 /* comparison.c: finished runs side by side */
 
 typedef struct comparison_link {
@@ -238,17 +266,21 @@ typedef struct comparison_link {
 } comparison_link;
 typedef struct comparison {
     const char *title;
-    coverage_table coverage; /* with the gaps */
+    coverage_table coverage; /* with the gaps; so have the next two */
+    quality_table quality;
+    checks_table checks;
     json_t
         *posterior; /* rows of posterior.json, each with "cell" and "replicate" before */
     json_t *timing; /* the same of timing.json */
+    size_t n_paired; /* none: nothing can be compared pair by pair */
+    const paired_row *paired;
     size_t n_links;
     const comparison_link *links;
 } comparison;
-/* FOLDER/{coverage,posterior,timing}.{json,md,tex,csv}, and limits.csv where there are limits.
+/* FOLDER/{coverage,quality,checks,posterior,timing}.{json,md,tex,csv}, and limits.csv where there are limits.
  * Columns that are new in the JSON of a run are in the JSON and CSV of the comparison. */
 int comparison_write(const comparison *c, const char *folder);
-/* Coverage, gain, parameters and limits, a line each. */
+/* Coverage, gain, failing checks, parameters and limits, a line each. */
 int comparison_print(const comparison *c, FILE *out);
 int comparison_page(const comparison *c, const char *path);
 
@@ -466,8 +498,9 @@ int drawing_open(drawing *d, const char *folder, const char *name);
 void drawing_start(drawing *d, int width, int height, const char *title);
 /* Where the next plot goes, in pixels from the left and the top. */
 void drawing_panel(drawing *d, double left, double right, double top, double bottom);
-/* A legend, its upper left corner there. */
+/* A legend, its upper left corner there; or a row at the bottom, by a plot of its own without axes. */
 void drawing_legend(drawing *d, double left, double top);
+void drawing_legend_row(drawing *d);
 void drawing_panel_done(drawing *d); /* forget its labels, arrows and key */
 /* Save both files, or drop them when STATUS is a failure; returns that. */
 int drawing_close(drawing *d, int status);
@@ -567,6 +600,13 @@ const char *belief_list(arena *a, const run_summary *s, const char *target,
                         const char *verdict);
 /* Its targets, each once, in order: at most MOST. */
 size_t belief_targets(const run_summary *s, const char **target, size_t most);
+
+/* comparison.c: bodies of tables whose cells are escaped. */
+int columns_latex(const columns *c, FILE *out);
+int columns_html(const columns *c, FILE *out);
+/* paired_table.c: the same for a terminal and for a page. */
+int paired_print(const paired_table *t, arena *a, FILE *out);
+int paired_html(const paired_table *t, sheet *p);
 
 /* posterior_table.c: "beta, d_infectious given observation 0 (mlp, metropolis)". */
 const char *posterior_title(arena *a, const posterior_block *b);

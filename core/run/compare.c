@@ -26,7 +26,11 @@ typedef struct comparer {
     comparison_link *links;
     size_t n_rows;
     coverage_row *rows;
-    json_t *posterior, *timing;
+    size_t n_qualities;
+    quality_row *qualities;
+    size_t n_paired;
+    const paired_row *paired;
+    json_t *posterior, *checks, *timing;
 } comparer;
 
 static int no_memory(void)
@@ -311,6 +315,62 @@ static int read_coverage(comparer *c, const entry *e)
     return rc;
 }
 
+/* quality: the same, over numbers */
+
+static const quality_row *quality_of(const quality_table *t, const quality_row *as)
+{
+    for (size_t i = 0; i < t->n_rows; i++)
+        if (strcmp(t->rows[i].target, as->target) == 0 &&
+            strcmp(t->rows[i].architecture, as->architecture) == 0)
+            return &t->rows[i];
+    return NULL;
+}
+
+/* As in pool_cells: one test of a mean fraction. */
+static void give_interval(size_t n, quality_number *q)
+{
+    if (n > 1 && isfinite(q->value) && q->n > 0)
+        binomial_interval((uint64_t)llround(q->value * (double)q->n), q->n, 0.99,
+                          q->interval);
+}
+
+static int pool_qualities(comparer *c, const entry *e, size_t n,
+                          const quality_table *tables)
+{
+    const quality_row **rows = arena_alloc(c->arena, n + 1, sizeof *rows);
+    quality_row *all =
+        arena_alloc(c->arena, c->n_qualities + tables[0].n_rows + 1, sizeof *all);
+    if (!rows || !all)
+        return no_memory();
+    if (c->n_qualities)
+        memcpy(all, c->qualities, c->n_qualities * sizeof *all);
+    c->qualities = all;
+    for (size_t i = 0; i < tables[0].n_rows; i++) {
+        size_t found = 0;
+        for (size_t k = 0; k < n; k++)
+            if ((rows[found] = quality_of(&tables[k], &tables[0].rows[i])))
+                found++;
+        quality_row *out = &all[c->n_qualities++];
+        quality_pool(e->name, e->n, found, rows, out);
+        give_interval(found, &out->number[QUALITY_COVERAGE]);
+    }
+    return NRE_OK;
+}
+
+static int read_quality(comparer *c, const entry *e)
+{
+    arena *a = c->arena;
+    size_t n = 0;
+    quality_table *tables = arena_alloc(a, e->n_finished + 1, sizeof *tables);
+    int rc = tables ? NRE_OK : no_memory();
+    for (size_t i = 0; i < e->n_finished && !rc; i++) {
+        const char *path = path_join(a, e->finished[i], "tables/quality.json");
+        if (file_exists(path))
+            rc = quality_table_read(path, a, &tables[n++]);
+    }
+    return rc || !n ? rc : pool_qualities(c, e, n, tables);
+}
+
 /* the other tables: rows as they are */
 
 /* {"cell": .., "replicate": .., and all that ROW says}. */
@@ -355,6 +415,10 @@ static int read_tables(comparer *c)
         const entry *e = &c->entries[i];
         rc = read_coverage(c, e);
         if (!rc)
+            rc = read_quality(c, e);
+        if (!rc)
+            rc = read_rows(c, e, "tables/checks.json", c->checks);
+        if (!rc)
             rc = read_rows(c, e, "tables/posterior.json", c->posterior);
         if (!rc)
             rc = read_rows(c, e, "tables/timing.json", c->timing);
@@ -362,18 +426,39 @@ static int read_tables(comparer *c)
     return rc;
 }
 
+/* pair by pair */
+
+static int read_pairs(comparer *c)
+{
+    const coverage_table coverage = {.n_rows = c->n_rows, .rows = c->rows};
+    compared *cells = arena_alloc(c->arena, c->n + 1, sizeof *cells);
+    for (size_t i = 0; cells && i < c->n; i++)
+        cells[i] = (compared){c->entries[i].name, c->entries[i].n_finished,
+                              c->entries[i].finished};
+    return cells ? compare_pairs(c->n, cells, &coverage, c->arena, &c->n_paired, &c->paired)
+                 : no_memory();
+}
+
 /* the whole */
 
 static int write_all(const comparer *c, const char *tables, const char *page, FILE *out)
 {
+    check_row *checks = NULL;
+    size_t n_checks = 0;
+    int rc = checks_rows_of(c->checks, c->arena, &n_checks, &checks);
     const comparison all = {
         .title = c->title,
         .coverage = {c->title, c->n_rows, c->rows, c->n_gaps, c->gaps},
+        .quality = {c->title, c->n_qualities, c->qualities, c->n_gaps, c->gaps},
+        .checks = {c->title, n_checks, checks, c->n_gaps, c->gaps},
         .posterior = c->posterior,
         .timing = c->timing,
+        .n_paired = c->n_paired,
+        .paired = c->paired,
         .n_links = c->n_links,
         .links = c->links};
-    int rc = tables ? comparison_write(&all, tables) : NRE_OK;
+    if (!rc && tables)
+        rc = comparison_write(&all, tables);
     if (!rc && page)
         rc = comparison_page(&all, page);
     return rc || !out ? rc : comparison_print(&all, out);
@@ -386,20 +471,24 @@ int compare_folders(size_t n, const char *const *paths, const char *tables,
                   .title = "comparison",
                   .alone = n == 1,
                   .posterior = json_array(),
+                  .checks = json_array(),
                   .timing = json_array()};
-    int rc = c.arena && c.posterior && c.timing ? NRE_OK : no_memory();
+    int rc = c.arena && c.posterior && c.checks && c.timing ? NRE_OK : no_memory();
     for (size_t i = 0; i < n && !rc; i++)
         rc = add_folder(&c, paths[i]);
     if (!rc)
         rc = sort_entries(&c);
     if (!rc)
         rc = read_tables(&c);
+    if (!rc)
+        rc = read_pairs(&c);
     if (!rc && c.n_gaps == c.n_links)
         rc = fail(NRE_EDATA, "nothing is finished yet: %s is %s", c.gaps[0].cell,
                   c.gaps[0].why);
     if (!rc)
         rc = write_all(&c, tables, page, out);
     json_decref(c.posterior);
+    json_decref(c.checks);
     json_decref(c.timing);
     arena_free(c.arena);
     return rc;

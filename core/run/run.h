@@ -291,6 +291,18 @@ int pairs_save(const pair_set *p, const char *path);
 /* NRE_EDATA when it is no such file, or damaged. */
 int pairs_load(const char *path, pair_set **out);
 
+/* compare_pairs.c: cells beside the best of the same target, on the same test pairs */
+
+typedef struct compared {
+    const char *name;
+    size_t n; /* finished runs, trainings of the same */
+    const char *const *runs;
+} compared;
+/* Of targets and levels in COVERAGE, whose rows have these cells.  Only cells whose runs kept their pairs
+ * (pairs_save) and that share their test set with another; all in A.  [main] */
+int compare_pairs(size_t n, const compared *cells, const coverage_table *coverage,
+                  arena *a, size_t *n_rows, const paired_row **out);
+
 /* compare.c: tables of the finished runs below folders, which are runs or sweeps */
 
 /* Where a run stands, in A: "done", "failed, exit 6: ..", "not finished", "not begun". */

@@ -1,5 +1,5 @@
 /* Test pairs to a file and back. */
-#include "support.h"
+#include "run/run.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
