@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* theta of a mock: nominal values, those of the config's `at:` in their places. */
-static void mock_theta(const session *s, double *theta)
+/* Nominal values, those of the config's `at:` in their places. */
+void mock_theta(const session *s, double *theta)
 {
     const experiment *e = s->experiment;
     simulator_nominal(s->simulator, theta);
