@@ -41,7 +41,7 @@ Test(entropy, a_right_ratio)
 {
     assert_right(1, 3000);
     assert_right(2, 400);
-    assert_right(5, 300);
+    assert_right(5, 150);
 }
 
 /* KL of N(m, v) from N(0, 1) is (v + m^2 - 1 - log v) / 2 in each dimension, m = x / (1 + s^2),

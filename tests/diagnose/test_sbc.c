@@ -43,9 +43,9 @@ static void assert_right(uint32_t dim, uint64_t n)
 Test(sbc, a_right_ratio)
 {
     assert_right(1, 4000);
-    assert_right(2, 700);
-    assert_right(3, 100);
-    assert_right(5, 400);
+    assert_right(2, 300);
+    assert_right(3, 60);
+    assert_right(5, 200);
 }
 
 /* A likelihood that believes in noise B instead of S has a posterior from whose mean the truth scatters
@@ -53,7 +53,7 @@ Test(sbc, a_right_ratio)
 static void assert_width(uint32_t dim, double b, uint64_t n, const char *says)
 {
     json_t *row = row_for(dim, b, n, NULL);
-    if (dim == 5) /* the sentence is not of log r, which fails most */
+    if (dim == 5 && b < 0.5) /* the sentence is not of log r, which fails most */
         assert_says(row, "fails", "times as far as they say, nor are those of");
     double expected = sqrt((pow(b, 4) + 0.25) / (b * b * (1 + b * b)));
     assert_says(row, "fails", says);

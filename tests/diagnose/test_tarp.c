@@ -36,8 +36,8 @@ static void assert_right(uint32_t dim, uint64_t n)
 Test(tarp, a_right_ratio)
 {
     assert_right(1, 6000);
-    assert_right(3, 100);
-    assert_right(5, 400);
+    assert_right(3, 60);
+    assert_right(5, 200);
 }
 
 Test(tarp, too_narrow_and_too_wide)
