@@ -1,6 +1,7 @@
 /* power.c - which diagnostic notices which wrong ratio, and how often; and how often a right one alarms it.
  *
- *   power [SIMULATOR ...] [--pairs 1000] [--repeats 50] [--alarms 150] [--only coverage,sbc] [--wrong narrow,wide]
+ *   power [SIMULATOR ...] [--pairs 1000] [--repeats 50] [--alarms 150] [--seconds 600]
+ *         [--only coverage,sbc] [--without likelihood] [--wrong narrow,wide]
  *         [--seed 1] [--threads 2] [--json]
  *
  * Ratios are made of the simulator's own likelihood (tests/diagnose/wrong.h).  A repeat is a fresh test
@@ -32,9 +33,10 @@ enum { N_LEVELS = sizeof LEVELS / sizeof LEVELS[0] };
 
 typedef struct settings {
     uint64_t pairs, repeats, seed; /* 0: the problem's own */
+    double seconds;                /* after which no further repeat begins */
     uint64_t alarms;               /* further repeats of the right ratio alone */
     unsigned threads;
-    const char *only, *wrong; /* lists; NULL: all */
+    const char *only, *without, *wrong; /* lists; NULL: all, none, all */
     bool json;
 } settings;
 
@@ -45,12 +47,13 @@ static double log_normal(double away, double deviation)
     return -0.5 * away * away / (deviation * deviation) - log(deviation);
 }
 
-/* The first half of gaussian_linear's values; variance 0.1. */
+/* The first half of gaussian_linear's values. */
+static const double VARIANCE = 0.1; /* of its prior, and of its noise */
 static double linear_part(uint32_t dim, const double *theta, const float *x)
 {
     double sum = 0;
     for (uint32_t k = 0; k < dim / 2; k++)
-        sum += log_normal((double)x[k] - theta[k], sqrt(0.1));
+        sum -= 0.5 * pow((double)x[k] - theta[k], 2) / VARIANCE;
     return sum;
 }
 
@@ -203,6 +206,12 @@ static bool is_listed(const char *list, const char *name)
     return false;
 }
 
+static bool is_wanted(const void *context, const char *name)
+{
+    const settings *s = context;
+    return is_listed(s->only, name) && !(s->without && is_listed(s->without, name));
+}
+
 static int judge_listed(trial *t, const diagnostic *d, outcome *out)
 {
     diagnostic_options how = {.n = t->b->n, .n_levels = N_LEVELS, .levels = LEVELS};
@@ -228,14 +237,24 @@ static bool observes(size_t i)
 /* An odd observation is the right ratio's, so that others have nothing new to say. */
 static bool is_asked(const trial *t, size_t i)
 {
-    return is_listed(t->b->settings->only, name_of(i)) && (t->way != ODD || observes(i));
+    return is_wanted(t->b->settings, name_of(i)) && (t->way != ODD || observes(i));
+}
+
+static double time_of(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static double seconds_now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return time_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static double wall_now(void)
+{
+    return time_of(CLOCK_MONOTONIC);
 }
 
 static int judge_all(trial *t)
@@ -257,12 +276,6 @@ static int judge_all(trial *t)
 
 /* a trial */
 
-static bool is_wanted(const void *context, const char *name)
-{
-    const settings *s = context;
-    return is_listed(s->only, name);
-}
-
 static int make_ratio(const bench *b, wrong_way way, ratio **out)
 {
     wrong_plan how = {.power = way == NARROW  ? 1.5
@@ -272,7 +285,9 @@ static int make_ratio(const bench *b, wrong_way way, ratio **out)
                       .below = way == LOCAL ? b->below : INFINITY,
                       .tilt = way == UNNORMALISED ? b->tilt : 0,
                       .shift = way == SHIFTED ? b->problem->shift : NULL,
-                      .part = way == BLIND ? b->problem->part : NULL};
+                      .part = way == BLIND ? b->problem->part : NULL,
+                      .prior = b->problem->part == linear_part ? VARIANCE : 0,
+                      .noise = b->problem->part == linear_part ? VARIANCE : 0};
     if (way == PRIOR)
         return ratio_prior(&b->target, b->n_x, out);
     ratio *right = NULL;
@@ -488,7 +503,7 @@ static void print_table(const bench *b)
     for (wrong_way way = RIGHT; way < N_WAYS; way++)
         printf(" ---: |");
     for (size_t i = 0; i < n_names(); i++) {
-        if (!is_listed(b->settings->only, name_of(i)))
+        if (!is_wanted(b->settings, name_of(i)))
             continue;
         printf("\n| %s |", name_of(i));
         for (wrong_way way = RIGHT; way < N_WAYS; way++)
@@ -539,12 +554,14 @@ static int run_problem(const bench *common, const problem *p, bool *failed)
     bench b = *common;
     const settings *s = b.settings;
     uint64_t repeats = s->repeats ? s->repeats : p->repeats;
+    double start = wall_now();
     b.problem = p;
     b.n = s->pairs ? s->pairs : p->pairs;
     int status = open_simulator(&b);
     if (!status)
         status = open_data(&b);
-    for (uint64_t k = 0; k < repeats + s->alarms && !status; k++)
+    for (uint64_t k = 0;
+         k < repeats + s->alarms && !status && wall_now() - start < s->seconds; k++)
         status = repeat(&b, k, k >= repeats);
     if (!status) {
         if (s->json)
@@ -607,7 +624,9 @@ static int parse(int argc, char **argv, settings *s)
     static const struct option table[] = {{"pairs", required_argument, NULL, 'p'},
                                           {"repeats", required_argument, NULL, 'n'},
                                           {"alarms", required_argument, NULL, 'a'},
+                                          {"seconds", required_argument, NULL, 's'},
                                           {"only", required_argument, NULL, 'o'},
+                                          {"without", required_argument, NULL, 'x'},
                                           {"wrong", required_argument, NULL, 'w'},
                                           {"seed", required_argument, NULL, 'r'},
                                           {"threads", required_argument, NULL, 't'},
@@ -615,7 +634,7 @@ static int parse(int argc, char **argv, settings *s)
                                           {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
         int64_t value = 0;
-        if (strchr("pnart", c) && (!text_to_int(optarg, &value) || value < 1))
+        if (strchr("pnarst", c) && (!text_to_int(optarg, &value) || value < 1))
             return fail(NRE_EUSAGE, "'%s' is not a whole number above 0", optarg);
         switch (c) {
         case 'p':
@@ -627,8 +646,14 @@ static int parse(int argc, char **argv, settings *s)
         case 'a':
             s->alarms = (uint64_t)value;
             break;
+        case 's':
+            s->seconds = (double)value;
+            break;
         case 'o':
             s->only = optarg;
+            break;
+        case 'x':
+            s->without = optarg;
             break;
         case 'w':
             s->wrong = optarg;
@@ -651,7 +676,7 @@ static int parse(int argc, char **argv, settings *s)
 
 int main(int argc, char **argv)
 {
-    settings s = {.seed = 1, .threads = 2};
+    settings s = {.seed = 1, .threads = 2, .seconds = INFINITY};
     bool failed = false;
     log_level(NRE_WARN);
     int status = parse(argc, argv, &s);

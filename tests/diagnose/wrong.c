@@ -99,6 +99,11 @@ static int right_values(const wrong *c, wrong_worker *w, const observed *o, size
     return NRE_OK;
 }
 
+static double power_at(const wrong *c, const float *x)
+{
+    return (double)x[c->how.column] < c->how.below ? c->how.power : 1;
+}
+
 static int changed_evaluate(const ratio *r, void *own, const observed *o, size_t first,
                             size_t n, size_t per_x, const double *theta,
                             double *log_ratio, double *gradient)
@@ -108,11 +113,10 @@ static int changed_evaluate(const ratio *r, void *own, const observed *o, size_t
     const size_t d = r->target->n;
     int status = right_values(c, own, o, first, n, per_x, theta, log_ratio, gradient);
     for (size_t i = 0; i < n * per_x && !status; i++) {
-        bool there =
-            (double)x[(first + i / per_x) * r->n_x + c->how.column] < c->how.below;
-        log_ratio[i] *= there ? c->how.power : 1;
+        double power = power_at(c, x + (first + i / per_x) * r->n_x);
+        log_ratio[i] *= power;
         for (size_t k = 0; gradient && k < d; k++)
-            gradient[i * d + k] *= there ? c->how.power : 1;
+            gradient[i * d + k] *= power;
     }
     return status;
 }
@@ -125,20 +129,47 @@ static const ratio_kind CHANGED = {.worker = worker_make,
 
 /* normalised */
 
-/* log Z(x) by the grid of each row. */
+/* log Z(x): integrals of products of Gaussians. */
+static double gaussian_area(const wrong *c, const float *x)
+{
+    const wrong_plan *how = &c->how;
+    const double all = how->prior + how->noise, power = power_at(c, x);
+    const double noise = how->noise / power, wide = how->prior + noise;
+    double sum = 0;
+    for (size_t k = 0; k < (how->part ? c->base.n_x / 2 : c->base.n_x); k++) {
+        double here = (double)x[k], moved = here - (how->shift ? how->shift[k] : 0);
+        sum += 0.5 * log(noise / wide) - 0.5 * moved * moved / wide;
+        if (!how->part)
+            sum += 0.5 * power * (log(all / how->noise) + here * here / all);
+    }
+    return sum;
+}
+
+/* log Z(x) of a row. */
+static int measure_area(const wrong *c, wrong_worker *w, const observed *o, size_t row,
+                        const float *x, double *out)
+{
+    posterior p = {.ratio = c->inner};
+    if (c->how.noise > 0) {
+        *out = gaussian_area(c, x);
+        return NRE_OK;
+    }
+    int status = grid_of(&p, w->inner, o->member[0], row, 1, &w->grid);
+    *out = w->grid.log_area;
+    return status;
+}
+
 static int normalised_observe(const ratio *r, void *own, size_t n, const float *x,
                               observed *o)
 {
     wrong_worker *w = own;
     const wrong *c = wrong_of(r);
-    posterior p = {.ratio = c->inner};
     double *offset = room_take(&o->offset, n, sizeof *offset);
     int status = offset ? observe_inner(r, w, n, x, o)
                         : fail(NRE_ENOMEM, "no memory for %zu observed rows", n);
     for (size_t i = 0; i < n && !status; i++) {
-        status = grid_of(&p, w->inner, o->member[0], i, 1, &w->grid);
-        offset[i] =
-            w->grid.log_area - c->how.tilt * (double)x[i * r->n_x + c->how.column];
+        status = measure_area(c, w, o, i, x + i * r->n_x, &offset[i]);
+        offset[i] -= c->how.tilt * (double)x[i * r->n_x + c->how.column];
     }
     return status;
 }
@@ -184,7 +215,8 @@ int ratio_wrong(ratio *right, const wrong_plan *how, ratio **out)
     ratio *changed = NULL;
     int status = layer(&CHANGED, false, right, how, &changed);
     *out = changed;
-    if (status || !right->normalised || right->target->n > GRID_DIM)
+    if (status || !right->normalised ||
+        (right->target->n > GRID_DIM && !(how->noise > 0)))
         return status;
     status = layer(&NORMALISED, true, changed, how, out);
     if (status)

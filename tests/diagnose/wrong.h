@@ -16,6 +16,10 @@ typedef struct wrong_plan {
     const double *shift; /* [dim], borrowed; or NULL */
     /* In place of log r: the logarithm of p(part of x | theta), up to a function of x; or NULL. */
     double (*part)(uint32_t dim, const double *theta, const float *x);
+    /* Variances where theta ~ N(0, prior), x ~ N(theta, noise) in each dimension: Z(x) is then a formula and PART,
+     * if any, -(x - theta)^2 / (2 noise) summed over the first half of the dimensions.  0: Z(x) comes from a grid,
+     * good to some percent. */
+    double prior, noise;
 } wrong_plan;
 
 /* Takes over RIGHT on success. */
