@@ -148,7 +148,7 @@ static int step(void *self, uint32_t warmup, nre_draws *out)
     int status = NRE_OK;
     half.n /= 2;
     half.each /= 2;
-    half.lot = lot_of(&half, 1);
+    half.lot = lot_of(&half, 2); /* small calls, but threads are busy */
     count_anew(&r->team);
     for (size_t s = 0; status == NRE_OK && s < out->n_steps; s++)
         for (r->which = 0; status == NRE_OK && r->which < 2; r->which++)
