@@ -89,7 +89,8 @@ const char *check_numbers(arena *a, const check_row *r)
 
     if (isfinite(r->value))
         text = arena_print(a, "%s%s%s", r->statistic ? r->statistic : "",
-                           r->statistic ? " " : "", check_value_text(a, r));
+                           r->statistic ? " " : "",
+                           r->p == r->value ? p_text(a, r->p) : check_value_text(a, r));
     if (text && isfinite(r->value) && isfinite(r->expected))
         text = arena_print(a, "%s (%s expected)", text, expected_text(a, r));
     if (text && isfinite(r->p) && r->p != r->value)

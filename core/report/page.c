@@ -131,10 +131,30 @@ static shelf shelf_of(const char *path)
     return begins(name, "loss") ? SHELF_MADE : SHELF_BELIEF;
 }
 
-/* An SVG in an image of its own: its names and styles stay apart from the page's. */
-static void put_image(sheet *p, const char *caption, const char *text, size_t n)
+enum { WIDE = 800 }; /* pixels: a figure that takes the whole row */
+
+/* In pixels, by its viewBox, "0 0 WIDTH HEIGHT". */
+static double width_of(const char *svg)
 {
-    fputs("<figure><img src=\"data:image/svg+xml,", p->out);
+    const char *box = strstr(svg, "viewBox=\"");
+    double size[3];
+
+    return box && sscanf(box, "viewBox=\"%lf %lf %lf", &size[0], &size[1], &size[2]) == 3
+               ? size[2]
+               : 640;
+}
+
+/* An SVG in an image of its own: its names and styles stay apart from the page's. */
+static void put_image(sheet *p, const char *caption, const char *text, size_t n,
+                      bool alone)
+{
+    double width = width_of(text);
+
+    fprintf(p->out, "<figure%s><img width=\"%.0f\" src=\"data:image/svg+xml,",
+            width > WIDE ? " class=\"wide\""
+            : alone      ? " class=\"alone\""
+                         : "",
+            width);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c <= ' ' || c >= 0x7F || strchr("%#<>\"'&", c))
@@ -153,6 +173,10 @@ static int put_figures(const run_summary *s, shelf of, sheet *p)
 {
     int status = NRE_OK;
     bool any = false;
+    size_t there = 0;
+
+    for (size_t i = 0; i < s->n_figures; i++)
+        there += shelf_of(s->figures[i]) == of;
 
     for (size_t i = 0; i < s->n_figures && !status; i++) {
         const char *caption = s->captions ? s->captions[i] : NULL;
@@ -165,11 +189,25 @@ static int put_figures(const run_summary *s, shelf of, sheet *p)
             fputs("<div class=\"figures\">\n", p->out);
         any = true;
         if (!status)
-            put_image(p, caption ? caption : name_of(s->figures[i]), text, n);
+            put_image(p, caption ? caption : name_of(s->figures[i]), text, n, there == 1);
         free(text);
     }
     fputs(any ? "</div>\n" : "", p->out);
     return status;
+}
+
+/* What its checks say stands below, unless it is worse than they are. */
+static void put_block(const run_summary *s, const posterior_block *b, sheet *p)
+{
+    bool doubted = b->believe && !posterior_believed(b);
+
+    page_posterior(b, p);
+    if (s->checks && !doubted)
+        return;
+    page_tag(p->out, "p", doubted ? "verdict bad" : "verdict", belief_words(p->a, b));
+    if (!s->checks)
+        page_tag(p->out, "p", "legend", observation_words(p->a, b));
+    fputc('\n', p->out);
 }
 
 static int put_answer(const run_summary *s, sheet *p)
@@ -178,7 +216,7 @@ static int put_answer(const run_summary *s, sheet *p)
         return NRE_OK;
     fputs("<section id=\"answer\">\n<h2>The answer</h2>\n", p->out);
     for (size_t i = 0; i < s->posterior->n_blocks; i++)
-        page_posterior(&s->posterior->blocks[i], p);
+        put_block(s, &s->posterior->blocks[i], p);
     int status = put_figures(s, SHELF_ANSWER, p);
     fputs("</section>\n", p->out);
     return status;
@@ -225,10 +263,11 @@ static void put_target_checks(const run_summary *s, const char *target, sheet *p
     page_tag(p->out, "p", belief_class(belief_of(s, target)),
              belief_headline(p->a, s, target));
     fputs("\n<ul class=\"checks\">\n", p->out);
-    for (size_t k = 0; k < 4; k++)
+    for (size_t k = 0; k < 8; k++) /* what is of the posterior before what is not */
         for (size_t i = 0; i < s->checks->n_rows; i++)
             if (check_judges(&s->checks->rows[i], target) &&
-                check_is(&s->checks->rows[i], ORDER[k]))
+                check_is(&s->checks->rows[i], ORDER[k / 2]) &&
+                check_is_of_posterior(&s->checks->rows[i]) == (k % 2 == 0))
                 put_check(&s->checks->rows[i], p);
     fputs("</ul>\n", p->out);
 }

@@ -64,7 +64,7 @@ const char *const PAGE_STYLE[] = {
     ".check h4{display:flex;gap:.6rem;align-items:baseline;"
     "justify-content:space-between;margin:0;font-size:.98rem;line-height:1.35}"
     "\n",
-    ".check h4::first-letter{text-transform:uppercase}\n",
+    ".check h4 span:first-child::first-letter{text-transform:uppercase}\n",
     ".check p{margin:.35rem 0 0;max-width:none;font-size:.93rem}\n",
     ".check .todo{font-weight:600}\n",
     ".check .number{color:var(--soft);font-size:.82rem;"
@@ -86,7 +86,7 @@ const char *const PAGE_STYLE[] = {
     "border-bottom:2px solid var(--line);vertical-align:bottom}"
     "\n",
     "td{text-align:right;border-bottom:1px solid var(--line)}\n",
-    "th,td{padding:.4rem .5rem;white-space:nowrap}\n",
+    "th,td{padding:.4rem .42rem;white-space:nowrap}th{white-space:normal}\n",
     "th:first-child,td:first-child{padding-left:0}"
     "th:last-child,td:last-child{padding-right:0}\n",
     "th.t,td.t{text-align:left}td.wide{white-space:normal;overflow-wrap:anywhere}"
@@ -100,12 +100,12 @@ const char *const PAGE_STYLE[] = {
     "padding:.9rem}"
     "\n",
     ".legend{color:var(--soft);font-size:.86rem;max-width:none}\n",
-    ".figures{display:grid;"
-    "grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));"
-    "gap:1.2rem 1.6rem;align-items:start;margin-top:1.2rem}"
-    "\n",
-    "figure{margin:0;min-width:0}\n",
-    "figure img{display:block;width:100%;max-width:46rem;height:auto;margin:0 auto;"
+    ".figures{columns:2 27rem;column-gap:1.6rem;margin-top:1.2rem}\n",
+    "figure{margin:0 0 "
+    "1.4rem;break-inside:avoid}figure.wide,figure.alone{column-span:all}figure:last-"
+    "child{"
+    "margin-bottom:0}\n",
+    "figure img{display:block;max-width:100%;height:auto;margin:0 auto;"
     "border-radius:8px;background:#fff}"
     "\n",
     "figcaption{color:var(--soft);font-size:.88rem;margin:.5rem auto 0;"
@@ -117,8 +117,11 @@ const char *const PAGE_STYLE[] = {
     "@media (max-width:40rem){main{padding:1.5rem .8rem 3rem}"
     "nav{margin:1rem -.8rem 0;padding:.5rem .8rem;position:static}"
     "section{padding:1.1rem 1rem;border-radius:10px}h1{font-size:1.8rem}"
-    "h2{font-size:1.3rem}dl{grid-template-columns:1fr;gap:0}"
+    "h2{font-size:1.3rem}figure.wide{overflow-x:auto}figure.wide "
+    "img{max-width:none;width:52rem}dl{grid-template-columns:1fr;gap:0}"
     "dd{margin-bottom:.6rem}}\n",
+    "@media screen and (prefers-color-scheme:dark){figure img{filter:invert(.9) "
+    "hue-rotate(180deg)}}\n",
     "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;"
     "--line:#bbb;--good:#12613f;--good-bg:#fff;--bad:#9c2516;--bad-bg:#fff;"
     "--open:#7a5200;--open-bg:#fff;--note-bg:#fff;--accent:#235a8f}"

@@ -53,11 +53,6 @@ void page_posterior(const posterior_block *b, sheet *p)
     fputs("</tbody></table></div>\n", p->out);
     limits_html(b, p);
     regions_html(b, p);
-    page_tag(p->out, "p", posterior_believed(b) || !b->believe ? NULL : "verdict bad",
-             belief_words(p->a, b));
-    fputc('\n', p->out);
-    page_tag(p->out, "p", "legend", observation_words(p->a, b));
-    fputc('\n', p->out);
 }
 
 /* coverage */

@@ -75,7 +75,7 @@ const char *belief_words(arena *a, const posterior_block *b)
     if (posterior_believed(b))
         return arena_print(a, "This posterior passed its checks and may be believed.%s",
                            chains);
-    return arena_print(a, "Do not believe this posterior: %s%s", b->believe, chains);
+    return arena_print(a, "Do not believe this posterior: %s.%s", b->believe, chains);
 }
 
 /* Is a confidence set of Wilks, or any other region, too small? */

@@ -1,6 +1,7 @@
 /* What was asked, in words: for the first lines of a page. */
 #include "run/run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_ASKED = 8 };
@@ -51,6 +52,25 @@ static const char *targets_words(const asking *q)
     return text;
 }
 
+/* Four digits of each number are enough to read: 0.3162 for 0.31622776601683794. */
+static const char *shortened(arena *a, const char *text)
+{
+    const char *out = "";
+    while (text && *text && out) {
+        size_t words = strcspn(text, "0123456789"), digits;
+        char *end = NULL;
+        double value = text[words] ? strtod(text + words, &end) : 0;
+        digits = end ? (size_t)(end - (text + words)) : 0;
+        bool name = words && (text[words - 1] == '_' || (text[words - 1] | 32) >= 'a');
+        if (digits > 6 && !name)
+            out = arena_print(a, "%s%.*s%.4g", out, (int)words, text, value);
+        else
+            out = arena_print(a, "%s%.*s", out, (int)(words + digits), text);
+        text += words + digits;
+    }
+    return out;
+}
+
 /* "beta ~ uniform(0.5, 10), .." of the simulations. */
 static const char *prior_words(const asking *q)
 {
@@ -60,7 +80,7 @@ static const char *prior_words(const asking *q)
         return "a joint prior of the simulator's own";
     for (size_t k = 0; k < p->n && text; k++)
         text = arena_print(q->arena, "%s%s%s ~ %s", text, k ? ", " : "", p->of[k].name,
-                           marginal_text(&p->of[k], q->arena));
+                           shortened(q->arena, marginal_text(&p->of[k], q->arena)));
     return text;
 }
 

@@ -110,13 +110,12 @@ static const struct {
                {"biased", "biased", "biased regions"},
                {"confidence", "confidence", "confidence sets"}};
 
-/* Chance of a coverage so far from the level, of one level alone: what verdict_of looks at. */
+/* Chance of a coverage so far below the level, as verdict_of looks at it: half of its interval's
+ * error is below. */
 static double chance_of(double coverage, double level, double n)
 {
-    unsigned k = (unsigned)llround(coverage * n), of = (unsigned)n;
-    double below = gsl_cdf_binomial_P(k, level, of),
-           above = k ? gsl_cdf_binomial_Q(k - 1, level, of) : 1;
-    return fmin(1, 2 * fmin(below, above));
+    return fmin(
+        1, 2 * gsl_cdf_binomial_P((unsigned)llround(coverage * n), level, (unsigned)n));
 }
 
 /* "68% 0.690, 95% 0.91 (too few)" */

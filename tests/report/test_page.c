@@ -60,7 +60,7 @@ Test(page, holds_everything)
     assert_balanced(text);
     cr_assert(strstr(text, "<h1>flu-1978</h1>"));
     cr_assert(strstr(text, "<p class=\"verdict bad\">gate missed</p>"));
-    cr_assert(strstr(text, "<p>This posterior passed its checks"));
+    cr_assert(strstr(text, "<p class=\"verdict\">This posterior passed its checks"));
     cr_assert(strstr(text, "<p class=\"verdict bad\">Do not believe this posterior"));
     cr_assert(strstr(
         text,
