@@ -320,7 +320,7 @@ static int judge_ranks(const convergence_job *j, size_t step, step_result *out)
     int status = sharpen(rank, j->n_points, &least);
 
     for (size_t i = 0; i < j->n_points; i++) {
-        out->n += isfinite(rank[i]);
+        out->n += isfinite(rank[i]) ? 1 : 0;
         for (size_t l = 0; l < N_LEVELS; l++)
             out->inside[l] += rank[i] < LEVEL[l];
     }
@@ -389,10 +389,13 @@ static void say_bad(const convergence_job *j, const outcome *o, size_t n, char *
 {
     const step_result *at = &o->step[o->failed];
     size_t rows = rows_of(o->failed);
-    char until[64] = "not even for one";
+    char until[64];
 
-    if (o->failed > 0)
+    if (o->failed > 1)
         snprintf(until, sizeof until, "for up to %zu", rows_of(o->failed - 1));
+    else
+        snprintf(until, sizeof until, "%s",
+                 o->failed ? "for one alone" : "not even for one");
     snprintf(text, n,
              "With %zu observation%s its mode is off by %.1f posterior deviations in %s "
              "(of a right ratio about 1), and the 68%% region holds the truth of %" PRIu64
@@ -437,7 +440,8 @@ static json_t *finding_of(const convergence_job *j, const outcome *o)
 
 /* JSON */
 
-/* For each number of rows the quantiles of VALUE / UNIT, of a parameter; UNIT NULL: of its own deviation. */
+/* For each number of rows the quantiles of VALUE of a parameter, in posterior deviations: OF_ONE, of one
+ * row, or of as many. */
 static json_t *spread_json(const convergence_job *j, uint32_t k, const double *value,
                            bool of_one, double *scratch)
 {

@@ -205,9 +205,10 @@ static void find_box(local_job *j, const cloud *c)
         }
     }
     for (uint32_t k = 0; k < j->dim; k++) {
-        double *end = j->box + (size_t)2 * k, more = MARGIN * (end[1] - end[0]);
-        end[0] -= more;
-        end[1] += more;
+        double *end = j->box + (size_t)2 * k, more = MARGIN * (end[1] - end[0]), lo, hi;
+        marginal_support(target_marginal(j->target, k), &lo, &hi);
+        end[0] = fmax(end[0] - more, lo);
+        end[1] = fmin(end[1] + more, hi);
     }
 }
 
@@ -430,12 +431,13 @@ typedef struct outcome {
     ecdf joint, *parameter; /* [dim] */
     double p;               /* smallest, times their number */
     uint32_t worst;         /* parameter of the smallest; dim: all together */
-    double place;           /* mean place of the truth in it */
+    double place,
+        off; /* in it: mean place of the truth, and mean |2 place - 1|; 0.5 both */
 } outcome;
 
 static int judge(const local_job *j, outcome *out)
 {
-    double p, sum = 0;
+    double p;
 
     *out = (outcome){.worst = j->dim};
     out->parameter = memory_new(j->dim, sizeof *out->parameter);
@@ -453,10 +455,13 @@ static int judge(const local_job *j, outcome *out)
     }
     if (!isnan(out->p))
         out->p = fmin(1, out->p * (1 + j->dim));
-    for (uint64_t i = 0; i < j->n && out->worst < j->dim; i++)
-        if (isfinite(j->place[out->worst * j->n + i]))
-            sum += j->place[out->worst * j->n + i];
-    out->place = sum / (double)out->joint.n;
+    for (uint64_t i = 0; i < j->n && out->worst < j->dim; i++) {
+        double at = j->place[out->worst * j->n + i];
+        if (isfinite(at)) {
+            out->place += at / (double)out->joint.n;
+            out->off += fabs(2 * at - 1) / (double)out->joint.n;
+        }
+    }
     return status;
 }
 
@@ -531,14 +536,20 @@ static int curve_json(const local_job *j, const outcome *o, json_t **out)
 static const char *fault_of(const local_job *j, const outcome *o, double level,
                             double coverage, size_t n, char *text)
 {
-    if (o->worst < j->dim)
+    if (o->worst == j->dim) {
+        snprintf(text, n, "its regions are too %s", coverage < level ? "small" : "large");
+        return text;
+    }
+    const char *name = target_marginal(j->target, o->worst)->name;
+    if (fabs(o->place - 0.5) > 3 / sqrt(12 * (double)o->joint.n))
         snprintf(
             text, n,
-            "%s stands at %.2f of its posterior on average, where 0.5 is right: too %s",
-            target_marginal(j->target, o->worst)->name, o->place,
-            o->place > 0.5 ? "low" : "high");
+            "the truth stands at %.2f of the posterior of %s on average, where 0.5 is "
+            "right: the posterior is too %s",
+            o->place, name, o->place > 0.5 ? "low" : "high");
     else
-        snprintf(text, n, "its regions are too %s", coverage < level ? "small" : "large");
+        snprintf(text, n, "the posterior of %s is too %s", name,
+                 o->off > 0.5 ? "narrow" : "wide");
     return text;
 }
 

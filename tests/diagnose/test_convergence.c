@@ -87,7 +87,7 @@ Test(convergence, small_bias_shows_in_many_rows)
     wrong_plan how = {.power = 1, .below = INFINITY, .shift = shift};
     cr_assert_eq(ratio_wrong(g.ratio, &how, &g.ratio), 0);
     g.posterior.ratio = g.ratio;
-    json_t *row = judged(&g, 1000, 30);
+    json_t *row = judged(&g, 1000, 20);
     cr_assert_str_eq(text_of(row, "verdict"), "fails");
     double trusted = number_of(row, "trusted_rows");
     cr_assert(trusted == 10 || trusted == 100, "%g", trusted);

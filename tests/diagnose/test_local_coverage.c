@@ -56,8 +56,8 @@ static void assert_nominal(const json_t *row)
 Test(local_coverage, right_ratio_is_nominal)
 {
     static const float x[] = {1.2f, -0.4f, 0.3f, 0.9f, -1.6f};
-    static const uint32_t dims[] = {1, 2, 5};
-    for (size_t i = 0; i < 3; i++) {
+    static const uint32_t dims[] = {1, 5};
+    for (size_t i = 0; i < 2; i++) {
         gauss g = {.dim = dims[i], .sigma = 0.5, .believed = 0.5, .invalid = 0.1};
         open_gauss(&g, x, 7, 2);
         json_t *row = judged(&g, 1000);
@@ -103,7 +103,7 @@ Test(local_coverage, narrow_and_shifted_are_noticed)
         json_t *row = judged(&g, 1000);
         cr_assert_str_eq(text_of(row, "verdict"), "fails", "%d: %s", i,
                          text_of(row, "says"));
-        const char *word[] = {"too small", "too large", "b stands at"};
+        const char *word[] = {"too small", "too large", "the posterior of b"};
         cr_assert(strstr(text_of(row, "advice"), word[i]), "%s", text_of(row, "advice"));
         if (i == 2)
             cr_assert(strstr(text_of(row, "advice"), "too low"));
