@@ -134,6 +134,30 @@ void words_put(sheet *p, const char *text, size_t most)
     quoted_put(p->out, cut_text(p->a, text, most), "");
 }
 
+/* gnuplot takes the labels of ticks for formats of numbers. */
+void tick_words_put(sheet *p, const char *text, size_t most)
+{
+    const char *cut = cut_text(p->a, text, most);
+    char *twice = arena_alloc(p->a, 2 * strlen(cut) + 1, 1), *to = twice;
+
+    for (; twice && *cut; cut++) {
+        if (*cut == '%')
+            *to++ = '%';
+        *to++ = *cut;
+    }
+    quoted_put(p->out, twice ? twice : "", "");
+}
+
+/* On one line and without double quotes: gnuplot would end a block, or a field, there. */
+void field_put(sheet *p, const char *text)
+{
+    char *plain = arena_print(p->a, "%s", plain_text(p->a, text ? text : ""));
+
+    for (char *at = plain; at && *at; at++)
+        *at = *at == '"' ? '\'' : *at;
+    csv_put(p->out, plain);
+}
+
 void unit_put(sheet *p, const char *unit)
 {
     quoted_put(p->out, cut_text(p->a, unit, FIGURE_NAME), "^");
@@ -199,7 +223,7 @@ static void linear_ticks(arena *a, const tick_axis *x, double most, tick_list *t
     t->n = 0;
     for (double k = ceil(x->low / step - 1e-9); k * step <= x->high + 1e-9 * span; k++)
         if (k * step >= x->low + x->inset * span && k * step <= x->high - x->inset * span)
-            tick_add(t, k * step, tick_text(a, k * step, step));
+            tick_add(t, k == 0 ? 0 : k * step, tick_text(a, k * step, step));
 }
 
 /* Of the multiples of powers of ten that PER says: 1; 1, 3; 1, 2, 5. */

@@ -18,8 +18,10 @@ static double quantile_of(const area_box *b, double part)
 }
 
 /* A block of the boxes, and one of the observations. */
-static void area_rows(FILE *out, const area_figure *f)
+static void area_rows(sheet *p, const area_figure *f)
 {
+    FILE *out = p->out;
+
     fputs("row,q005,q25,q50,q75,q995,name\n", out);
     for (size_t i = 0; i < f->n; i++) {
         fprintf(out, "%zu", i);
@@ -28,7 +30,7 @@ static void area_rows(FILE *out, const area_figure *f)
             number_put(out, quantile_of(&f->boxes[i], PART[k]));
         }
         fputc(',', out);
-        csv_put(out, f->boxes[i].name);
+        field_put(p, f->boxes[i].name);
         fputc('\n', out);
     }
     fputc('\n', out);
@@ -37,7 +39,7 @@ static void area_rows(FILE *out, const area_figure *f)
             fprintf(out, "%zu,", i);
             number_put(out, f->boxes[i].observed[k]);
             fputs(",,,,,", out);
-            csv_put(out, "observation");
+            fputs("observation", out);
             fputc('\n', out);
         }
     fputc('\n', out);
@@ -64,7 +66,7 @@ static void names_put(sheet *p, const area_figure *f)
             f->n - 1);
     for (size_t i = 0; i < f->n; i++) {
         fputs(i ? ", '" : "'", p->out);
-        words_put(p, f->boxes[i].name, 36);
+        tick_words_put(p, f->boxes[i].name, 36);
         fprintf(p->out, "' %zu", i);
     }
     fputs(")\n", p->out);
@@ -126,7 +128,7 @@ int area_figure_write(const area_figure *f, const char *folder, const char *name
         widest = fmax(widest, text_pixels(width > 36 ? 36 : width, FIGURE_FONT));
     }
     double left = 30 + widest;
-    area_rows(d.data.out, f);
+    area_rows(&d.data, f);
     drawing_start(&d, (int)fmax(left + WIDTH + 30, 560), TOP + ROW * (int)f->n + 104,
                   f->title);
     area_script(&d, f, left);

@@ -5,11 +5,13 @@
 
 enum { WIDTH = 210, HEIGHT = 170, LEFT = 100, TOP = 80, GAP = 22, DOWN = 22, MOST = 8 };
 
-static void block_put(FILE *out, const convergence_figure *f, const char *name,
+static void block_put(sheet *p, const convergence_figure *f, const char *name,
                       const char *what, const five_numbers *q)
 {
+    FILE *out = p->out;
+
     for (size_t i = 0; i < f->n; i++) {
-        csv_put(out, name);
+        field_put(p, name);
         fprintf(out, ",%s,%.8g", what, f->observations[i]);
         for (size_t k = 0; k < 5; k++) {
             fputc(',', out);
@@ -21,12 +23,14 @@ static void block_put(FILE *out, const convergence_figure *f, const char *name,
 }
 
 /* Blocks 2 k and 2 k + 1 are of panel k; the last one of the regions. */
-static void convergence_rows(FILE *out, const convergence_figure *f)
+static void convergence_rows(sheet *p, const convergence_figure *f)
 {
+    FILE *out = p->out;
+
     fputs("name,what,observations,q05,q16,q50,q84,q95\n", out);
     for (size_t k = 0; k < f->n_panels; k++) {
-        block_put(out, f, f->panels[k].name, "error", f->panels[k].error);
-        block_put(out, f, f->panels[k].name, "deviation", f->panels[k].deviation);
+        block_put(p, f, f->panels[k].name, "error", f->panels[k].error);
+        block_put(p, f, f->panels[k].name, "deviation", f->panels[k].deviation);
     }
     for (size_t i = 0; i < f->n && f->inside68 && f->inside95; i++) {
         fprintf(out, "truth,inside,%.8g,", f->observations[i]);
@@ -161,7 +165,7 @@ int convergence_figure_write(const convergence_figure *f, const char *folder,
 
     if (status)
         return status;
-    convergence_rows(d.data.out, f);
+    convergence_rows(&d.data, f);
     drawing_start(&d,
                   LEFT + (int)(shown + inside) * (WIDTH + GAP) + (inside ? 62 : 0) + 10,
                   TOP + 2 * HEIGHT + DOWN + 66, f->title);

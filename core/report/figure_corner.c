@@ -89,10 +89,10 @@ static int rows_put(corner *c, const density_figure *f)
     int status = density_regions(f, c->density, c->region);
 
     for (size_t i = 0; i < x->n * n && !status; i++) {
-        csv_put(out, x->name);
+        field_put(&c->d.data, x->name);
         fputc(',', out);
         if (y)
-            csv_put(out, y->name);
+            field_put(&c->d.data, y->name);
         fprintf(out, ",%.8g,", axis_middle(x, i / n));
         if (y)
             fprintf(out, "%.8g", axis_middle(y, i % n));

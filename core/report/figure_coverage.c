@@ -62,7 +62,7 @@ static void gain_rows(forest *f)
         double error =
             spread_known(r->gain_sd_training) ? r->gain_sd_training : r->gain_error;
         fprintf(out, "%zu,", i);
-        csv_put(out, row_words(f->d.data.a, r));
+        field_put(&f->d.data, row_words(f->d.data.a, r));
         fputs(",gain,,", out);
         number_put(out, r->gain);
         fputc(',', out);
@@ -81,7 +81,7 @@ static void cell_rows(forest *f, const coverage_column *k)
     for (size_t i = 0; i < f->n; i++) {
         const table_cell *c = coverage_cell_at(f->row[i], k);
         fprintf(out, "%zu,", i);
-        csv_put(out, row_words(f->d.data.a, f->row[i]));
+        field_put(&f->d.data, row_words(f->d.data.a, f->row[i]));
         fprintf(out, ",%s,%.8g,", k->region, k->level);
         if (cell_known(c))
             fprintf(out, "%.8g,%.8g,%.8g,%d\n", c->coverage, c->interval[0],
@@ -129,7 +129,7 @@ static void rows_axis(forest *f, bool named)
     for (size_t i = 0; i < f->n; i++) {
         fputs(i ? ", '" : "'", p->out);
         if (named)
-            words_put(p, row_words(p->a, f->row[i]), 44);
+            tick_words_put(p, row_words(p->a, f->row[i]), 44);
         fprintf(p->out, "' %zu", i);
     }
     fputs(")\n", p->out);

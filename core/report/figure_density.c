@@ -137,7 +137,7 @@ static int density_draw(drawing *d, const density_figure *f, double *density,
 
     if (status)
         return status;
-    csv_put(d->data.out, f->axis[0]->name);
+    field_put(&d->data, f->axis[0]->name);
     fputs(",density,region\n", d->data.out);
     for (size_t i = 0; i < density_size(f); i++)
         fprintf(d->data.out, "%.8g,%.6g,%.6g\n", axis_middle(f->axis[0], i), density[i],

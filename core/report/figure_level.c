@@ -6,12 +6,14 @@
 enum { SIDE = 330, BENEATH = 170, LEFT = 85, TOP = 52, BETWEEN = 22 };
 
 /* A block a curve; the first has the band, too. */
-static void level_rows(FILE *out, const level_figure *f)
+static void level_rows(sheet *p, const level_figure *f)
 {
+    FILE *out = p->out;
+
     fputs("curve,level,coverage,low,high\n", out);
     for (size_t k = 0; k < f->n_curves; k++) {
         for (size_t i = 0; i < f->n; i++) {
-            csv_put(out, f->curves[k].name);
+            field_put(p, f->curves[k].name);
             fprintf(out, ",%.8g,", f->level[i]);
             number_put(out, f->curves[k].value[i]);
             fputc(',', out);
@@ -115,7 +117,7 @@ int level_figure_write(const level_figure *f, const char *folder, const char *na
         widest = width > widest ? width : widest;
     }
     widest = widest > FIGURE_NAME ? FIGURE_NAME : widest;
-    level_rows(d.data.out, f);
+    level_rows(&d.data, f);
     drawing_start(&d, LEFT + SIDE + 80 + (int)text_pixels(widest, FIGURE_FONT),
                   TOP + SIDE + BETWEEN + BENEATH + 62, f->title);
     above_put(&d, f);

@@ -14,12 +14,14 @@ enum {
     SHOWN = 7
 };
 
-static void loss_rows(FILE *out, size_t n, const loss_curve *curve)
+static void loss_rows(sheet *p, size_t n, const loss_curve *curve)
 {
+    FILE *out = p->out;
+
     fputs("target,member,epoch,training,validation\n", out);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < curve[i].n; k++) {
-            csv_put(out, curve[i].target);
+            field_put(p, curve[i].target);
             fprintf(out, ",%zu,%zu,", curve[i].member, k + 1);
             number_put(out, curve[i].training[k]);
             fputc(',', out);
@@ -147,12 +149,12 @@ int loss_figure_write(size_t n, const loss_curve *curve, const char *folder,
 
     if (status)
         return status;
-    loss_rows(d.data.out, n, curve);
+    loss_rows(&d.data, n, curve);
     for (size_t i = 0; i < n; i += curves_of(i, n, curve))
         panels++;
     size_t down = (panels + 1) / 2;
     drawing_start(&d, LEFT + WIDTH + 30 + (panels > 1 ? WIDTH + BETWEEN : 0),
-                  TOP + (int)(down ? down : 1) * (HEIGHT + BELOW) - 12, "Loss");
+                  TOP + (int)(down ? down : 1) * (HEIGHT + BELOW) + 16, "Loss");
     for (size_t i = 0; i < n; at++) {
         size_t many = curves_of(i, n, curve);
         panel_put(&d, at, i, many, curve);

@@ -19,13 +19,15 @@ static double at_of(const predictive_field *f, size_t i)
     return f->at ? f->at[i] : (double)(i + 1);
 }
 
-static void predictive_rows(FILE *out, const predictive_figure *f)
+static void predictive_rows(sheet *p, const predictive_figure *f)
 {
+    FILE *out = p->out;
+
     fputs("field,at,q025,q16,q50,q84,q975,observed\n", out);
     for (size_t k = 0; k < f->n; k++) {
         const predictive_field *g = &f->fields[k];
         for (size_t i = 0; i < g->n; i++) {
-            csv_put(out, g->name);
+            field_put(p, g->name);
             fprintf(out, ",%.8g", at_of(g, i));
             for (size_t q = 0; q < 5; q++) {
                 fputc(',', out);
@@ -133,7 +135,7 @@ static void strip_put(drawing *d, const predictive_field *f, size_t k, double to
     drawing_panel_done(d);
 }
 
-static void field_put(drawing *d, const predictive_field *f, size_t k, double top)
+static void values_put(drawing *d, const predictive_field *f, size_t k, double top)
 {
     sheet *p = &d->script;
     double low, high;
@@ -170,12 +172,12 @@ int predictive_figure_write(const predictive_figure *f, const char *folder,
 
     if (status)
         return status;
-    predictive_rows(d.data.out, f);
+    predictive_rows(&d.data, f);
     for (size_t k = 0; k < shown; k++)
         height += (f->fields[k].n == 1 ? STRIP : HEIGHT) + BELOW;
     drawing_start(&d, LEFT + WIDTH + 30, (int)height + 22, f->title);
     for (size_t k = 0; k < shown; k++) {
-        (f->fields[k].n == 1 ? strip_put : field_put)(&d, &f->fields[k], k, top);
+        (f->fields[k].n == 1 ? strip_put : values_put)(&d, &f->fields[k], k, top);
         top += (f->fields[k].n == 1 ? STRIP : HEIGHT) + BELOW;
     }
     legend_put(&d);

@@ -14,13 +14,15 @@ enum {
     DOWN_GAP = 46
 };
 
-static void rank_rows(FILE *out, const rank_figure *f)
+static void rank_rows(sheet *p, const rank_figure *f)
 {
+    FILE *out = p->out;
+
     fputs("quantity,u,difference,low,high\n", out);
     for (size_t k = 0; k < f->n; k++) {
         const rank_panel *q = &f->panels[k];
         for (size_t i = 0; i < q->n; i++) {
-            csv_put(out, q->name);
+            field_put(p, q->name);
             fprintf(out, ",%.8g,", q->at[i]);
             number_put(out, q->difference[i]);
             fputc(',', out);
@@ -102,7 +104,7 @@ int rank_figure_write(const rank_figure *f, const char *folder, const char *name
     if (status)
         return status;
     size_t down = (f->n + ACROSS - 1) / ACROSS;
-    rank_rows(d.data.out, f);
+    rank_rows(&d.data, f);
     drawing_start(&d, LEFT + (int)across * (WIDTH + RIGHT_GAP) + 10,
                   TOP + (int)down * (HEIGHT + DOWN_GAP) + 50, f->title);
     double most = farthest(f);

@@ -6,8 +6,10 @@
 
 enum { SIDE = 330, LEFT = 85, TOP = 52, ROW = 30, BETWEEN = 150, SHOWN = 12 };
 
-static void roc_rows(FILE *out, const roc_figure *f)
+static void roc_rows(sheet *p, const roc_figure *f)
 {
+    FILE *out = p->out;
+
     fputs("what,false_positive,weighted,baseline\n", out);
     for (size_t i = 0; i < f->n; i++) {
         fputs("curve,", out);
@@ -22,8 +24,10 @@ static void roc_rows(FILE *out, const roc_figure *f)
 }
 
 /* In a block of its own the columns are others: row, AUC, error, baseline, null, tempered. */
-static void point_rows(FILE *out, const roc_figure *f)
+static void point_rows(sheet *p, const roc_figure *f)
 {
+    FILE *out = p->out;
+
     for (size_t i = 0; i < f->n_points; i++) {
         const roc_point *q = &f->points[i];
         const double value[] = {q->auc, q->error, q->baseline, q->null, q->power};
@@ -33,7 +37,7 @@ static void point_rows(FILE *out, const roc_figure *f)
             number_put(out, value[k]);
         }
         fputc(',', out);
-        csv_put(out, q->theta);
+        field_put(p, q->theta);
         fputc('\n', out);
     }
     fputc('\n', out);
@@ -97,7 +101,7 @@ static void points_put(drawing *d, const roc_figure *f, double left)
     fprintf(p->out, "set yrange [%zu.5:-0.5]\nset border 1\nset ytics scale 0 (", n - 1);
     for (size_t i = 0; i < n; i++) {
         fputs(i ? ", '" : "'", p->out);
-        words_put(p, f->points[i].theta, 30);
+        tick_words_put(p, f->points[i].theta, 30);
         fprintf(p->out, "' %zu", i);
     }
     fputs(")\n", p->out);
@@ -130,8 +134,8 @@ int roc_figure_write(const roc_figure *f, const char *folder, const char *name)
         size_t width = text_width(f->points[i].theta);
         widest = fmax(widest, text_pixels(width > 30 ? 30 : width, FIGURE_FONT));
     }
-    roc_rows(d.data.out, f);
-    point_rows(d.data.out, f);
+    roc_rows(&d.data, f);
+    point_rows(&d.data, f);
     double left = LEFT + SIDE + 60 + widest;
     double below = TOP + ROW * (double)shown_of(f) + 170;
     drawing_start(&d, (int)(f->n_points ? left + 280 : LEFT + SIDE + 30),

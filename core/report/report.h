@@ -507,6 +507,8 @@ int drawing_close(drawing *d, int status);
 /* Within single quotes: a name, by its label where that is simple; a unit; any text, at most MOST characters of it. */
 void name_put(sheet *p, const char *name, const char *label);
 void words_put(sheet *p, const char *text, size_t most);
+void tick_words_put(sheet *p, const char *text, size_t most); /* of a tick */
+void field_put(sheet *p, const char *text); /* of a CSV: one line */
 void unit_put(sheet *p, const char *unit);
 /* 'β [1/d]' below the panel, and beside it: at places of their own, wherever gnuplot has its ticks. */
 void x_label_put(drawing *d, const char *name, const char *label, const char *unit);

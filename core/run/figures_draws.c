@@ -108,7 +108,9 @@ typedef struct kernel {
 static void smear(const kernel *q, long n, long m, const double *in, double *out)
 {
     long far = (long)ceil(4 * q->a), wide = m == 1 ? 0 : (long)ceil(4 * q->b);
-    double scale = 1 / (1 - q->r * q->r);
+    double scale = 1 / (1 - q->r * q->r), whole = 1 / (sqrt(2 * M_PI) * q->a);
+    if (m > 1)
+        whole *= sqrt(scale / (2 * M_PI)) / q->b;
     memset(out, 0, (size_t)(n * m) * sizeof *out);
     for (long i = -far; i <= far; i++)
         for (long j = -wide; j <= wide; j++) {
@@ -116,35 +118,62 @@ static void smear(const kernel *q, long n, long m, const double *in, double *out
             double square = scale * (x * x - 2 * q->r * x * y + y * y);
             if (square > 16)
                 continue;
-            double mass = exp(-0.5 * square);
+            double mass = whole * exp(-0.5 * square);
             for (long k = i < 0 ? -i : 0; k < n && k + i < n; k++)
                 for (long l = j < 0 ? -j : 0; l < m && l + j < m; l++)
                     out[(k + i) * m + l + j] += mass * in[k * m + l];
         }
 }
 
-/* COUNT [n][m] -> log density by kernels, each divided by what of it lies on the axes, with the
+/* One smoothing of COUNT [n][m] into OUT: kernels, each divided by what of it lies on the axes, with the
  * multiplicative correction of Jones, Linton & Nielsen (1995, Biometrika 82, 327), which takes out
  * most of what smearing does.  SCRATCH [3][n][m]. */
-static void smooth(const kernel *q, size_t n, size_t m, double *count, double *scratch)
+static void smooth(const kernel *q, size_t n, size_t m, const double *count,
+                   double *scratch, double *out)
 {
     size_t cells = n * m;
-    double *inside = scratch, *first = inside + cells, *part = first + cells, most = 0;
+    double *inside = scratch, *first = inside + cells, *part = first + cells;
     for (size_t i = 0; i < cells; i++)
         part[i] = 1;
     smear(q, (long)n, (long)m, part, inside);
     smear(q, (long)n, (long)m, count, first);
     for (size_t i = 0; i < cells; i++) {
         first[i] /= inside[i];
-        count[i] = count[i] > 0 ? count[i] / first[i] : 0;
+        part[i] = count[i] > 0 ? count[i] / first[i] : 0;
     }
-    smear(q, (long)n, (long)m, count, part);
-    for (size_t i = 0; i < cells; i++) {
-        count[i] = first[i] * part[i] / inside[i];
-        most = fmax(most, count[i]);
+    smear(q, (long)n, (long)m, part, out);
+    for (size_t i = 0; i < cells; i++)
+        out[i] *= first[i] / inside[i];
+}
+
+/* COUNT [n][m], of draws worth EFFECTIVE, -> log density: from kernels four times as wide to those
+ * of Q, and the narrower ones count by how many draws they reach against REACHED. */
+static int log_smooth(const kernel *q, double effective, size_t n, size_t m,
+                      double *count)
+{
+    static const double REACHED = 40;
+    size_t cells = n * m;
+    double *sum = memory_new(5 * cells, sizeof *sum), most = 0;
+    double *one = sum ? sum + cells : NULL;
+    if (!sum)
+        return fail(NRE_ENOMEM, "no memory for a figure");
+    for (double wide = 4; wide >= 1; wide /= 2) {
+        const kernel of = {q->a * wide, m == 1 ? 1 : q->b * wide, q->r};
+        double reach = effective * sqrt(2 * M_PI) * of.a;
+        if (m > 1)
+            reach *= sqrt(2 * M_PI * (1 - of.r * of.r)) * of.b;
+        smooth(&of, n, m, count, one + cells, one);
+        for (size_t i = 0; i < cells; i++) {
+            double reached = reach * sum[i], part = reached / (reached + REACHED);
+            sum[i] = wide == 4 ? one[i] : part * one[i] + (1 - part) * sum[i];
+        }
     }
     for (size_t i = 0; i < cells; i++)
-        count[i] = fmax(log(count[i]), log(most) - FIGURE_DEPTH);
+        most = fmax(most, sum[i]);
+    for (size_t i = 0; i < cells; i++)
+        count[i] = fmax(log(sum[i]), log(most) - FIGURE_DEPTH);
+    free(sum);
+    return NRE_OK;
 }
 
 /* From mass in cells of equal logarithms to the density by the parameter itself. */
@@ -157,20 +186,18 @@ static int line_of(const drawn *w, densities *d, size_t k)
 {
     const figure_axis *x = &d->axis[k];
     double *count = arena_alloc(d->arena, x->n, sizeof *count);
-    double *scratch = memory_new(3 * x->n, sizeof *scratch);
-    const kernel q = {fmax(0.9 * w->spread[k] * pow(w->effective, -0.2), 0.6), 1, 0};
-    int rc = count && scratch ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
+    const kernel q = {fmax(w->spread[k] * pow(w->effective, -0.2), 0.6), 1, 0};
+    int rc = count ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
     for (size_t i = 0; i < w->n && !rc; i++) {
         double at = w->at[k * w->n + i];
         if (at >= 0 && at < (double)x->n)
             count[(size_t)at] += w->weight[i];
     }
     if (!rc)
-        smooth(&q, x->n, 1, count, scratch);
+        rc = log_smooth(&q, w->effective, x->n, 1, count);
     for (size_t i = 0; i < x->n && !rc; i++)
         count[i] -= log_stretch(x, i);
     d->line[k] = count;
-    free(scratch);
     return rc;
 }
 
@@ -196,22 +223,20 @@ static double correlation_of(const drawn *w, size_t i, size_t j)
 static int plane_of(const drawn *w, densities *d, size_t i, size_t j, double **out)
 {
     const figure_axis *x = &d->axis[i], *y = &d->axis[j];
-    double narrow = 0.85 * pow(w->effective, -1.0 / 6);
+    double narrow = pow(w->effective, -1.0 / 6);
     const kernel q = {fmax(narrow * w->spread[i], 0.6), fmax(narrow * w->spread[j], 0.6),
                       correlation_of(w, i, j)};
     double *count = *out = arena_alloc(d->arena, x->n * y->n, sizeof *count);
-    double *scratch = memory_new(3 * x->n * y->n, sizeof *scratch);
-    int rc = count && scratch ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
+    int rc = count ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
     for (size_t k = 0; k < w->n && !rc; k++) {
         double a = w->at[i * w->n + k], b = w->at[j * w->n + k];
         if (a >= 0 && a < (double)x->n && b >= 0 && b < (double)y->n)
             count[(size_t)a * y->n + (size_t)b] += w->weight[k];
     }
     if (!rc)
-        smooth(&q, x->n, y->n, count, scratch);
+        rc = log_smooth(&q, w->effective, x->n, y->n, count);
     for (size_t k = 0; k < x->n * y->n && !rc; k++)
         count[k] -= log_stretch(x, k / y->n) + log_stretch(y, k % y->n);
-    free(scratch);
     return rc;
 }
 
