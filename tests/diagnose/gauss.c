@@ -31,7 +31,7 @@ static int simulate(const void *self, void *work, nre_batch *batch)
     for (size_t i = 0; i < batch->n; i++) {
         for (uint32_t k = 0; k < g->dim; k++)
             batch->x[i * g->dim + k] =
-                (float)(batch->theta[i * g->dim + k] +
+                (float)(batch->theta[i * g->dim + (g->together ? 0 : k)] +
                         g->sigma * batch->rng[i]->normal(batch->rng[i]));
         if (g->invalid > 0 && batch->rng[i]->uniform(batch->rng[i]) < g->invalid)
             batch->status[i] = NRE_ROW_INVALID;

@@ -15,6 +15,7 @@ typedef struct gauss {
     bool rugged;      /* the likelihood is noise in theta: nothing can resolve it */
     bool no_evidence; /* known up to a function of x */
     double invalid;   /* fraction of simulations, whatever theta */
+    bool together;    /* every value of x is about the first parameter */
     nre_theta theta[GAUSS_MOST];
     nre_field field;
     nre_simulator_ops ops;

@@ -122,6 +122,22 @@ Test(posterior_predictive, odd_observations_are_noticed)
     gauss_close(&g);
 }
 
+/* Values that are common one by one and never come together. */
+Test(posterior_predictive, correlations_count)
+{
+    static const float odd[] = {0.8f, -0.8f}, common[] = {0.8f, 0.9f};
+    for (int i = 0; i < 2; i++) {
+        gauss g = {.dim = 2, .sigma = 0.1, .believed = 0.1, .together = true};
+        open_gauss(&g, GAUSS_PRIOR, 1, 2);
+        g.subject.observed = i == 0 ? odd : common;
+        json_t *row = judged(&g, 1000);
+        cr_assert_str_eq(text_of(row, "verdict"), i == 0 ? "fails" : "ok", "%s",
+                         text_of(row, "says"));
+        json_decref(row);
+        gauss_close(&g);
+    }
+}
+
 /* A posterior in the wrong place simulates something else. */
 Test(posterior_predictive, shifted_posteriors_are_noticed)
 {
