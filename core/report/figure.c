@@ -196,9 +196,7 @@ static const char *tick_text(arena *a, double value, double step)
 /* "10^{-6}" takes as little room as four characters. */
 static size_t tick_width(const char *text)
 {
-    const char *power = strstr(text, "·10^{");
-
-    return power ? text_width(text) - 3 : text_width(text);
+    return text_width(text) - (strstr(text, "10^{") ? 3 : 0);
 }
 
 enum { TICKS = 24 };
@@ -226,23 +224,23 @@ static void linear_ticks(arena *a, const tick_axis *x, double most, tick_list *t
             tick_add(t, k == 0 ? 0 : k * step, tick_text(a, k * step, step));
 }
 
-/* Of the multiples of powers of ten that PER says: 1; 1, 3; 1, 2, 5. */
-static void decade_ticks(arena *a, const tick_axis *x, size_t per, tick_list *t)
+/* Of the multiples of powers of ten that PER says: 1; 1, 3; 1, 2, 5; of every STEP-th power. */
+static void decade_ticks(arena *a, const tick_axis *x, size_t per, int step, tick_list *t)
 {
     static const double multiple[3][3] = {{1}, {1, 3}, {1, 2, 5}};
     double span = log(x->high / x->low);
 
     t->n = 0;
     for (int e = (int)floor(log10(x->low)); e <= (int)ceil(log10(x->high)); e++)
-        for (size_t i = 0; i < per; i++) {
-            double value = multiple[per - 1][i] * pow(10, e);
+        for (size_t i = 0; i < per && e % step == 0; i++) {
+            double of = multiple[per - 1][i], value = of * pow(10, e);
             double part = log(value / x->low) / span;
-            if (part >= x->inset - 1e-9 && part <= 1 - x->inset + 1e-9)
-                tick_add(t, value,
-                         e >= -3 && e < 5 ? arena_print(a, "%g", value)
-                         : i == 0
-                             ? arena_print(a, "10^{%d}", e)
-                             : arena_print(a, "%g·10^{%d}", multiple[per - 1][i], e));
+            if (part < x->inset - 1e-9 || part > 1 - x->inset + 1e-9)
+                continue;
+            tick_add(t, value,
+                     e >= -3 && e < 5 ? arena_print(a, "%g", value)
+                     : i == 0         ? arena_print(a, "10^{%d}", e)
+                                      : arena_print(a, "%g·10^{%d}", of, e));
         }
 }
 
@@ -266,17 +264,21 @@ static bool ticks_fit(const tick_axis *x, const tick_list *t)
     return true;
 }
 
+/* Those of decades, else linear ones. */
 static void choose_ticks(arena *a, const tick_axis *x, tick_list *t)
 {
-    tick_axis plain = *x;
-
     for (size_t per = 3; x->logarithmic && per > 0; per--) {
-        decade_ticks(a, x, per, t);
+        decade_ticks(a, x, per, 1, t);
+        if (t->n >= 2 && ticks_fit(x, t))
+            return;
+    }
+    for (int step = 2; x->logarithmic && step < 10; step++) {
+        decade_ticks(a, x, 1, step, t);
         if (t->n >= 2 && ticks_fit(x, t))
             return;
     }
     for (double most = 6; most >= 1; most--) {
-        linear_ticks(a, &plain, most, t);
+        linear_ticks(a, x, most, t);
         if (ticks_fit(x, t))
             return;
     }

@@ -203,7 +203,9 @@ static int forest_draw(forest *f)
     f->left = 30 + fmax(widest, 90);
     f->bottom = TOP + ROW * (double)f->n + 4;
     double width = f->left + (PANEL + GAP) * (double)(f->n_columns + 1);
-    drawing_start(&f->d, (int)fmax(width, 440), (int)f->bottom + 78, f->table->title);
+    drawing_start(&f->d, (int)fmax(width, 440), (int)f->bottom + 78,
+                  arena_print(p->a, "Gain and coverage: %s",
+                              f->table->title ? f->table->title : ""));
     fputs("row,name,region,level,value,low,high,verdict\n", f->d.data.out);
     gain_rows(f);
     panel_put(f, 0, NULL);

@@ -309,6 +309,20 @@ static int convergence_panels(const checked_row *c)
 
 /* what the posterior predicts */
 
+/* Part I of a label that names the ROWS of a field, "in bed, convalescent"; NULL where it does not. */
+static const char *part_of(arena *a, const char *label, size_t i, size_t rows)
+{
+    size_t parts = label[0] ? 1 : 0;
+    for (const char *at = label; (at = strchr(at, ',')); at++)
+        parts++;
+    if (parts != rows)
+        return NULL;
+    for (; i > 0; i--)
+        label = strchr(label, ',') + 1;
+    label += strspn(label, " ");
+    return arena_print(a, "%.*s", (int)strcspn(label, ","), label);
+}
+
 /* The last axis of a field of rank 1; of a few rows of one, each by itself. */
 static size_t add_fields(arena *a, const json_t *j, predictive_field *out, size_t most)
 {
@@ -329,7 +343,7 @@ static size_t add_fields(arena *a, const json_t *j, predictive_field *out, size_
         const char *label = word_of(j, "label"), *name = word_of(j, "name");
         out[i] = (predictive_field){
             .name = rows == 1 ? name : arena_print(a, "%s, row %zu", name, i + 1),
-            .label = rows == 1 && label[0] ? label : NULL,
+            .label = rows == 1 && label[0] ? label : part_of(a, label, i, rows),
             .unit = word_of(j, "unit"),
             .at = numbers_in(a, j, "at", width),
             .n = width,

@@ -124,6 +124,14 @@ static void choose_range(const saved_grid *g, const target *t, size_t k, double 
     figure_range(x, low, high, lo, hi);
 }
 
+/* How much more than at the last point P a line through it and the one before has at T, at most a step
+ * of these away. */
+static double beyond(double p, double y, double before, double y_before, double t)
+{
+    double steps = fmin(fabs((t - p) / (p - before)), 1);
+    return steps * (y - y_before);
+}
+
 /* Y [m] at POINT [m] -> OUT at the middles of X (STRIDE apart), by Akima's curves: local, so that
  * a cliff makes no waves far from it. */
 static int curve_through(gsl_interp *curve, const double *point, const double *y,
@@ -133,9 +141,13 @@ static int curve_through(gsl_interp *curve, const double *point, const double *y
     if (gsl_interp_init(curve, point, y, m))
         return fail(NRE_ENUMERIC, "a grid whose points do not ascend");
     for (size_t i = 0; i < x->n; i++) {
-        double t = fmin(fmax(axis_middle(x, i), point[0]), point[m - 1]);
-        if (gsl_interp_eval_e(curve, point, y, t, NULL, &out[i * stride]))
+        double t = axis_middle(x, i), within = fmin(fmax(t, point[0]), point[m - 1]);
+        if (gsl_interp_eval_e(curve, point, y, within, NULL, &out[i * stride]))
             return fail(NRE_ENUMERIC, "a grid cannot be interpolated");
+        if (t < within)
+            out[i * stride] += beyond(point[0], y[0], point[1], y[1], t);
+        if (t > within)
+            out[i * stride] += beyond(point[m - 1], y[m - 1], point[m - 2], y[m - 2], t);
     }
     return NRE_OK;
 }
