@@ -12,6 +12,9 @@ enum {
     ROWS = 1000, /* by default */
     DRAWS = 200  /* of a posterior, where the networks are compared */
 };
+/* As coarse as will do. */
+static const cloud_plan PLAN = {
+    .n_prior = 300, .n_round = 200, .max_rounds = 60, .enough = 110};
 static const double NOTED = 0.3; /* posterior deviations: a shift worth advice */
 
 /* What a thread compares the networks with. */
@@ -158,6 +161,7 @@ static int score_row(const job *j, lane *l, station *t, size_t row, uint64_t ite
     rng r;
 
     rng_start(&r, j->now->key, item, 0);
+    t->plan = PLAN;
     int status = station_posterior(j->subject, t, t->observed, row, &r);
     *out = (score){NAN, NAN};
     if (status || t->missing)
