@@ -214,6 +214,24 @@ static void fill_gain(const coverage_job *j, coverage_result *out)
     out->gain_error = out->n > 1 ? sqrt(squares / (n - 1) / n) : NAN;
 }
 
+/* Of log p(theta* | x) = gain + log prior. */
+static void fill_posterior(const coverage_job *j, coverage_result *out)
+{
+    double n = (double)out->n, sum = 0, squares = 0;
+
+    out->log_posterior = out->log_posterior_error = NAN;
+    if (j->subject->posterior->validity || out->n < 2)
+        return;
+    for (uint64_t i = 0; i < j->n; i++)
+        sum += j->pair[i].missing ? 0 : j->pair[i].gain + j->pair[i].log_prior;
+    for (uint64_t i = 0; i < j->n; i++) {
+        double off = j->pair[i].gain + j->pair[i].log_prior - sum / n;
+        squares += j->pair[i].missing ? 0 : off * off;
+    }
+    out->log_posterior = sum / n;
+    out->log_posterior_error = sqrt(squares / (n - 1) / n);
+}
+
 /* curve */
 
 static int joint_curve(const coverage_job *j, double *value, coverage_curve *out)
@@ -356,6 +374,8 @@ static int perform(coverage_job *j, coverage_result *out)
         status = fill_curve(j, out);
     if (!status)
         fill_gain(j, out);
+    if (!status)
+        fill_posterior(j, out);
     pairs_free(own);
     return status;
 }
@@ -508,6 +528,8 @@ json_t *coverage_json(const coverage_result *c)
 
     if (o && c->curve)
         json_object_set_new(o, "curve", curve_json(c));
+    json_object_set_new(o, "log_posterior", json_number(c->log_posterior));
+    json_object_set_new(o, "log_posterior_error", json_number(c->log_posterior_error));
     if (o && c->n > 0 && isnan(c->information))
         json_object_set_new(o, "reason",
                             json_string("this ratio is known up to a function of x: log "

@@ -51,6 +51,7 @@ typedef struct pair_standing {
     standing at;
     double log_ratio; /* at the truth */
     double gain;      /* log p(theta | x) - log p(theta) */
+    double log_prior; /* at the truth; unnormalised where invalid rows were left out */
     bool missing;     /* its posterior stayed too coarse: no rank, no gain */
     bool lost;        /* so did its grid: its maximum is not to be trusted either */
 } pair_standing;
@@ -178,8 +179,8 @@ extern const size_t N_DIAGNOSTICS;
 const diagnostic *diagnostic_of(const char *name); /* NULL: none of this name */
 extern const diagnostic sbc_diagnostic, tarp_diagnostic, entropy_diagnostic;
 extern const diagnostic ensemble_diagnostic, likelihood_diagnostic;
-extern const diagnostic auc_diagnostic;            /* auc.c */
-extern const diagnostic lc2st_diagnostic;          /* lc2st.c */
+extern const diagnostic auc_diagnostic;   /* auc.c */
+extern const diagnostic lc2st_diagnostic; /* lc2st.c */
 extern const diagnostic convergence_diagnostic, local_coverage_diagnostic;
 extern const diagnostic posterior_predictive_diagnostic;
 
@@ -285,6 +286,9 @@ typedef struct coverage_result {
     coverage_cell *cells; /* regions outer, levels inner */
     /* Mean of log p(theta*|x) - log p(theta*), its standard error; the prior is p(theta | valid). */
     double gain, gain_error;
+    /* Mean of log p(theta*|x), by the parameters' own units, and its standard error; NAN where rows
+     * that are not valid leave the prior known up to a factor. */
+    double log_posterior, log_posterior_error;
     /* Mean of log r(x|theta*): what the gain would be were the ratio normalised; NAN for a ratio
      * that is known up to a function of x. */
     double information;

@@ -114,6 +114,7 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
     *out = (pair_standing){.missing = t->missing,
                            .lost = t->missing && t->on_grid,
                            .log_ratio = t->log_ratio[row],
+                           .log_prior = t->log_density[row] - t->log_ratio[row],
                            .gain = t->log_ratio[row] - t->log_area};
     row_starts(t, j->dim, truth, start);
     if (!t->missing && q->ranks)

@@ -53,6 +53,8 @@ static void exact_is_nominal(uint32_t dim, uint64_t observables)
     cr_assert(fabs(c.gain - known) < 4.5 * c.gain_error, "gain %g ± %g, not %g", c.gain,
               c.gain_error, known);
     cr_assert(fabs(c.information - known) < 4.5 * c.gain_error);
+    double entropy = dim / 2.0 * (1 + log(2 * M_PI * 0.25 / 1.25)); /* of the posterior */
+    cr_assert(fabs(c.log_posterior + entropy) < 4.5 * c.log_posterior_error);
     coverage_release(&c);
     gauss_close(&g);
 }
