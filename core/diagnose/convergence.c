@@ -1,4 +1,5 @@
-/* diagnose/convergence.c - do mode and posterior go to the truth as observations of it are added? */
+/* diagnose/convergence.c - do mode and posterior go to the truth as observations of
+ * it are added? */
 #include "diagnose/diagnose.h"
 
 #include <inttypes.h>
@@ -55,7 +56,8 @@ static size_t at_of(const convergence_job *j, size_t step, uint32_t k, size_t po
 
 /* one posterior */
 
-/* Place of the truth among the draws of a parameter: the truth is one of them, as in cloud_rank. */
+/* Place of the truth among the draws of a parameter: the truth is one of them, as in
+ * cloud_rank. */
 static double place_in(const cloud *c, uint32_t k, double truth)
 {
     double below = 0, equal = c->weight_of_truth;
@@ -277,8 +279,9 @@ static void quantiles_of(size_t n, const double *value, double *out)
     free(sorted);
 }
 
-/* E[(mean - truth)^2 / variance] = 1 of a right posterior, whatever its shape: what is above it is the
- * square of a bias.  Normal; of squares, whose larger means have larger errors, rather too large. */
+/* E[(mean - truth)^2 / variance] = 1 of a right posterior, whatever its shape: what
+ * is above it is the square of a bias.  Normal; of squares, whose larger means have
+ * larger errors, rather too large. */
 static double chance_of_bias(const convergence_job *j, const double *square, size_t known)
 {
     double sum = 0, squares = 0, n = (double)known;
@@ -392,14 +395,16 @@ static void say_bad(const convergence_job *j, const outcome *o, size_t n, char *
     char until[64];
 
     if (o->failed > 1)
-        snprintf(until, sizeof until, "for up to %zu", rows_of(o->failed - 1));
+        snprintf(until, sizeof until, "it is to be trusted for up to %zu",
+                 rows_of(o->failed - 1));
     else
         snprintf(until, sizeof until, "%s",
-                 o->failed ? "for one alone" : "not even for one");
+                 o->failed ? "it is to be trusted for one alone"
+                           : "it is not to be trusted even for one");
     snprintf(text, n,
              "With %zu observation%s its mode is off by %.1f posterior deviations in %s "
              "(of a right ratio about 1), and the 68%% region holds the truth of %" PRIu64
-             " of %zu points: it is to be trusted %s.",
+             " of %zu points: %s.",
              rows, rows > 1 ? "s together" : "", at->off, name_of(j, at->worst),
              at->inside[0], at->n, until);
 }
@@ -440,8 +445,8 @@ static json_t *finding_of(const convergence_job *j, const outcome *o)
 
 /* JSON */
 
-/* For each number of rows the quantiles of VALUE of a parameter, in posterior deviations: OF_ONE, of one
- * row, or of as many. */
+/* For each number of rows the quantiles of VALUE of a parameter, in posterior
+ * deviations: OF_ONE, of one row, or of as many. */
 static json_t *spread_json(const convergence_job *j, uint32_t k, const double *value,
                            bool of_one, double *scratch)
 {

@@ -29,7 +29,8 @@ const char *fresh_declines(const subject *s)
     return NULL;
 }
 
-/* All parameters of N rows: the target's own, the others from the prior that networks were trained with. */
+/* All parameters of N rows: the target's own, the others from the prior that networks
+ * were trained with. */
 static int complete(const subject *s, rng_key key, uint64_t first, size_t n,
                     const double *theta, double *full)
 {

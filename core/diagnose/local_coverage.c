@@ -1,8 +1,10 @@
-/* diagnose/local_coverage.c - coverage where it matters: for truths that the observation allows.
+/* diagnose/local_coverage.c - coverage where it matters: for truths that the
+ * observation allows.
  *
- * Truths come from the prior restricted to a region R of theta, and posteriors are restricted to R, too:
- * p(theta | x) inside R up to its mass there.  Both are those of one problem with another prior, so that
- * ranks of a right ratio are uniform, whatever R is; R is the 99.9% credible region of the observation. */
+ * Truths come from the prior restricted to a region R of theta, and posteriors are
+ * restricted to R, too: p(theta | x) inside R up to its mass there.  Both are those
+ * of one problem with another prior, so that ranks of a right ratio are uniform,
+ * whatever R is; R is the 99.9% credible region of the observation. */
 #include "diagnose/diagnose.h"
 
 #include <math.h>
@@ -188,7 +190,8 @@ static int find_border(const cloud *c, double *border)
     return NRE_OK;
 }
 
-/* Around all draws inside.  The region's prior mass: a draw's weight is p r / (q n area). */
+/* Around all draws inside.  The region's prior mass: a draw's weight is p r / (q n
+ * area). */
 static void find_box(local_job *j, const cloud *c)
 {
     for (uint32_t k = 0; k < j->dim; k++)
@@ -287,8 +290,8 @@ static int restrict_cloud(const local_job *j, station *t, double density, inside
     return status;
 }
 
-/* As cloud_rank: the truth is one of the draws, at a uniform place within its own weight and that of
- * its equals. */
+/* As cloud_rank: the truth is one of the draws, at a uniform place within its own
+ * weight and that of its equals. */
 static double rank_among(const cloud *c, double mass, double below, double equal)
 {
     double own = c->weight_of_truth;
@@ -496,7 +499,8 @@ static json_t *fractions_json(const ecdf *e)
     return all;
 }
 
-/* Coverage of central intervals: the truth's place is as far from the middle as their ends. */
+/* Coverage of central intervals: the truth's place is as far from the middle as their
+ * ends. */
 static int central_json(const local_job *j, uint32_t k, json_t **out)
 {
     double *u = memory_new((size_t)j->n, sizeof *u);

@@ -1,9 +1,12 @@
-/* diagnose/posterior_predictive.c - does an observation look like simulations from its own posterior?
+/* diagnose/posterior_predictive.c - does an observation look like simulations from
+ * its own posterior?
  *
- * The p-value is the rank of the observation's distance among those of simulations.  Distances are
- * measured by one half of the simulations and ranked among the other half, so that an observation that is one more
- * simulation has every rank with the same chance.  The posterior has seen the observation, and one further
- * simulation has not: real p-values are pulled towards a half (conservative; Gelman, Meng & Stern 1996). */
+ * The p-value is the rank of the observation's distance among those of
+ * simulations.  Distances are measured by one half of the simulations and ranked
+ * among the other half, so that an observation that is one more simulation has every
+ * rank with the same chance.  The posterior has seen the observation, which one
+ * further simulation has not: p-values are rather too large (conservative; Meng 1994,
+ * Annals of Statistics 22, 1142). */
 #include "diagnose/diagnose.h"
 
 #include <cblas.h>
@@ -227,9 +230,10 @@ static int fit_values(void *context, size_t block, unsigned worker)
 
 /* distances */
 
-/* Covariance shrunk to a multiple of one (Ledoit & Wolf 2004, Journal of Multivariate Analysis 88, 365, section
- * 3.3), by products of rows alone: G = z z' [n][n], of S = z' z / n the trace is tr G / n and the squared norm
- * |G|^2 / n^2; sum_i |z_i z_i' - S|^2 = sum_i G_ii^2 - n |S|^2. */
+/* Covariance shrunk to a multiple of one (Ledoit & Wolf 2004, Journal of Multivariate
+ * Analysis 88, 365, section 3.3), by products of rows alone: G = z z' [n][n], of S =
+ * z' z / n the trace is tr G / n and the squared norm |G|^2 / n^2; sum_i |z_i z_i' -
+ * S|^2 = sum_i G_ii^2 - n |S|^2. */
 static void shrink(predicted *p, size_t n_x, const double *g)
 {
     double n = (double)p->n_fit, wide = (double)n_x, trace = 0, norm = 0, fourth = 0;
@@ -264,8 +268,8 @@ static bool cholesky(size_t n, double *a)
     return true;
 }
 
-/* (alpha + beta z' z)^-1 = (1 - beta z' (alpha + beta z z')^-1 z) / alpha (Woodbury 1950): a matrix as large as
- * there are rows, however many values they have. */
+/* (alpha + beta z' z)^-1 = (1 - beta z' (alpha + beta z z')^-1 z) / alpha (Woodbury
+ * 1950): a matrix as large as there are rows, however many values they have. */
 static int fit_distance(const predictive_job *j, predicted *p)
 {
     size_t n = p->n_fit;
@@ -517,7 +521,8 @@ typedef struct outcome {
     double p;
 } outcome;
 
-/* The smallest of all p-values, and how many are small: each may be what gives many observations away. */
+/* The smallest of all p-values, and how many are small: each may be what gives many
+ * observations away. */
 static outcome judge(const predictive_job *j)
 {
     outcome o = {.p = NAN};

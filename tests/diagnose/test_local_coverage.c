@@ -100,7 +100,7 @@ Test(local_coverage, narrow_and_shifted_are_noticed)
         if (i == 2)
             cr_assert_eq(ratio_wrong(g.ratio, &how, &g.ratio), 0);
         g.posterior.ratio = g.ratio;
-        json_t *row = judged(&g, 1000);
+        json_t *row = judged(&g, 600);
         cr_assert_str_eq(text_of(row, "verdict"), "fails", "%d: %s", i,
                          text_of(row, "says"));
         const char *word[] = {"too small", "too large", "the posterior of b"};
