@@ -921,6 +921,12 @@ static int put_body(const comparison *c, sheet *p)
     put_links(c, p);
     if (c->coverage.n_rows > 0)
         status = page_coverage(&c->coverage, p);
+    if (!status && c->figure)
+        status = page_figure(
+            p, c->figure,
+            "Gain over the prior, the largest first, and coverage of the regions of "
+            "each level with 99% intervals; dashed: the level itself. Left of it "
+            "regions are too narrow, right of it too wide.");
     paired_table paired = paired_of(c);
     if (!status && c->n_paired > 0)
         status = paired_html(&paired, p);

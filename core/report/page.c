@@ -169,6 +169,18 @@ static void put_image(sheet *p, const char *caption, const char *text, size_t n,
     fputs("</figcaption></figure>\n", p->out);
 }
 
+int page_figure(sheet *p, const char *path, const char *caption)
+{
+    char *text = NULL;
+    size_t n = 0;
+    int status = file_read(path, 32 << 20, &text, &n);
+
+    if (!status)
+        put_image(p, caption, text, n, true);
+    free(text);
+    return status;
+}
+
 static int put_figures(const run_summary *s, shelf of, sheet *p)
 {
     int status = NRE_OK;

@@ -276,6 +276,7 @@ typedef struct comparison {
     const paired_row *paired;
     size_t n_links;
     const comparison_link *links;
+    const char *figure; /* path of an SVG for the page, gain and coverage; or NULL */
 } comparison;
 /* FOLDER/{coverage,quality,checks,posterior,timing}.{json,md,tex,csv}, and limits.csv where there are limits.
  * Columns that are new in the JSON of a run are in the JSON and CSV of the comparison. */
@@ -560,6 +561,8 @@ void page_tag(FILE *out, const char *tag, const char *class, const char *text);
 extern const char *const PAGE_STYLE[];
 /* page_tables.c */
 int page_coverage(const coverage_table *t, sheet *p);
+/* The SVG at PATH in an image of its own. */
+int page_figure(sheet *p, const char *path, const char *caption);
 int page_quality(const quality_table *t, sheet *p);
 /* A line a check with its number; of a comparison with its cell. */
 int page_checks(const checks_table *t, sheet *p);

@@ -435,18 +435,35 @@ static int read_pairs(comparer *c)
     for (size_t i = 0; cells && i < c->n; i++)
         cells[i] = (compared){c->entries[i].name, c->entries[i].n_finished,
                               c->entries[i].finished};
-    return cells ? compare_pairs(c->n, cells, &coverage, c->arena, &c->n_paired, &c->paired)
-                 : no_memory();
+    return cells
+               ? compare_pairs(c->n, cells, &coverage, c->arena, &c->n_paired, &c->paired)
+               : no_memory();
 }
 
 /* the whole */
+
+/* TABLES/comparison.{csv,gp,svg}; *PATH is NULL where gnuplot drew nothing. */
+static int draw_cells(const comparer *c, const char *tables, const char **path)
+{
+    static const char *const name = "comparison";
+    const coverage_table t = {c->title, c->n_rows, c->rows, 0, NULL};
+    *path = path_join(c->arena, tables, "comparison.svg");
+    int rc = *path ? NRE_OK : no_memory();
+    if (!rc && c->n_rows)
+        rc = coverage_figure_write(&t, tables, name);
+    if (!rc && c->n_rows)
+        rc = figures_draw(tables, 1, &name);
+    if (rc || !c->n_rows || !file_exists(*path))
+        *path = NULL;
+    return rc;
+}
 
 static int write_all(const comparer *c, const char *tables, const char *page, FILE *out)
 {
     check_row *checks = NULL;
     size_t n_checks = 0;
     int rc = checks_rows_of(c->checks, c->arena, &n_checks, &checks);
-    const comparison all = {
+    comparison all = {
         .title = c->title,
         .coverage = {c->title, c->n_rows, c->rows, c->n_gaps, c->gaps},
         .quality = {c->title, c->n_qualities, c->qualities, c->n_gaps, c->gaps},
@@ -459,6 +476,8 @@ static int write_all(const comparer *c, const char *tables, const char *page, FI
         .links = c->links};
     if (!rc && tables)
         rc = comparison_write(&all, tables);
+    if (!rc && tables)
+        rc = draw_cells(c, tables, &all.figure);
     if (!rc && page)
         rc = comparison_page(&all, page);
     return rc || !out ? rc : comparison_print(&all, out);
