@@ -54,9 +54,12 @@ static bool is_wanted(const run *r, size_t kind)
 
 /* The shared pass */
 
+/* Curves of the coverage of each parameter come from its ranks. */
 static size_t measures_of(const run *r, const measure **out)
 {
     size_t n = 0;
+    if (r->session->experiment->diagnose.coverage.wanted)
+        out[n++] = &measure_ranks;
     for (size_t k = 0; k < N_CHECKS; k++) {
         const diagnostic *d = is_wanted(r, k) ? diagnostic_of(NAMES[k]) : NULL;
         for (size_t i = 0; d && i < d->n_measures; i++) {
