@@ -29,6 +29,10 @@ static int coverage_unit(run *r, size_t which, judged *b, json_t **out)
         rc = pairs_shared(r, which, &b->subject);
     if (!rc)
         rc = coverage_of(&b->subject, &request, &result);
+    if (!rc && b->subject.pairs && !r->plain)
+        rc = pairs_save(b->subject.pairs,
+                        folder_path(r->folder, "diagnostics/pairs-%s.h5",
+                                    r->session->targets[which].name));
     if (rc == NRE_EINVAL) /* an imported test set turned out too small */
         rc = NRE_ECONFIG;
     if (!rc)
