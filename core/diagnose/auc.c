@@ -743,17 +743,17 @@ static const char *reason(const auc_job *j, arena *a, double power)
 {
     if (2 * j->n_assessed < j->n_points)
         return arena_print(a,
-                           "not assessable: the weights r(x | theta) of %zu simulations "
+                           "not assessable: the weights r(x | theta) of %s simulations "
                            "have an effective "
                            "size of %.0f at best, and reach the %.0f that are needed at "
                            "%zu of %zu points",
-                           j->n_marginals, best_effective(j), j->least, j->n_assessed,
-                           j->n_points);
+                           text_of_count(j->n_marginals).text, best_effective(j),
+                           j->least, j->n_assessed, j->n_points);
     if (power >= FINDING_LEVEL)
         return arena_print(a,
                            "the classifier would not even notice a ratio tempered by "
-                           "%.1f (p = %.2g), so that its silence means little",
-                           TEMPER, power);
+                           "%.1f (%s), so that its silence means little",
+                           TEMPER, text_of_p(power).text);
     return NULL;
 }
 
@@ -762,11 +762,11 @@ static const char *sentence(const auc_job *j, arena *a, const auc_point *p, doub
     return arena_print(
         a,
         "A classifier %s p(x) r(x | theta) from p(x | theta): AUC %.3f at worst of %zu "
-        "points (p = %.2g; 0.5 of a right ratio, %.3f there without r, %.3f with r "
-        "tempered by %.1f).",
+        "points (%s; 0.5 of a right ratio, %.3f there without r, %.3f with r tempered by "
+        "%.1f).",
         chance < FINDING_LEVEL ? "tells" : "does not tell", p->outcome[RATIO].auc,
-        j->n_assessed, chance, p->outcome[BASELINE].auc, p->outcome[TEMPERED].auc,
-        TEMPER);
+        j->n_assessed, text_of_p(chance).text, p->outcome[BASELINE].auc,
+        p->outcome[TEMPERED].auc, TEMPER);
 }
 
 static json_t *report(const auc_job *j, arena *a)

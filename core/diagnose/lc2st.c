@@ -431,9 +431,10 @@ static int report(const lc2st_job *j, const local_result *l, json_t **out)
     f.says = arena_print(
         a,
         "At the observation%s a classifier tells true parameters from posterior draws%s "
-        "(p = %.2g, %zu test pairs, %zu classifiers under permuted labels).",
+        "(%s, %s test pairs, %zu classifiers under permuted labels).",
         j->n_observed > 1 ? "s" : "",
-        l->p < FINDING_LEVEL ? "" : " no better than by chance", l->p, j->n, j->repeats);
+        l->p < FINDING_LEVEL ? "" : " no better than by chance", text_of_p(l->p).text,
+        text_of_count(j->n).text, j->repeats);
     if (f.verdict == FINDING_FAILS)
         f.advice = advice(j, a, l->worst);
     if (!enough)
