@@ -291,7 +291,7 @@ int page_quality(const quality_table *t, sheet *p)
     }
     fputs("<section>\n<h2>Quality</h2>\n", p->out);
     int status = page_columns(&c, p->out);
-    page_tag(p->out, "p", "legend", quality_legend(t, p->a));
+    page_tag(p->out, "p", "legend", quality_legend(t, p->a, true));
     fputs("\n</section>\n", p->out);
     return status;
 }

@@ -301,7 +301,7 @@ const char *quality_text(arena *a, quality_kind k, const quality_number *q)
                                      : NULL;
 }
 
-const char *quality_legend(const quality_table *t, arena *a)
+const char *quality_legend(const quality_table *t, arena *a, bool intervals)
 {
     uint64_t least = UINT64_MAX, most = 0;
     const char *text = "";
@@ -321,15 +321,15 @@ const char *quality_legend(const quality_table *t, arena *a)
         return NULL;
     return arena_print(
         a,
-        "%s. After ±: standard error over test pairs%s; in brackets: 99%% "
-        "Clopper-Pearson interval. Gain of n = %s test pairs; the n of every "
+        "%s. After ±: standard error over test pairs%s%s. "
+        "Gain of n = %s test pairs; the n of every "
         "number is in quality.csv and quality.json. Simulations: training, "
         "validation, calibration and test together.",
         text,
         compares(t) ? ", then, after the slash, standard deviation over "
                       "independent trainings"
                     : "",
-        n);
+        intervals ? "; in brackets: 99% Clopper-Pearson interval" : "", n);
 }
 
 static const char *cell_name(arena *a, const quality_row *r)
@@ -394,7 +394,7 @@ static int write_markdown(const quality_table *t, const char *folder)
     }
     status = rows_markdown(t, &s);
     fputc('\n', s.out);
-    markdown_put(s.out, quality_legend(t, s.a));
+    markdown_put(s.out, quality_legend(t, s.a, true));
     fputc('\n', s.out);
     if (!status)
         return sheet_save_in(&s, folder, "quality.md");
@@ -468,7 +468,7 @@ static int write_latex(const quality_table *t, const char *folder)
           s.out);
     latex_put(s.out, t->title);
     fputs(": quality of the estimators. ", s.out);
-    latex_put(s.out, quality_legend(t, s.a));
+    latex_put(s.out, quality_legend(t, s.a, false));
     if (t->n_gaps > 0) {
         fputc(' ', s.out);
         latex_put(s.out, gaps_words(s.a, t->n_gaps, t->gaps));

@@ -233,17 +233,19 @@ int page_write(const run_summary *s, const char *config, const char *environment
 /* paired_table.c: cells beside the best of the same target, on the same test pairs */
 
 typedef struct paired_level {
-    double level, difference, p; /* of coverages: this cell's minus the best's; McNemar's test */
+    double level, difference,
+        p; /* of coverages: this cell's minus the best's; McNemar's test */
 } paired_level;
 typedef struct paired_row {
     const char *target, *cell;
-    const char *best;         /* the cell it is compared with: itself, of the best */
-    uint64_t trainings;       /* whose gains are averaged, pair by pair */
-    uint64_t n;               /* pairs that both have */
-    double gain;              /* of this cell, on those it has */
-    double difference, error; /* of gains: this cell's minus the best's; over pairs; NAN of the best */
-    double error_training;    /* of the difference, over trainings; NAN: not known */
-    double z, p, p_flip;      /* paired t-test; random signs, NAN: of too many pairs */
+    const char *best;   /* the cell it is compared with: itself, of the best */
+    uint64_t trainings; /* whose gains are averaged, pair by pair */
+    uint64_t n;         /* pairs that both have */
+    double gain;        /* of this cell, on those it has */
+    double difference,
+        error; /* of gains: this cell's minus the best's; over pairs; NAN of the best */
+    double error_training; /* of the difference, over trainings; NAN: not known */
+    double z, p, p_flip;   /* paired t-test; random signs, NAN: of too many pairs */
     size_t n_levels;
     const paired_level *levels; /* of the first training */
 } paired_row;
@@ -270,8 +272,8 @@ typedef struct comparison {
     quality_table quality;
     checks_table checks;
     json_t
-        *posterior; /* rows of posterior.json, each with "cell" and "replicate" before */
-    json_t *timing; /* the same of timing.json */
+        *posterior;  /* rows of posterior.json, each with "cell" and "replicate" before */
+    json_t *timing;  /* the same of timing.json */
     size_t n_paired; /* none: nothing can be compared pair by pair */
     const paired_row *paired;
     size_t n_links;
@@ -509,7 +511,7 @@ int drawing_close(drawing *d, int status);
 void name_put(sheet *p, const char *name, const char *label);
 void words_put(sheet *p, const char *text, size_t most);
 void tick_words_put(sheet *p, const char *text, size_t most); /* of a tick */
-void field_put(sheet *p, const char *text); /* of a CSV: one line */
+void field_put(sheet *p, const char *text);                   /* of a CSV: one line */
 void unit_put(sheet *p, const char *unit);
 /* 'β [1/d]' below the panel, and beside it: at places of their own, wherever gnuplot has its ticks. */
 void x_label_put(drawing *d, const char *name, const char *label, const char *unit);
@@ -587,7 +589,7 @@ const char *p_text(arena *a, double p); /* "0.21", "< 0.0001", "n/a" */
 const char *quality_heading(quality_kind k);
 const char *quality_text(arena *a, quality_kind k, const quality_number *q);
 bool quality_is_shown(const quality_table *t, quality_kind k); /* known in any row */
-const char *quality_legend(const quality_table *t, arena *a);
+const char *quality_legend(const quality_table *t, arena *a, bool intervals);
 
 /* belief.c: the checks of one target together */
 typedef enum belief {

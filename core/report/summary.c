@@ -293,9 +293,9 @@ static void print_coverage(const coverage_table *t, arena *a, FILE *out)
                         t->n_rows - ROWS_SHOWN, failed));
 }
 
-/* With its number and what to do. */
-static void print_failing(const run_summary *s, const char *target, bool of_posterior,
-                          arena *a, FILE *out)
+/* With its number; what to do is said of the first, of the others in checks.md.  SAID so far. */
+static size_t print_failing(const run_summary *s, const char *target, bool of_posterior,
+                            size_t said, arena *a, FILE *out)
 {
     for (size_t i = 0; i < s->checks->n_rows; i++) {
         const check_row *r = &s->checks->rows[i];
@@ -305,8 +305,9 @@ static void print_failing(const run_summary *s, const char *target, bool of_post
         put_item(out, a, "  - ",
                  arena_print(a, "%s: %s %s", check_title(r->name),
                              r->says ? r->says : check_numbers(a, r),
-                             r->advice ? r->advice : ""));
+                             said++ == 0 && r->advice ? r->advice : ""));
     }
+    return said;
 }
 
 /* What fails, of the posterior first; then names. */
@@ -319,8 +320,9 @@ static void print_target(const run_summary *s, const char *target, arena *a, FIL
                 {"open", "Could not be assessed: "}};
 
     put_item(out, a, "  ", belief_headline(a, s, target));
-    print_failing(s, target, true, a, out);
-    print_failing(s, target, false, a, out);
+    size_t failing = print_failing(s, target, true, 0, a, out);
+    if (print_failing(s, target, false, failing, a, out) > 1)
+        put_item(out, a, "  ", "What to do about the others: checks.md.");
     for (size_t k = 0; k < sizeof REST / sizeof REST[0]; k++) {
         const char *list = belief_list(a, s, target, REST[k].verdict);
         if (list)

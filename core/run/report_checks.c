@@ -617,17 +617,61 @@ static void target_checks(findings *f, size_t which)
     calibration_check(f, name);
 }
 
+/* What is not about one observation: the network is the same for every one. */
+static bool is_of_network(const check_row *r)
+{
+    static const char *const OTHERS[] = {"area",  "predictive", "posterior_predictive",
+                                         "draws", "growth",     "ensemble"};
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
+        if (!strcmp(r->name, OTHERS[i]))
+            return false;
+    return true;
+}
+
+static bool has_target(const session *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_targets; i++)
+        if (name && !strcmp(s->targets[i].name, name))
+            return true;
+    return false;
+}
+
+/* A new observation of a run that was tested: what its tables say of the networks holds here, too; gates
+ * are the run's own. */
+static int network_checks(findings *f)
+{
+    const run *r = f->d->run;
+    const char *path = source_path(r, "tables/checks.json");
+    check_row *row = NULL;
+    size_t n = 0;
+    if (r->source == r->folder || !path || !file_exists(path))
+        return NRE_OK;
+    int rc = json_load_path(path, 64 << 20, &f->d->source_checks);
+    if (!rc)
+        rc = checks_rows_of(json_object_get(f->d->source_checks, "rows"), f->d->arena, &n,
+                            &row);
+    for (size_t i = 0; i < n && !rc && f->n < f->room; i++) {
+        if (!is_of_network(&row[i]) || !has_target(r->session, row[i].target))
+            continue;
+        row[i].gated = false;
+        row[i].missed = NULL;
+        f->rows[f->n++] = row[i];
+    }
+    return rc;
+}
+
 int report_checks(report_data *d)
 {
     size_t n = d->run->session->n_targets;
-    findings f = {.d = d, .room = 2 * n * (N_CHECKS + 12) + 1};
+    findings f = {.d = d, .room = 4 * n * (N_CHECKS + 12) + 1};
     f.rows = arena_alloc(d->arena, f.room, sizeof *f.rows);
     if (!f.rows)
         return fail(NRE_ENOMEM, "no memory for a table");
+    int rc = network_checks(&f);
     for (size_t i = 0; i < n; i++)
         target_checks(&f, i);
     predictive_check(&f);
     d->checks_table =
         (checks_table){.title = report_title(d), .n_rows = f.n, .rows = f.rows};
-    return NRE_OK;
+    return rc;
 }

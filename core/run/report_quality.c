@@ -28,7 +28,9 @@ static void fill_gain(const json_t *j, quality_row *row)
     *gain = number_of(real_in(j, "gain"), real_in(j, "gain_error"), n, reason);
     gain->sd_evaluation = real_in(j, "gain_sd_evaluation");
     row->number[QUALITY_LOG_POSTERIOR] = number_of(
-        real_in(j, "log_posterior"), real_in(j, "log_posterior_error"), n, reason);
+        real_in(j, "log_posterior"), real_in(j, "log_posterior_error"), n,
+        isfinite(gain->value) ? "the prior among valid simulations has no known norm"
+                              : reason);
     row->number[QUALITY_INFORMATION] =
         number_of(real_in(j, "information"), real_in(j, "information_error"), n, reason);
 }

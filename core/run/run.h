@@ -625,6 +625,7 @@ typedef struct report_data {
     arena *arena;
     json_t *coverage, *area, *predictive, *calibration; /* NULL when not there */
     json_t *check[N_CHECKS];                            /* so are these, by check_kind */
+    json_t *source_checks; /* of the run whose networks answer here, or NULL */
     json_t *
         *posterior; /* [n_targets], then those without calibration; NULL when not there */
     bool beside;    /* what is read now stands beside the answer: no notes, no gates */

@@ -372,6 +372,7 @@ int report_run(run *r, double seconds, FILE *out)
     json_decref(d.area);
     json_decref(d.predictive);
     json_decref(d.calibration);
+    json_decref(d.source_checks);
     for (size_t k = 0; k < N_CHECKS; k++)
         json_decref(d.check[k]);
     arena_free(d.arena);
