@@ -21,7 +21,7 @@ static const double OVERLAP = 0.05;
 static const double NOTED = 0.1; /* nats: a distance worth advice */
 /* Exact posteriors are often far narrower than those of networks. */
 static const cloud_plan PLAN = {
-    .n_prior = 1000, .n_round = 1000, .max_rounds = 60, .enough = 500};
+    .n_prior = 1000, .n_round = 1000, .max_rounds = 40, .enough = 500};
 /* Draws that weigh less than this fraction of an equal share are as good as none. */
 static const double LIGHT = 1e-4;
 /* So many draws that hardly one of C2ST_DRAWS is drawn twice. */

@@ -219,10 +219,9 @@ static void fill(columns *w, arena *a, escape *how, const paired_table *t)
         add(w, how, arena_print(a, "coverage at %s", level_text(a, level[k])));
     for (size_t i = 0; i < t->n_rows; i++) {
         const paired_row *r = &t->rows[i];
-        double spread = isfinite(r->error) ? r->error : 0.01;
         add(w, how, r->cell);
         add(w, how, target_text(a, r->target));
-        add_number(w, how, number_beside(a, r->gain, spread));
+        add_number(w, how, number_text(a, r->gain, 3));
         add_number(w, how, difference_text(a, r));
         add_number(w, how, is_best(r) ? "" : p_text(a, r->p));
         add_number(w, how, count_text(a, r->n));
