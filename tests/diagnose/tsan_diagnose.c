@@ -99,6 +99,34 @@ static json_t *say_of_fresh(uint32_t dim, unsigned threads)
     return rows;
 }
 
+/* What those say that look at two posteriors beside each other. */
+static json_t *say_of_two(uint32_t dim, unsigned threads)
+{
+    gauss g = {.dim = dim, .sigma = 0.5, .believed = 0.5};
+    gauss other = {.dim = dim, .sigma = 0.5, .believed = 0.4};
+    diagnostic_options how = {.n = 70};
+    json_t *members = NULL, *exact = NULL;
+
+    gauss_open(&g, GAUSS_EXACT, 70, 41, threads);
+    gauss_open(&other, GAUSS_EXACT, 1, 41, 1);
+    posterior two[] = {g.posterior, other.posterior};
+    subject s = g.subject;
+    s.simulator = g.simulator;
+    s.posterior = &other.posterior;
+    s.n_observed = 1;
+    s.observed = g.x;
+    s.n_members = 2;
+    s.members = two;
+    int status = ensemble_diagnostic.perform(&s, &how, &members);
+    if (!status && dim < 3) /* its classifiers are slow in more */
+        status = likelihood_diagnostic.perform(&s, &how, &exact);
+    if (status)
+        exit(EXIT_FAILURE);
+    gauss_close(&other);
+    gauss_close(&g);
+    return json_pack("[o, o]", members, exact ? exact : json_null());
+}
+
 static bool same(json_t *a, json_t *b)
 {
     bool equal = json_equal(a, b);
@@ -119,6 +147,7 @@ int main(void)
         all = same(one.predictive, three.predictive) && all;
         all = same(say(dim, 1), say(dim, 3)) && all;
         all = same(say_of_fresh(dim, 1), say_of_fresh(dim, 3)) && all;
+        all = same(say_of_two(dim, 1), say_of_two(dim, 3)) && all;
     }
     return all ? EXIT_SUCCESS : EXIT_FAILURE;
 }
