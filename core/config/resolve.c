@@ -606,7 +606,13 @@ static node *resolve_switch(resolver *r, const schema_key *k, const node *said)
                    choices_have("true|false", said->text);
     if (is_bool && strcmp(said->text, "false") == 0)
         return scalar(r, said, "false", false);
-    return resolve_map(r, k, is_bool ? NULL : said);
+    node *n = resolve_map(r, k, is_bool ? NULL : said);
+    if (n && is_bool) { /* `true` was said, if no more */
+        n->origin = said->origin;
+        n->line = said->line;
+        n->column = said->column;
+    }
+    return n;
 }
 
 /* Label: overlay, each a map as it was said; nothing is an empty one. */

@@ -29,7 +29,7 @@ static bool is_said(const run *r, size_t kind)
 {
     const char *path = arena_print(r->session->arena, "diagnose.%s", NAMES[kind]);
     const node *at = path ? experiment_find(r->session->experiment, path) : NULL;
-    return at && at->line > 0;
+    return at && strcmp(at->origin, "default") != 0;
 }
 
 /* What is on by itself keeps silent where it has nothing to say. */
@@ -187,15 +187,18 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
 static int unit_of(run *r, arena *a, size_t kind, unit *u)
 {
     const diagnostic *d = diagnostic_of(NAMES[kind]);
-    const char *prefix[] = {arena_print(a, "diagnose.%s", d->name), "diagnose.coverage",
-                            "simulator.on_invalid"};
+    const char *prefix[] = {arena_print(a, "diagnose.%s", d->name),
+                            "simulator.on_invalid", "diagnose.coverage"};
+    bool covers =
+        d->n_measures || kind == CHECK_LOCAL_COVERAGE; /* its pairs, its levels */
     *u = (unit){.name = arena_print(a, "diagnose/%s", d->name),
                 .stage = "diagnose",
                 .index = kind,
                 .missing = missing,
                 .perform = perform};
-    return prefix[0] && u->name ? judged_inputs(r, a, 3, prefix, d->observes, &u->inputs)
-                                : fail(NRE_ENOMEM, "no memory for the stages");
+    return prefix[0] && u->name
+               ? judged_inputs(r, a, covers ? 3 : 2, prefix, d->observes, &u->inputs)
+               : fail(NRE_ENOMEM, "no memory for the stages");
 }
 
 int units_check(run *r, arena *a, size_t *n, unit *out)

@@ -2,6 +2,9 @@
  */
 #include "support.h"
 
+/* What looks at each test pair once. */
+#define PASS " diagnose/sbc diagnose/tarp diagnose/entropy"
+
 static const unit *units_of(trial *t, size_t *n)
 {
     const unit *u = NULL;
@@ -13,7 +16,7 @@ static void named(const char *const *settings, const char *wanted)
 {
     trial t;
     size_t n;
-    char names[512] = "";
+    char names[1024] = "";
     trial_open(&t, settings);
     const unit *u = units_of(&t, &n);
     for (size_t i = 0; i < n; i++) {
@@ -26,24 +29,30 @@ static void named(const char *const *settings, const char *wanted)
 
 Test(units, as_the_config_asks)
 {
-    named(SETTINGS("infer.observation={simulate: {n: 1}}"),
-          "simulate/train simulate/validation simulate/test train/theta_2 train/all "
-          "infer/theta_2 infer/all diagnose/coverage diagnose/area diagnose/predictive");
+    named(
+        SETTINGS("infer.observation={simulate: {n: 1}}"),
+        "simulate/train simulate/validation simulate/test train/theta_2 train/all "
+        "infer/theta_2 infer/all diagnose/coverage diagnose/area diagnose/predictive" PASS
+        " diagnose/likelihood diagnose/posterior_predictive");
     named(SETTINGS("diagnose.area=false"),
           "simulate/train simulate/validation simulate/test train/theta_2 train/all "
-          "diagnose/coverage diagnose/predictive");
+          "diagnose/coverage diagnose/predictive" PASS " diagnose/likelihood");
     named(SETTINGS("estimator=prior", "diagnose.predictive=false"),
-          "simulate/test diagnose/coverage diagnose/area");
+          "simulate/test diagnose/coverage diagnose/area" PASS);
     named(SETTINGS("estimator=prior"), "simulate/train simulate/test diagnose/coverage "
-                                       "diagnose/area diagnose/predictive");
+                                       "diagnose/area diagnose/predictive" PASS);
+    named(SETTINGS("estimator=prior", "diagnose.likelihood=true", "diagnose.auc=true"),
+          "simulate/train simulate/test diagnose/coverage diagnose/area "
+          "diagnose/predictive" PASS " diagnose/likelihood diagnose/auc");
     named(SETTINGS("datasets.calibration={n: 50}", "estimator=exact", "infer.target=all",
                    "diagnose.predictive=false"),
-          "simulate/test simulate/calibration diagnose/coverage diagnose/area");
+          "simulate/test simulate/calibration diagnose/coverage diagnose/area" PASS);
     named(SETTINGS("datasets.calibration={n: 500}", "infer.calibrate={map: platt}",
                    "infer.target=all", "infer.observation={simulate: {n: 1}}"),
           "simulate/train simulate/validation simulate/test simulate/calibration "
           "train/all calibrate/all infer/all infer/all/uncalibrated diagnose/coverage "
-          "diagnose/area diagnose/predictive diagnose/calibration");
+          "diagnose/area diagnose/predictive diagnose/calibration" PASS
+          " diagnose/likelihood diagnose/posterior_predictive");
 }
 
 /* Which units see another value of KEY: their names in order. */
@@ -51,7 +60,7 @@ static void depend(const char *setting, const char *wanted)
 {
     trial a, b;
     size_t n, m;
-    char names[512] = "";
+    char names[1024] = "";
     trial_open(&a, SETTINGS("infer.observation={simulate: {n: 1}}"));
     trial_open(&b, SETTINGS("infer.observation={simulate: {n: 1}}", setting));
     const unit *u = units_of(&a, &n), *v = units_of(&b, &m);
@@ -70,20 +79,28 @@ Test(units, depend_on_what_they_use)
 {
     depend("train.epochs=3",
            "train/theta_2 train/all infer/theta_2 infer/all diagnose/coverage "
-           "diagnose/area diagnose/predictive");
+           "diagnose/area diagnose/predictive" PASS
+           " diagnose/likelihood diagnose/posterior_predictive");
     depend("infer.sampler.draws=60", "infer/theta_2 infer/all");
     depend("infer.observation={simulate: {n: 1, seed: 8}}",
-           "infer/theta_2 infer/all diagnose/area diagnose/predictive");
-    depend("diagnose.coverage.levels=[0.5]", "diagnose/coverage");
+           "infer/theta_2 infer/all diagnose/area diagnose/predictive "
+           "diagnose/likelihood diagnose/posterior_predictive");
+    depend("diagnose.coverage.levels=[0.5]", "diagnose/coverage" PASS);
+    depend("diagnose.coverage.gate={under: error}", "");
+    depend("diagnose.tarp.gate={fails: error}", "");
+    depend("diagnose.likelihood.observables=20", "diagnose/likelihood");
     depend("datasets.test.n=61",
-           "simulate/test diagnose/coverage diagnose/area diagnose/predictive");
+           "simulate/test diagnose/coverage diagnose/area diagnose/predictive" PASS
+           " diagnose/likelihood diagnose/posterior_predictive");
     depend("train.checkpoint_every=2", "");
     depend("name=other", "");
     depend("datasets.train.shard=17", "");
     depend("report.html=false", "");
-    depend("seed=2",
-           "simulate/train simulate/validation simulate/test train/theta_2 train/all "
-           "infer/theta_2 infer/all diagnose/coverage diagnose/area diagnose/predictive");
+    depend(
+        "seed=2",
+        "simulate/train simulate/validation simulate/test train/theta_2 train/all "
+        "infer/theta_2 infer/all diagnose/coverage diagnose/area diagnose/predictive" PASS
+        " diagnose/likelihood diagnose/posterior_predictive");
 }
 
 Test(units, outputs_that_are_not_there)
