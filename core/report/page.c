@@ -201,7 +201,8 @@ static int put_figures(const run_summary *s, shelf of, sheet *p)
             fputs("<div class=\"figures\">\n", p->out);
         any = true;
         if (!status)
-            put_image(p, caption ? caption : name_of(s->figures[i]), text, n, there == 1);
+            put_image(p, caption ? caption : name_of(s->figures[i]), text, n,
+                      there == 1 || of == SHELF_ANSWER);
         free(text);
     }
     fputs(any ? "</div>\n" : "", p->out);

@@ -102,7 +102,8 @@ const char *const PAGE_STYLE[] = {
     ".legend{color:var(--soft);font-size:.86rem;max-width:none}\n",
     ".figures{columns:2 27rem;column-gap:1.6rem;margin-top:1.2rem}\n",
     "figure{margin:0 0 "
-    "1.4rem;break-inside:avoid}figure.wide,figure.alone{column-span:all}figure:last-"
+    "1.4rem;break-inside:avoid}figure.wide,figure.alone{column-span:all;margin-top:1."
+    "4rem}figure:last-"
     "child{"
     "margin-bottom:0}\n",
     "figure img{display:block;max-width:100%;height:auto;margin:0 auto;"
