@@ -67,6 +67,8 @@ const char *check_value_text(arena *a, const check_row *r)
     bool spread = isfinite(r->error) && r->error > 0;
     const char *value = number_beside(a, r->value, spread ? r->error : NAN);
 
+    if (isfinite(r->value) && r->value == r->p)
+        return p_text(a, r->p);
     if (!isfinite(r->value) || !spread || !value)
         return value;
     const char *error = number_beside(a, r->error, r->error);
@@ -89,8 +91,7 @@ const char *check_numbers(arena *a, const check_row *r)
 
     if (isfinite(r->value))
         text = arena_print(a, "%s%s%s", r->statistic ? r->statistic : "",
-                           r->statistic ? " " : "",
-                           r->p == r->value ? p_text(a, r->p) : check_value_text(a, r));
+                           r->statistic ? " " : "", check_value_text(a, r));
     if (text && isfinite(r->value) && isfinite(r->expected))
         text = arena_print(a, "%s (%s expected)", text, expected_text(a, r));
     if (text && isfinite(r->p) && r->p != r->value)
@@ -255,7 +256,7 @@ static int rows_markdown(const checks_table *t, sheet *s)
         columns_add(&c, markdown_escape(a, r->architecture ? r->architecture : ""));
         columns_add(&c, markdown_escape(a, check_title(r->name)));
         columns_add(&c, markdown_escape(a, r->verdict));
-        columns_add(&c, check_value_text(a, r));
+        columns_add(&c, markdown_escape(a, check_value_text(a, r)));
         columns_add(&c, expected_text(a, r));
         columns_add(&c, markdown_escape(a, p_text(a, r->p)));
         columns_add(&c, n_text(a, r));
@@ -339,7 +340,11 @@ static void row_latex(const check_row *r, sheet *s)
     fputs(check_is(r, "fails") ? " & \\textbf{" : " & {", s->out);
     latex_put(s->out, r->verdict);
     fputc('}', s->out);
-    number_latex(s, number_beside(s->a, r->value, spread ? r->error : NAN));
+    if (isfinite(r->value) && r->value == r->p) {
+        fputs(" & ", s->out);
+        latex_put(s->out, p_text(s->a, r->p));
+    } else
+        number_latex(s, number_beside(s->a, r->value, spread ? r->error : NAN));
     if (spread) {
         fputs(" $\\pm$ $", s->out);
         latex_number_put(s->out, number_beside(s->a, r->error, r->error));

@@ -91,7 +91,10 @@ const char *const PAGE_STYLE[] = {
     "th:last-child,td:last-child{padding-right:0}\n",
     "th.t,td.t{text-align:left}td.wide{white-space:normal;overflow-wrap:anywhere}"
     "\n",
-    "tr.group td{font-weight:600;padding-top:.9rem}\n",
+    ".loose table{font-size:.8rem}.loose th,.loose td{padding:.4rem .2rem}.loose "
+    "td{white-space:normal}.loose th:first-child,.loose "
+    "td:first-child{padding-left:0}tr.group "
+    "td{font-weight:600;padding-top:.9rem}\n",
     "small{color:var(--soft)}td.under,td.fails{color:var(--bad);font-weight:600}"
     "\n",
     "details{margin-top:1rem}summary{cursor:pointer;color:var(--accent)}\n",
