@@ -363,7 +363,7 @@ static const schema_key KEYS[] = {
     CHECK(CHECK_ENSEMBLE, "ensemble", 0, "1000", "Test pairs.",
           "How far the networks of an ensemble are apart, for test rows and the "
           "observation."),
-    CHECK(CHECK_LIKELIHOOD, "likelihood", 0, "200", "Test pairs.",
+    CHECK(CHECK_LIKELIHOOD, "likelihood", 0, "100", "Test pairs.",
           "Comparison with the exact posterior, of simulators with a likelihood."),
     CHECK(CHECK_POSTERIOR_PREDICTIVE, "posterior_predictive", 0, "1000",
           "Simulations from the posterior.",

@@ -67,8 +67,8 @@ done <"$keys"
 ok "$unknown" "every key of config.md is known to nereid explain"
 
 # The path of a key is that of the lines above it with a smaller indent.
-missing=$("$NEREID" init | sed 's/^\( *\)# \([a-z_]*:\)/\1\2/' | awk '
-    match($0, /^ *[a-z_]+:/) {
+missing=$("$NEREID" init | sed 's/^\( *\)# \([a-z0-9_]*:\)/\1\2/' | awk '
+    match($0, /^ *[a-z][a-z0-9_]*:/) {
         indent = match($0, /[a-z]/) - 1
         name = $0; sub(/^ */, "", name); sub(/:.*/, "", name)
         while (depth > 0 && at[depth] >= indent) depth--
