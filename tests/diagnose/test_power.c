@@ -199,7 +199,7 @@ static void expect_normalised(wrong_way way, bool by_formula)
     cr_assert_eq(ratio_observe(g.ratio, w, 2, x, o), 0, "%s", error_message());
     for (size_t i = 0; i < 2; i++) {
         double tilt = way == UNNORMALISED ? 0.3 * (double)x[2 * i] : 0;
-        cr_assert_eq(grid_of_cells(&p, w, o, i, 1, 2000, &fine), 0);
+        cr_assert_eq(grid_of_cells(&p, w, o, i, 1, 10000, &fine), 0);
         cr_expect_float_eq(fine.log_area, tilt, by_formula ? 1e-3 : 0.05,
                            "%s: %g, not %g", WAY_NAMES[way], fine.log_area, tilt);
     }
