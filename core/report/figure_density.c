@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 double axis_middle(const figure_axis *x, size_t i)
 {
@@ -76,7 +77,6 @@ int density_regions(const density_figure *f, double *density, double *region)
                                         : fail(NRE_ENUMERIC, "a density without mass");
 }
 
-/* Two lines of the legend, and in the figure: a mark, and the truth. */
 static void marks_put(FILE *out, const figure_axis *x)
 {
     if (isfinite(x->mark))
@@ -91,14 +91,29 @@ static void marks_put(FILE *out, const figure_axis *x)
                 x->truth, x->truth, figure_colour(1));
 }
 
-static void legend_put(FILE *out, const figure_axis *x)
+static void legend_put(drawing *d, const figure_axis *x)
 {
+    FILE *out = d->script.out;
+
+    drawing_legend_row(d);
+    fputs("plot NaN with filledcurves lc rgb '#9ecae8' title '68% region', \\\n"
+          "  NaN with filledcurves lc rgb '#dbe9f6' title '95%'",
+          out);
     if (isfinite(x->mark))
         fputs(", \\\n  NaN with lines lw 1.3 dt (6,4) lc rgb '#1a1a1a' title 'MAP'", out);
     if (isfinite(x->truth))
         fprintf(out, ", \\\n  NaN with lines lw 1.7 lc rgb '%s' title 'truth'",
                 figure_colour(1));
     fputc('\n', out);
+    drawing_panel_done(d);
+}
+
+/* "1/keV", "1/(km/s)" */
+static const char *inverse_unit(arena *a, const char *unit)
+{
+    if (!unit || !unit[0])
+        return NULL;
+    return arena_print(a, strpbrk(unit, " /*^") ? "1/(%s)" : "1/%s", unit);
 }
 
 static void density_script(drawing *d, const density_figure *f)
@@ -107,26 +122,26 @@ static void density_script(drawing *d, const density_figure *f)
     sheet *p = &d->script;
     enum { LEFT = 85, RIGHT = 655, TOP = 50, BOTTOM = 365 };
 
-    drawing_start(d, 680, 430, f->title);
+    drawing_start(d, 680, 460, f->title);
     drawing_panel(d, LEFT, RIGHT, TOP, BOTTOM);
     x_label_put(d, x->name, x->label, x->unit);
-    y_label_put(d, "posterior density", NULL,
-                x->unit && x->unit[0] ? arena_print(p->a, "1/(%s)", x->unit) : NULL);
+    y_label_put(d, "posterior density", NULL, inverse_unit(p->a, x->unit));
     fputs("set format y '%g'\n", p->out);
     range_put(p->out, 'x', x->logarithmic, x->low, x->high);
     ticks_put(p, &(tick_axis){'x', x->logarithmic, x->low, x->high, RIGHT - LEFT, 14, 0},
               true);
-    fputs("set yrange [0:*]\nset ytics auto\nset key top right opaque\n", p->out);
+    fputs("set yrange [0:*]\nset offsets 0,0,graph 0.04,0\nset ytics auto\nunset key\n",
+          p->out);
     marks_put(p->out, x);
-    fputs(
-        "plot data using 1:($3 <= 0.95 ? $2 : 0) with filledcurves y=0 lc rgb '#dbe9f6' "
-        "title '95%', \\\n"
-        "  data using 1:($3 <= 0.68 ? $2 : 0) with filledcurves y=0 lc rgb '#9ecae8' "
-        "title '68%', \\\n",
-        p->out);
-    fprintf(p->out, "  data using 1:2 with lines lw 1.6 lc rgb '%s' notitle",
-            figure_colour(0));
-    legend_put(p->out, x);
+    fprintf(
+        p->out,
+        "plot data using 1:($3 <= 0.95 ? $2 : 0) with filledcurves y=0 lc rgb '#dbe9f6', "
+        "\\\n  data using 1:($3 <= 0.68 ? $2 : 0) with filledcurves y=0 lc rgb "
+        "'#9ecae8', "
+        "\\\n  data using 1:2 with lines lw 1.6 lc rgb '%s'\nset offsets 0,0,0,0\n",
+        figure_colour(0));
+    drawing_panel_done(d);
+    legend_put(d, x);
 }
 
 static int density_draw(drawing *d, const density_figure *f, double *density,
