@@ -102,10 +102,10 @@ static void put_wide(const coverage_table *t, sheet *p, size_t n,
 {
     bool cells = coverage_compares(t);
 
-    fprintf(
-        p->out,
-        "<div class=\"scroll\"><table>\n<thead><tr>%s<th class=\"t\">architecture</th>",
-        cells ? "<th class=\"t\">cell</th>" : "");
+    fprintf(p->out,
+            "<div class=\"scroll loose\"><table>\n<thead><tr>%s<th "
+            "class=\"t\">architecture</th>",
+            cells ? "<th class=\"t\">cell</th>" : "");
     for (size_t k = 0; k < n; k++)
         page_tag(p->out, "th", NULL,
                  arena_print(p->a, "%s %s", level_text(p->a, column[k].level),
@@ -220,7 +220,7 @@ int page_coverage(const coverage_table *t, sheet *p)
 
     if (status)
         return status;
-    fputs("<section class=\"loose\">\n<h2>Coverage</h2>\n", p->out);
+    fputs("<section>\n<h2>Coverage</h2>\n", p->out);
     for (size_t i = 0; i < t->n_rows && !coverage_compares(t); i++) {
         page_tag(p->out, "p", row_class(&t->rows[i]), coverage_words(p->a, &t->rows[i]));
         fputc('\n', p->out);
@@ -289,8 +289,9 @@ int page_quality(const quality_table *t, sheet *p)
                 add_escaped(&c, p->a, quality_text(p->a, (quality_kind)k, &r->number[k]));
         columns_add(&c, count_text(p->a, r->simulations));
     }
-    fputs("<section class=\"loose\">\n<h2>Quality</h2>\n", p->out);
+    fputs("<section>\n<h2>Quality</h2>\n<div class=\"loose\">\n", p->out);
     int status = page_columns(&c, p->out);
+    fputs("</div>\n", p->out);
     page_tag(p->out, "p", "legend", quality_legend(t, p->a, true));
     fputs("\n</section>\n", p->out);
     return status;
