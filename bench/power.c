@@ -356,13 +356,8 @@ static int draw_rows_of(const bench *b, const char *purpose, uint64_t seed, size
     return simulator_draw(b->simulator, b->pool, NULL, &d, theta, x, NULL, &unused, NULL);
 }
 
-static int compare(const void *a, const void *b)
-{
-    return compare_reals(a, b);
-}
-
 /* The lowest tenth of x[0], and its deviation. */
-static int lay_region(bench *b)
+static void lay_region(bench *b)
 {
     double value[TRAIN], mean = 0, square = 0;
     for (size_t i = 0; i < TRAIN; i++) {
@@ -370,10 +365,9 @@ static int lay_region(bench *b)
         mean += value[i] / TRAIN;
         square += value[i] * value[i] / TRAIN;
     }
-    qsort(value, TRAIN, sizeof *value, compare);
+    qsort(value, TRAIN, sizeof *value, compare_reals);
     b->below = value[TRAIN / 10];
     b->tilt = 0.3 / sqrt(square - mean * mean);
-    return NRE_OK;
 }
 
 /* The observation lies in the region where the local ratio is wrong; the odd one is ten deviations of x[0]
@@ -455,7 +449,9 @@ static int open_data(bench *b)
         status = loader_of_arrays(b->n, d, b->n_x, b->theta, b->x, &b->test);
     if (!status)
         status = scaling_fit(b->simulator, b->train, true, b->pool, &b->scaling);
-    return status ? status : lay_region(b);
+    if (!status)
+        lay_region(b);
+    return status;
 }
 
 static void bench_close(bench *b)
