@@ -214,6 +214,28 @@ static void fill_gain(const coverage_job *j, coverage_result *out)
     out->gain_error = out->n > 1 ? sqrt(squares / (n - 1) / n) : NAN;
 }
 
+/* Of the means of the blocks. */
+static int spread_gain(const coverage_job *j, coverage_result *out)
+{
+    const coverage_request *q = j->request;
+    double *mean = memory_new((size_t)q->repeats, sizeof *mean);
+
+    if (!mean)
+        return fail(NRE_ENOMEM, "out of memory for a diagnostic");
+    for (uint64_t b = 0; b < q->repeats; b++) {
+        double sum = 0, n = 0;
+        for (uint64_t i = b * q->observables; i < (b + 1) * q->observables; i++)
+            if (!j->pair[i].missing) {
+                sum += j->pair[i].gain;
+                n++;
+            }
+        mean[b] = n > 0 ? sum / n : NAN;
+    }
+    out->gain_sd_evaluation = spread_of((size_t)q->repeats, mean);
+    free(mean);
+    return NRE_OK;
+}
+
 /* Of log p(theta* | x) = gain + log prior. */
 static void fill_posterior(const coverage_job *j, coverage_result *out)
 {
@@ -375,6 +397,8 @@ static int perform(coverage_job *j, coverage_result *out)
     if (!status)
         fill_gain(j, out);
     if (!status)
+        status = spread_gain(j, out);
+    if (!status)
         fill_posterior(j, out);
     pairs_free(own);
     return status;
@@ -528,6 +552,7 @@ json_t *coverage_json(const coverage_result *c)
 
     if (o && c->curve)
         json_object_set_new(o, "curve", curve_json(c));
+    json_object_set_new(o, "gain_sd_evaluation", json_number(c->gain_sd_evaluation));
     json_object_set_new(o, "log_posterior", json_number(c->log_posterior));
     json_object_set_new(o, "log_posterior_error", json_number(c->log_posterior_error));
     if (o && c->n > 0 && isnan(c->information))

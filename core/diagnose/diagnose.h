@@ -286,6 +286,7 @@ typedef struct coverage_result {
     coverage_cell *cells; /* regions outer, levels inner */
     /* Mean of log p(theta*|x) - log p(theta*), its standard error; the prior is p(theta | valid). */
     double gain, gain_error;
+    double gain_sd_evaluation; /* over repeats; NAN for one */
     /* Mean of log p(theta*|x), by the parameters' own units, and its standard error; NAN where rows
      * that are not valid leave the prior known up to a factor. */
     double log_posterior, log_posterior_error;

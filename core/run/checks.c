@@ -45,7 +45,7 @@ static bool is_idle(const run *r, size_t kind)
     return kind == CHECK_POSTERIOR_PREDICTIVE && !has_observation(r);
 }
 
-static bool is_wanted(const run *r, size_t kind)
+bool check_is_wanted(const run *r, size_t kind)
 {
     const experiment *e = r->session->experiment;
     return diagnostic_of(NAMES[kind]) && e->diagnose.check[kind].wanted &&
@@ -61,7 +61,7 @@ static size_t measures_of(const run *r, const measure **out)
     if (r->session->experiment->diagnose.coverage.wanted)
         out[n++] = &measure_ranks;
     for (size_t k = 0; k < N_CHECKS; k++) {
-        const diagnostic *d = is_wanted(r, k) ? diagnostic_of(NAMES[k]) : NULL;
+        const diagnostic *d = check_is_wanted(r, k) ? diagnostic_of(NAMES[k]) : NULL;
         for (size_t i = 0; d && i < d->n_measures; i++) {
             size_t at = 0;
             while (at < n && out[at] != d->measures[i])
@@ -205,7 +205,7 @@ int units_check(run *r, arena *a, size_t *n, unit *out)
 {
     int rc = NRE_OK;
     for (size_t k = 0; k < N_CHECKS && !rc; k++)
-        if (is_wanted(r, k))
+        if (check_is_wanted(r, k))
             rc = unit_of(r, a, k, &out[(*n)++]);
     return rc;
 }

@@ -416,6 +416,8 @@ int judged_inputs(run *r, arena *a, size_t n, const char *const *prefix, bool ob
 /* checks.c: the diagnostics of core/diagnose's list */
 
 const char *check_name(size_t kind); /* "sbc", by config's check_kind */
+/* Asked for by the config, or on by itself and with something to say. */
+bool check_is_wanted(const run *r, size_t kind);
 /* Their units, added to OUT. */
 int units_check(run *r, arena *a, size_t *n, unit *out);
 /* S->pairs: the pass over test pairs with all measures that this run wants; made when first asked

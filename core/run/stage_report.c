@@ -241,7 +241,7 @@ static int read_results(report_data *d)
                                      i < n ? "" : "/uncalibrated"),
                          &d->posterior[i]);
     for (size_t k = 0; k < N_CHECKS && !rc; k++)
-        if (e->diagnose.check[k].wanted)
+        if (check_is_wanted(r, k))
             rc = read_result(folder_path(r->folder, "diagnostics/%s.json", check_name(k)),
                              &d->check[k]);
     return rc;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 static const double ONE_SIDED = 2.326; /* standard errors, 1% */
+static const double ROUNDING =
+    1e-9; /* nats: gains of the same posterior differ by so little */
 
 const char *const WAY_NAMES[N_WAYS] = {
     [RIGHT] = "right", [NARROW] = "narrow",
@@ -134,7 +136,7 @@ outcome gain_notices_beside(const pair_set *p, const double *exact)
     if (n < 2)
         return UNKNOWN;
     double error = sqrt(fmax(squares / n - sum * sum / n / n, 0) / n);
-    return sum / n < -ONE_SIDED * error ? NOTICES : SILENT;
+    return sum / n < -ONE_SIDED * error - ROUNDING ? NOTICES : SILENT;
 }
 
 int predictive_notices(const subject *s, const loader *train, const scaling *scales,

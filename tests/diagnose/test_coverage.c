@@ -53,6 +53,9 @@ static void exact_is_nominal(uint32_t dim, uint64_t observables)
     cr_assert(fabs(c.gain - known) < 4.5 * c.gain_error, "gain %g ± %g, not %g", c.gain,
               c.gain_error, known);
     cr_assert(fabs(c.information - known) < 4.5 * c.gain_error);
+    /* chi-squared of three degrees of freedom, beyond 1e-5 on either side */
+    double spread = c.gain_sd_evaluation / (2 * c.gain_error);
+    cr_assert(3 * spread * spread > 6e-4 && 3 * spread * spread < 26);
     double entropy = dim / 2.0 * (1 + log(2 * M_PI * 0.25 / 1.25)); /* of the posterior */
     cr_assert(fabs(c.log_posterior + entropy) < 4.5 * c.log_posterior_error);
     coverage_release(&c);
