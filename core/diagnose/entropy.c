@@ -161,6 +161,16 @@ static const char *advice_of(const cell *c, size_t group)
                                  "loss bnre.";
 }
 
+/* No group and level has too few, whichever is worst. */
+static bool only_wide(size_t all, const cell *cells)
+{
+    for (size_t i = 0; i < all; i++)
+        if (share_of(&cells[i]) < cells[i].level &&
+            finding_by_p(cells[i].p * (double)all) == FINDING_FAILS)
+            return false;
+    return true;
+}
+
 static json_t *finish(size_t n, const told *of, const cell *cells,
                       const diagnostic_options *o)
 {
@@ -191,6 +201,8 @@ static json_t *finish(size_t n, const told *of, const cell *cells,
                  .says = says};
     say(c, group, nats, o->n_levels, &f, says, sizeof says);
     f.advice = f.verdict == FINDING_OK ? NULL : advice_of(c, group);
+    if (f.verdict == FINDING_FAILS && only_wide(all, cells))
+        f.verdict = FINDING_CAUTIOUS;
     json_t *j = finding_json(&f);
     json_object_set_new(j, "groups", groups);
     return j;

@@ -10,7 +10,7 @@ finding_verdict finding_by_p(double p)
 
 const char *finding_word(finding_verdict v)
 {
-    static const char *const WORDS[] = {"ok", "fails", "open", "informs"};
+    static const char *const WORDS[] = {"ok", "fails", "open", "informs", "cautious"};
 
     return WORDS[v];
 }

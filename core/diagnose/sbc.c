@@ -295,6 +295,16 @@ static double corrected(const quantity *q, size_t n_quantities)
     return fmin(q->p * (double)n_quantities, 1);
 }
 
+/* Whatever fails is too wide and no more. */
+static bool only_wide(size_t n_quantities, const quantity *q)
+{
+    for (size_t i = 0; i < n_quantities; i++)
+        if (finding_by_p(corrected(&q[i], n_quantities)) == FINDING_FAILS &&
+            faults_of(&q[i]) != FAULT_WIDE)
+            return false;
+    return true;
+}
+
 /* Of one that fails: a parameter says more than log r, which is the last quantity. */
 static const quantity *say_fault(size_t n_quantities, const quantity *q, char *out,
                                  size_t size)
@@ -340,6 +350,8 @@ static json_t *finish(size_t n_quantities, const quantity *q, uint64_t n,
         say_uniform(worst, n_quantities, p, says, sizeof says);
     else
         f.advice = advice_of(faults_of(say_fault(n_quantities, q, says, sizeof says)));
+    if (f.verdict == FINDING_FAILS && only_wide(n_quantities, q))
+        f.verdict = FINDING_CAUTIOUS;
     json_t *j = finding_json(&f);
     json_object_set_new(j, "missing", json_integer((json_int_t)(n - worst->e.n)));
     json_object_set_new(j, "quantities", list);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct tally {
-    size_t passed, failed, open;
+    size_t passed, cautious, failed, open; /* CAUTIOUS are among those that passed */
     bool judged; /* was the network tested on pairs with known truth */
     bool sets;   /* do confidence sets of Wilks fail */
 } tally;
@@ -24,7 +24,8 @@ static bool judges_network(const check_row *r)
 
 static void count_row(const check_row *r, tally *t)
 {
-    bool fails = check_is(r, "fails"), ok = check_is(r, "ok");
+    bool fails = check_is(r, "fails"), cautious = check_is(r, "cautious");
+    bool ok = check_is(r, "ok") || cautious;
 
     t->open += check_is(r, "open");
     t->judged = t->judged || ((ok || fails) && judges_network(r));
@@ -33,6 +34,7 @@ static void count_row(const check_row *r, tally *t)
         return;
     }
     t->passed += ok;
+    t->cautious += cautious;
     t->failed += fails;
 }
 
@@ -87,6 +89,13 @@ static const char *fails_words(arena *a, const tally *t)
                        t->failed == 1 ? "s" : "");
 }
 
+static const char *sets_words(const tally *t)
+{
+    return t->sets
+               ? " Its confidence sets (Wilks) are another matter: they are too small."
+               : "";
+}
+
 const char *belief_headline(arena *a, const run_summary *s, const char *target)
 {
     const tally t = tally_of(s, target);
@@ -96,11 +105,14 @@ const char *belief_headline(arena *a, const run_summary *s, const char *target)
     case BELIEF_NO:
         return arena_print(a, "Do not believe %s: %s.", what, fails_words(a, &t));
     case BELIEF_YES:
+        if (t.cautious > 0)
+            return arena_print(
+                a,
+                "Nothing speaks against %s but that it is cautious: by %zu "
+                "of %zu checks it claims less than it could.%s",
+                what, t.cautious, t.passed, sets_words(&t));
         return arena_print(a, "Nothing speaks against %s: it passed %s.%s", what,
-                           all_words(a, t.passed),
-                           t.sets ? " Its confidence sets (Wilks) are another matter: "
-                                    "they are too small."
-                                  : "");
+                           all_words(a, t.passed), sets_words(&t));
     case BELIEF_ELSEWHERE:
         return arena_print(a,
                            "Nothing that was observed speaks against %s; whether its "

@@ -221,7 +221,9 @@ int checks_rows_of(const json_t *rows, arena *a, size_t *n, check_row **out)
 /* Markdown */
 
 const char CHECKS_LEGEND[] =
-    "fails: a right ratio looks so once in 100 times or less (p below 0.01); informs: a "
+    "fails: a right ratio looks so once in 100 times or less (p below 0.01); cautious: "
+    "so "
+    "does it, but by posteriors that are too wide alone; informs: a "
     "number without a right value; open: it could not be assessed. Value with its "
     "standard error, expected: of a right ratio, p: chance of a value so far off from a "
     "right ratio, n: pairs or simulations.";

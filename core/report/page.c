@@ -239,10 +239,11 @@ static int put_answer(const run_summary *s, sheet *p)
 
 static const char *badge_of(const check_row *r)
 {
-    return check_is(r, "fails")     ? "✗ fails"
-           : check_is(r, "ok")      ? "✓ passed"
-           : check_is(r, "informs") ? "for information"
-                                    : "? not assessed";
+    return check_is(r, "fails")      ? "✗ fails"
+           : check_is(r, "cautious") ? "✓ cautious"
+           : check_is(r, "ok")       ? "✓ passed"
+           : check_is(r, "informs")  ? "for information"
+                                     : "? not assessed";
 }
 
 static void put_check(const check_row *r, sheet *p)
@@ -271,12 +272,12 @@ static void put_check(const check_row *r, sheet *p)
 
 static void put_target_checks(const run_summary *s, const char *target, sheet *p)
 {
-    static const char *const ORDER[] = {"fails", "ok", "informs", "open"};
+    static const char *const ORDER[] = {"fails", "cautious", "ok", "informs", "open"};
 
     page_tag(p->out, "p", belief_class(belief_of(s, target)),
              belief_headline(p->a, s, target));
     fputs("\n<ul class=\"checks\">\n", p->out);
-    for (size_t k = 0; k < 8; k++) /* what is of the posterior before what is not */
+    for (size_t k = 0; k < 10; k++) /* what is of the posterior before what is not */
         for (size_t i = 0; i < s->checks->n_rows; i++)
             if (check_judges(&s->checks->rows[i], target) &&
                 check_is(&s->checks->rows[i], ORDER[k / 2]) &&
@@ -295,7 +296,9 @@ static int put_belief(const run_summary *s, sheet *p)
     fputs(
         "<section id=\"belief\">\n<h2>May it be believed?</h2>\n"
         "<p>Each check asks what a right answer would look like, and how often one would "
-        "look as this one does: it fails where that happens once in 100 times or less. A "
+        "look as this one does: it fails where that happens once in 100 times or less, "
+        "and is "
+        "cautious where all that is wrong is that posteriors are too wide. A "
         "number without a right value only informs.</p>\n",
         p->out);
     for (size_t i = 0; i < n; i++)

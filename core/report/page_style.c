@@ -58,7 +58,7 @@ const char *const PAGE_STYLE[] = {
     "\n",
     ".check.fails{grid-column:1/-1;border-color:var(--bad);background:var(--bad-bg)}"
     "\n",
-    ".check.ok{border-left-color:var(--good)}"
+    ".check.ok,.check.cautious{border-left-color:var(--good)}"
     ".check.open{border-left-color:var(--open);border-left-style:dashed}"
     ".check.informs{border-left-color:var(--accent)}\n",
     ".check h4{display:flex;gap:.6rem;align-items:baseline;"

@@ -315,7 +315,8 @@ static void print_target(const run_summary *s, const char *target, arena *a, FIL
 {
     static const struct {
         const char *verdict, *words;
-    } REST[] = {{"ok", "Passed: "},
+    } REST[] = {{"cautious", "Cautious, wider than need be: "},
+                {"ok", "Passed: "},
                 {"informs", "For information: "},
                 {"open", "Could not be assessed: "}};
 

@@ -56,7 +56,8 @@ int listed_notices(const diagnostic *d, const subject *s, const diagnostic_optio
     if (status)
         return fail_within(status, "%s", d->name);
     const char *word = json_string_value(json_object_get(row, "verdict"));
-    if (word && !strcmp(word, finding_word(FINDING_FAILS)))
+    if (word && (!strcmp(word, finding_word(FINDING_FAILS)) ||
+                 !strcmp(word, finding_word(FINDING_CAUTIOUS))))
         *out = NOTICES;
     else if (word && !strcmp(word, finding_word(FINDING_OK)))
         *out = SILENT;
