@@ -269,8 +269,9 @@ static int rows_markdown(const checks_table *t, sheet *s)
 /* "- **Title** (cell, target): what was found, what to do." */
 static void sentence_markdown(const check_row *r, sheet *s)
 {
-    const char *text[] = {r->says, r->reason, check_is(r, "fails") ? r->advice : NULL,
-                          r->missed};
+    const char *text[] = {
+        r->says, r->reason,
+        check_is(r, "fails") || check_is(r, "cautious") ? r->advice : NULL, r->missed};
 
     fputs("- **", s->out);
     markdown_put(s->out, check_title(r->name));

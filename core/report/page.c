@@ -263,7 +263,7 @@ static void put_check(const check_row *r, sheet *p)
         page_tag(p->out, "p", NULL, r->says);
     if (r->reason)
         page_tag(p->out, "p", NULL, r->reason);
-    if (fails && r->advice)
+    if ((fails || check_is(r, "cautious")) && r->advice)
         page_tag(p->out, "p", "todo", r->advice);
     if (numbers && *numbers)
         page_tag(p->out, "p", "number", numbers);

@@ -75,7 +75,7 @@ const char *const PAGE_STYLE[] = {
     "background:var(--note-bg)}"
     "\n",
     ".fails .badge{color:var(--bad);background:var(--card)}"
-    ".ok .badge{color:var(--good);background:var(--good-bg)}"
+    ".ok .badge,.cautious .badge{color:var(--good);background:var(--good-bg)}"
     ".open .badge{color:var(--open);background:var(--open-bg)}"
     ".informs .badge{color:var(--accent)}\n",
     ".scroll{overflow-x:auto}\n",
