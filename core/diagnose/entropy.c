@@ -161,25 +161,31 @@ static const char *advice_of(const cell *c, size_t group)
                                  "loss bnre.";
 }
 
-/* No group and level has too few, whichever is worst. */
-static bool only_wide(size_t all, const cell *cells)
+static bool has_too_few(const cell *c, size_t all)
 {
-    for (size_t i = 0; i < all; i++)
-        if (share_of(&cells[i]) < cells[i].level &&
-            finding_by_p(cells[i].p * (double)all) == FINDING_FAILS)
-            return false;
-    return true;
+    return share_of(c) < c->level && finding_by_p(c->p * (double)all) == FINDING_FAILS;
+}
+
+/* What is said: too few before too many, however many. */
+static size_t worst_of(size_t all, const cell *cells)
+{
+    size_t worst = 0;
+
+    for (size_t i = 1; i < all; i++) {
+        bool few = has_too_few(&cells[i], all), before = has_too_few(&cells[worst], all);
+        if (few != before ? few : cells[i].p < cells[worst].p)
+            worst = i;
+    }
+    return worst;
 }
 
 static json_t *finish(size_t n, const told *of, const cell *cells,
                       const diagnostic_options *o)
 {
     char says[512];
-    size_t worst = 0, all = GROUPS * o->n_levels;
+    size_t all = GROUPS * o->n_levels, worst = worst_of(all, cells);
     json_t *groups = json_array();
 
-    for (size_t i = 1; i < all; i++)
-        worst = cells[i].p < cells[worst].p ? i : worst;
     for (size_t g = 0; g < GROUPS; g++) {
         size_t first = g * n / GROUPS, end = (g + 1) * n / GROUPS;
         json_array_append_new(groups, group_json(of + first, end - first, o->n_levels,
@@ -201,7 +207,7 @@ static json_t *finish(size_t n, const told *of, const cell *cells,
                  .says = says};
     say(c, group, nats, o->n_levels, &f, says, sizeof says);
     f.advice = f.verdict == FINDING_OK ? NULL : advice_of(c, group);
-    if (f.verdict == FINDING_FAILS && only_wide(all, cells))
+    if (f.verdict == FINDING_FAILS && !has_too_few(c, all))
         f.verdict = FINDING_CAUTIOUS;
     json_t *j = finding_json(&f);
     json_object_set_new(j, "groups", groups);
