@@ -82,16 +82,16 @@ ok $? "null, not a number"
 printf '9,9\n' >far.csv
 exits 0 "an observation far out" "$NEREID" -q run exact.yaml -o far --set 'infer.observation={file: far.csv}'
 tr -s '\n ' '  ' <out >line
-has line "do not believe the posterior of target all"
-has line "the observation is unlike the simulations"
+has line "Do not believe the posterior of all parameters"
+has line "The observation lies outside the simulator"
 hasnt line "may be believed"
 case $(value far/tables/posterior.json "['rows'][0]['believe']") in *unlike*) ;; *) false ;; esac
 ok $? "in the table"
-has far/report.html "unlike the simulations"
+has far/report.html "lies outside the simulator"
 exits 0 "of a trained run" "$NEREID" -q infer shared --observation far.csv --target all -o far-infer
 tr -s '\n ' '  ' <out >line
-has line "do not believe the posterior of target all"
-has line "the observation is unlike the simulations"
+has line "Do not believe the posterior of all parameters"
+has line "The observation lies outside the simulator"
 exits 7 "gated" "$NEREID" -q run exact.yaml -o gated --set 'infer.observation={file: far.csv}' \
     --set 'diagnose.predictive.gate={outside: error}'
 printf '0.3,-0.2\n9,9\n' >mixed.csv
