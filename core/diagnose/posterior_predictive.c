@@ -16,7 +16,7 @@
 
 enum {
     SIMULATIONS = 1000,
-    LEAST = 40,
+    LEAST = 200,
     FIT_MOST = 1000,    /* simulations that a distance is measured by */
     OBSERVED_MOST = 16, /* observations that are looked at */
     SHOWN = 4,          /* of which the bands are kept */
@@ -55,7 +55,7 @@ typedef struct one_result {
 typedef struct predictive_job {
     const subject *subject;
     const target *target;
-    size_t n_x, n, n_observed;
+    size_t n_x, n, n_fit, n_observed;
     uint8_t *field_scale; /* [n_x] nre_scale */
     predicted now;
     one_result *of; /* [n_observed] */
@@ -352,7 +352,7 @@ static int rank_row(const predictive_job *j, const predicted *p, const float *x,
 static int predicted_new(const predictive_job *j, predicted *p)
 {
     p->n = j->n;
-    p->n_fit = j->n / 2 < FIT_MOST ? j->n / 2 : FIT_MOST;
+    p->n_fit = j->n_fit;
     p->x = memory_new(p->n, j->n_x * sizeof *p->x);
     p->z = memory_new(p->n_fit, j->n_x * sizeof *p->z);
     p->centre = memory_new(j->n_x, (3 + QUANTILES) * sizeof *p->centre);
@@ -579,9 +579,21 @@ static void describe_farthest(const predictive_job *j, const outcome *o, size_t 
         snprintf(text, n, "%s is a value that no simulation has", name);
 }
 
+/* P-values that the smallest is multiplied by. */
+static size_t n_tests(size_t known)
+{
+    return known > 1 ? 2 * known : 1;
+}
+
+/* With as few simulations an observation could be anything. */
+static bool can_fail(const predictive_job *j, const outcome *o)
+{
+    return (double)n_tests(o->known) / (double)(j->n - j->n_fit + 1) < FINDING_LEVEL;
+}
+
 static json_t *finding_of(const predictive_job *j, const outcome *o)
 {
-    char says[512], advice[512], farthest[192];
+    char says[512], advice[512], farthest[192], reason[192];
     finding f = {.verdict = finding_by_p(o->p),
                  .statistic = "p-value among simulations from the posterior",
                  .value = o->p,
@@ -607,6 +619,14 @@ static json_t *finding_of(const predictive_job *j, const outcome *o)
                  "p-value of "
                  "%.2g (%zu simulations); for all together it is %.2g.",
                  o->known, o->least, j->of[o->least].p, j->n, o->p);
+    if (f.verdict == FINDING_OK && !can_fail(j, o)) {
+        snprintf(reason, sizeof reason,
+                 "no more than %zu simulations of x fit into memory, too few for a "
+                 "p-value of %zu observation%s to be below %g",
+                 j->n, o->known, o->known > 1 ? "s" : "", FINDING_LEVEL);
+        f.verdict = FINDING_OPEN;
+        f.reason = reason;
+    }
     if (f.verdict == FINDING_FAILS) {
         describe_farthest(j, o, sizeof farthest, farthest);
         snprintf(
@@ -653,18 +673,30 @@ static json_t *row_json(predictive_job *j)
     return row;
 }
 
+/* As many as are ASKED for, and more where a p-value could not become small among them. */
+static void choose_sizes(predictive_job *j, uint64_t asked)
+{
+    size_t most = MEMORY / (j->n_x * sizeof(float));
+    size_t n = asked < LEAST ? LEAST : (size_t)asked;
+    size_t ranked = (size_t)ceil((double)n_tests(j->n_observed) / FINDING_LEVEL);
+
+    most = most < LEAST ? LEAST : most;
+    j->n_fit = n / 2 < FIT_MOST ? n / 2 : FIT_MOST;
+    n = n < j->n_fit + ranked ? j->n_fit + ranked : n;
+    j->n = n < most ? n : most;
+    j->n_fit = j->n_fit < j->n / 2 ? j->n_fit : j->n / 2;
+}
+
 static int job_new(const subject *s, const diagnostic_options *o, predictive_job *j)
 {
     size_t n_x = simulator_n_x(s->simulator), at = 0;
-    uint64_t n = o->n > 0 ? o->n : SIMULATIONS, most = MEMORY / (n_x * sizeof(float));
 
-    n = n < LEAST ? LEAST : n;
     *j = (predictive_job){.subject = s,
                           .target = ratio_target(s->posterior->ratio),
                           .n_x = n_x,
-                          .n = (size_t)(n > most && most > LEAST ? most : n),
                           .observed = json_array()};
     j->n_observed = s->n_observed < OBSERVED_MOST ? s->n_observed : OBSERVED_MOST;
+    choose_sizes(j, o->n > 0 ? o->n : SIMULATIONS);
     j->field_scale = memory_new(n_x, sizeof *j->field_scale);
     j->of = memory_new(j->n_observed, sizeof *j->of);
     if (!j->observed || !j->field_scale || !j->of)

@@ -122,6 +122,24 @@ Test(posterior_predictive, odd_observations_are_noticed)
     gauss_close(&g);
 }
 
+/* However many observations there are, and however few simulations are asked for. */
+Test(posterior_predictive, one_odd_observation_among_many_is_noticed)
+{
+    static const float odd[DIM] = {8, -8, 8, 8, -8};
+    static const size_t many[] = {1, 3, 16};
+    for (size_t i = 0; i < 3; i++) {
+        gauss g = {.dim = DIM, .sigma = 0.5, .believed = 0.5};
+        open_gauss(&g, GAUSS_EXACT, 1, 2);
+        memcpy(g.x, odd, sizeof odd);
+        g.subject.n_observed = many[i];
+        json_t *row = judged(&g, 20);
+        cr_assert_str_eq(text_of(row, "verdict"), "fails", "%s", text_of(row, "says"));
+        cr_assert_geq(json_integer_value(json_object_get(row, "n")), 200);
+        json_decref(row);
+        gauss_close(&g);
+    }
+}
+
 /* Values that are common one by one and never come together. */
 Test(posterior_predictive, correlations_count)
 {
