@@ -3,6 +3,7 @@
  * dash of its own, for print. */
 #include "report/report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -315,6 +316,8 @@ void number_put(FILE *out, double value)
 
 /* a drawing */
 
+#define FIRST_LINE "# gnuplot %s.gp > %s.svg\n"
+
 int drawing_open(drawing *d, const char *folder, const char *name)
 {
     *d = (drawing){.folder = folder, .name = name};
@@ -332,7 +335,7 @@ void drawing_start(drawing *d, int width, int height, const char *title)
     d->width = width;
     d->height = height;
     fprintf(out,
-            "# gnuplot %s.gp > %s.svg\n"
+            FIRST_LINE
             "set terminal svg size %d,%d enhanced font 'sans-serif,%d' background "
             "'#ffffff' linewidth 1.2\n"
             "set encoding utf8\n"
@@ -509,12 +512,70 @@ static int draw_one(arena *a, const char *folder, const char *name, bool *missin
     return status;
 }
 
+/* Some other tool's, or somebody's own, does not begin as drawing_start does. */
+static bool is_drawing(const char *script, const char *name)
+{
+    char first[1024] = "", wanted[1024];
+    FILE *in = fopen(script, "r");
+    bool same = in && fgets(first, sizeof first, in) &&
+                snprintf(wanted, sizeof wanted, FIRST_LINE, name, name) > 0 &&
+                strcmp(first, wanted) == 0;
+
+    if (in)
+        fclose(in);
+    return same;
+}
+
+static int remove_ending(arena *a, const char *folder, const char *name, const char *end)
+{
+    const char *file = arena_print(a, "%s.%s", name, end);
+    const char *path = file ? path_join(a, folder, file) : NULL;
+
+    if (!path)
+        return fail(NRE_ENOMEM, "no memory for a figure");
+    if (unlink(path) && errno != ENOENT)
+        return fail(NRE_EIO, "cannot remove '%s': %s", path, strerror(errno));
+    return NRE_OK;
+}
+
+/* The script last: without it nobody would know the others. */
+static int remove_one(arena *a, const char *folder, const char *script)
+{
+    static const char *const END[] = {"svg", "csv", "gp"};
+    const char *path = path_join(a, folder, script);
+    const char *name = arena_print(a, "%.*s", (int)strlen(script) - 3, script);
+    int status = path && name ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
+
+    for (size_t i = 0; i < 3 && !status && is_drawing(path, name); i++)
+        status = remove_ending(a, folder, name, END[i]);
+    return status;
+}
+
+int figures_remove(const char *folder)
+{
+    arena *a = arena_new();
+    DIR *list = opendir(folder);
+    int status = a ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
+
+    for (struct dirent *e; list && !status && (e = readdir(list));) {
+        size_t n = strlen(e->d_name);
+        if (n > 3 && strcmp(e->d_name + n - 3, ".gp") == 0)
+            status = remove_one(a, folder, e->d_name);
+    }
+    if (list)
+        closedir(list);
+    arena_free(a);
+    return status;
+}
+
 int figures_draw(const char *folder, size_t n, const char *const *name)
 {
     arena *a = arena_new();
     bool missing = false;
     int status = a ? NRE_OK : fail(NRE_ENOMEM, "no memory for a figure");
 
+    for (size_t i = 0; i < n && !status; i++) /* what cannot be drawn has no picture */
+        status = remove_ending(a, folder, name[i], "svg");
     for (size_t i = 0; i < n && !status && !missing; i++)
         status = draw_one(a, folder, name[i], &missing);
     arena_free(a);

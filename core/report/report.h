@@ -424,7 +424,10 @@ typedef struct predictive_figure {
 int predictive_figure_write(const predictive_figure *f, const char *folder,
                             const char *name);
 /* Let gnuplot draw what was written.  Without gnuplot a line of the log says so; that is no error. */
+/* Those of a former time, too, are gone where gnuplot is missing (which is said once) or fails. */
 int figures_draw(const char *folder, size_t n, const char *const *name);
+/* All figures of FOLDER, which need not be there; what is not one of ours stays. */
+int figures_remove(const char *folder);
 
 /* markup.c: text as each format wants it */
 

@@ -129,6 +129,8 @@ int figures_write(const run *r, const coverage_table *coverage, arena *a,
         .run = r, .arena = arena_new(), .folder = folder_path(r->folder, "figures")};
     int rc = g->arena && g->folder ? folder_make(g->folder)
                                    : fail(NRE_ENOMEM, "no memory for figures");
+    if (!rc)
+        rc = figures_remove(g->folder);
     for (size_t i = 0; i < r->session->n_targets && !rc; i++) {
         const target meant = session_meant(r->session, i);
         rc = figures_of_posterior(g, &meant);

@@ -105,6 +105,34 @@ Test(figure, without_gnuplot_there_are_numbers_only)
     scratch_free(&s);
 }
 
+/* Pictures of a former time do not pass for those of now. */
+Test(figure, no_old_pictures_without_gnuplot)
+{
+    scratch s = scratch_new();
+
+    setenv("PATH", "/nonexistent", 1);
+    write_all(&s);
+    cr_assert_eq(file_print(scratch_path(&s, "loss.svg"), "<svg></svg>\n"), 0);
+    cr_assert_eq(file_print(scratch_path(&s, "corner.svg"), "<svg></svg>\n"), 0);
+    draw_all(&s);
+    cr_assert_eq(scratch_entries(&s), 2 * n_figures);
+    scratch_free(&s);
+}
+
+Test(figure, removed_with_all_their_files_and_no_others)
+{
+    scratch s = scratch_new();
+
+    write_all(&s);
+    cr_assert_eq(file_print(scratch_path(&s, "loss.svg"), "<svg></svg>\n"), 0);
+    cr_assert_eq(file_print(scratch_path(&s, "mine.gp"), "plot sin(x)\n"), 0);
+    cr_assert_eq(file_print(scratch_path(&s, "mine.svg"), "<svg></svg>\n"), 0);
+    cr_assert_eq(figures_remove(s.folder), 0, "%s", error_message());
+    cr_assert_eq(scratch_entries(&s), 2);
+    cr_assert_eq(figures_remove("/nonexistent"), 0);
+    scratch_free(&s);
+}
+
 static char *ticks(const tick_axis *x)
 {
     sheet p;
