@@ -1,9 +1,11 @@
 /* Tables, page and summary from the result files that the other stages left. */
 #include "run/run.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { RESULT_LIMIT = 256 << 20 };
 
@@ -276,6 +278,51 @@ static int write_page(const report_data *d, const run_summary *s)
     return rc;
 }
 
+static int remove_file(const char *path)
+{
+    if (!path)
+        return fail(NRE_ENOMEM, "no memory for the name of a file");
+    if (unlink(path) && errno != ENOENT)
+        return fail(NRE_EIO, "cannot remove '%s': %s", path, strerror(errno));
+    return NRE_OK;
+}
+
+/* What an earlier report of this folder wrote and this one does not would pass for its own: `nereid
+ * table` reads whatever is there. */
+static int remove_table(arena *a, const char *tables, const char *name)
+{
+    static const char *const ENDINGS[] = {"json", "md", "tex", "csv"};
+    int rc = NRE_OK;
+    for (size_t i = 0; i < sizeof ENDINGS / sizeof ENDINGS[0] && !rc; i++)
+        rc = remove_file(path_join(a, tables, arena_print(a, "%s.%s", name, ENDINGS[i])));
+    return rc;
+}
+
+static int remove_unwritten(const run *r, const run_summary *all, arena *a,
+                            const char *tables)
+{
+    const struct {
+        bool written;
+        const char *name, *beside; /* one more CSV, or NULL */
+    } TABLE[] = {{all->coverage, "coverage", "coverage_by_parameter.csv"},
+                 {all->posterior, "posterior", "limits.csv"},
+                 {all->posterior, "posterior", "regions.csv"},
+                 {all->checks, "checks", NULL},
+                 {all->quality, "quality", NULL},
+                 {r->n_timings, "timing", NULL}};
+    int rc = NRE_OK;
+    for (size_t i = 0; i < sizeof TABLE / sizeof TABLE[0] && !rc; i++) {
+        if (TABLE[i].written)
+            continue;
+        rc = remove_table(a, tables, TABLE[i].name);
+        if (!rc && TABLE[i].beside)
+            rc = remove_file(path_join(a, tables, TABLE[i].beside));
+    }
+    if (!rc && !r->session->experiment->report.html)
+        rc = remove_file(folder_path(r->folder, "report.html"));
+    return rc;
+}
+
 static int write_tables(const report_data *d, double seconds, FILE *out)
 {
     const run *r = d->run;
@@ -295,6 +342,8 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
                        .n_timings = r->n_timings,
                        .timings = r->timings};
     int rc = folder_make(tables);
+    if (!rc)
+        rc = remove_unwritten(r, &all, d->arena, tables);
     if (!rc)
         rc = report_asked(r, d->arena, &all.n_asked, &all.asked);
     if (!rc && all.coverage)

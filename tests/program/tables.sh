@@ -233,4 +233,33 @@ exits 0 "no diagnostics, no observation" "$NEREID" run small.yaml -o bare \
     --set diagnose.coverage=false --set diagnose.area=false --set diagnose.predictive=false
 [ ! -e bare/tables/coverage.json ]
 ok $? "no coverage table"
+
+# What is no longer wanted goes: tables, figures and page of before would pass for those of now.
+gone() {
+    [ ! -e "$1" ]
+    ok $? "$1 is gone"
+}
+mkdir no-gnuplot # a PATH of no programs
+there bare/report.html
+there quiet/figures/coverage.csv
+exits 0 "without gnuplot" env PATH="$work/no-gnuplot" "$NEREID" run small.yaml -o quiet --resume
+[ "$(grep -c "there is no gnuplot" err)" = 1 ]
+ok $? "which is said once"
+[ -z "$(ls quiet/figures | grep svg)" ] && ! grep -q "data:image/svg" quiet/report.html
+ok $? "no pictures of before"
+exits 0 "without tests of coverage and page" "$NEREID" -q run small.yaml -o quiet --resume --json \
+    --set diagnose.coverage=false --set report.html=false
+hasnt out "tables/coverage.json"
+for file in tables/coverage.json tables/coverage.md tables/coverage.tex tables/coverage.csv \
+    tables/coverage_by_parameter.csv figures/coverage.csv figures/coverage.gp report.html; do
+    gone quiet/$file
+done
+there quiet/tables/posterior.json
+exits 0 "without any test" "$NEREID" -q run small.yaml -o quiet --resume --set report.html=false \
+    --set diagnose.coverage=false --set diagnose.area=false --set diagnose.predictive=false
+hasnt out "Page:"
+(cd bare && ls tables figures) >bare.list
+(cd quiet && ls tables figures) >quiet.list
+cmp bare.list quiet.list
+ok $? "the same files as in a folder of its own"
 finish
