@@ -95,9 +95,20 @@ bool coverage_fails(const coverage_row *r)
     return falls_short(r, true) || falls_short(r, false);
 }
 
+/* Nats: a gain that is surely smaller and maybe none says nothing; what rounding leaves of none. */
+static const double NOTHING = 0.02, ROUNDING = 1e-6;
+
 bool gain_is_none(const coverage_row *r)
 {
-    return isfinite(r->gain) && isfinite(r->gain_error) && r->gain <= 3 * r->gain_error;
+    double low = r->gain - 3 * r->gain_error, high = r->gain + 3 * r->gain_error;
+
+    return isfinite(low) && isfinite(high) &&
+           (high < ROUNDING || (low <= 0 && high < NOTHING));
+}
+
+static bool gain_is_open(const coverage_row *r)
+{
+    return isfinite(r->gain_error) && r->gain <= 3 * r->gain_error && !gain_is_none(r);
 }
 
 static void cell_words(FILE *out, arena *a, const table_cell *c)
@@ -135,6 +146,8 @@ static void gain_words(FILE *out, arena *a, const coverage_row *r)
     fputs(" nats", out);
     if (gain_is_none(r))
         fputs(": no more than the prior, which covers without knowing anything", out);
+    else if (gain_is_open(r))
+        fputs(": too few test pairs to tell it from the prior", out);
     fputs(".", out);
 }
 

@@ -207,17 +207,34 @@ static void coverage_check(findings *f, size_t k, const json_t *j, bool beside,
     *credible_fails = *credible_fails || (k == 0 && fails);
 }
 
+/* Of a gain that is known: "fails" where it is none, "open" where it may be none. */
+static finding_verdict verdict_of_gain(double gain, double error)
+{
+    const coverage_row row = {.gain = gain, .gain_error = error};
+    if (gain_is_none(&row))
+        return FINDING_FAILS;
+    return gain > 3 * error    ? FINDING_OK
+           : gain <= 3 * error ? FINDING_OPEN
+                               : FINDING_INFORMS;
+}
+
+/* Beyond what rounding makes of the prior itself. */
+static bool is_worse_than_prior(double gain, double error)
+{
+    return gain + 3 * error < -1e-6;
+}
+
 static const char *gain_words(arena *a, double gain, double error, double n)
 {
     const char *number = isfinite(error) ? arena_print(a, "%.3f ±%.3f nats", gain, error)
                                          : arena_print(a, "%.3f nats", gain);
-    if (gain <= 3 * error && gain < -3 * error)
+    if (is_worse_than_prior(gain, error))
         return arena_print(
             a,
             "On average the truth is less probable than under the prior: the "
             "gain is %s over %g test pairs.",
             number, n);
-    if (gain <= 3 * error)
+    if (verdict_of_gain(gain, error) == FINDING_FAILS)
         return arena_print(
             a,
             "It knows no more than the prior, which covers perfectly without "
@@ -229,46 +246,58 @@ static const char *gain_words(arena *a, double gain, double error, double n)
                        exp(gain), number);
 }
 
+static void judge_gain(arena *a, check_row *r)
+{
+    finding_verdict v = verdict_of_gain(r->value, r->error);
+    set_verdict(r, v);
+    if (v == FINDING_OPEN) {
+        r->reason = arena_print(a,
+                                "%llu pairs cannot tell it from the prior, which covers "
+                                "without knowing anything: the gain is %.3f ±%.3f nats",
+                                (unsigned long long)r->n, r->value, r->error);
+        r->advice = "Test with more pairs (diagnose.coverage.observables).";
+        return;
+    }
+    r->says = gain_words(a, r->value, r->error, (double)r->n);
+    r->advice = is_worse_than_prior(r->value, r->error)
+                    ? "It is sure of what is wrong: stop earlier (train.patience), train "
+                      "on more simulations or with a cautious loss."
+                    : "Train longer or on more simulations; or the observable says "
+                      "nothing about these parameters.";
+}
+
+static void gate_gain(findings *f, check_row *r)
+{
+    double least = f->d->run->session->experiment->diagnose.coverage.gate_gain;
+    const char *key = "diagnose.coverage.gate.gain";
+    r->gated = !isnan(least);
+    if (!r->gated || r->value >= least)
+        return;
+    miss(f, r,
+         isnan(r->value)
+             ? arena_print(f->d->arena, "it has no number to hold against %s = %g", key,
+                           least)
+             : arena_print(f->d->arena, "%.4g nats are below %g (%s)", r->value, least,
+                           key));
+}
+
 static void gain_check(findings *f, const json_t *j, bool beside)
 {
-    const experiment *e = f->d->run->session->experiment;
-    double gain = real_in(j, "gain"), error = real_in(j, "gain_error");
+    const char *reason = word_in(j, "reason");
     check_row *r = add(f, "gain", word_in(j, "target"));
     if (!r)
         return;
     r->beside = beside;
     r->architecture = estimator_of(f, beside);
-    r->value = gain;
-    r->error = error;
+    r->value = real_in(j, "gain");
+    r->error = real_in(j, "gain_error");
     r->n = count_in(j, "n");
     r->statistic = "mean of log p(theta*|x) - log p(theta*), nats";
-    r->gated = !isnan(e->diagnose.coverage.gate_gain);
-    r->reason = isnan(gain) ? "the gain could not be computed" : NULL;
-    if (isnan(gain) && word_in(j, "reason"))
-        r->reason = word_in(j, "reason");
-    if (isfinite(gain)) {
-        set_verdict(r, gain <= 3 * error ? FINDING_FAILS : FINDING_INFORMS);
-        if (gain > 3 * error)
-            set_verdict(r, FINDING_OK);
-        r->says = gain_words(f->d->arena, gain, error, (double)r->n);
-        r->advice =
-            gain < -3 * error
-                ? "It is sure of what is wrong: stop earlier (train.patience), train "
-                  "on more simulations or with a cautious loss."
-                : "Train longer or on more simulations; or the observable says "
-                  "nothing about these parameters.";
-    }
-    if (r->gated && !(gain >= e->diagnose.coverage.gate_gain))
-        miss(f, r,
-             isnan(gain)
-                 ? arena_print(
-                       f->d->arena,
-                       "it has no number to hold against diagnose.coverage.gate.gain "
-                       "= %g",
-                       e->diagnose.coverage.gate_gain)
-                 : arena_print(f->d->arena,
-                               "%.4g nats are below %g (diagnose.coverage.gate.gain)",
-                               gain, e->diagnose.coverage.gate_gain));
+    if (isfinite(r->value))
+        judge_gain(f->d->arena, r);
+    else
+        r->reason = reason ? reason : "the gain could not be computed";
+    gate_gain(f, r);
 }
 
 static void coverage_checks(findings *f, const char *about)
@@ -620,8 +649,9 @@ static void target_checks(findings *f, size_t which)
 /* What is not about one observation: the network is the same for every one. */
 static bool is_of_network(const check_row *r)
 {
-    static const char *const OTHERS[] = {"area",  "predictive", "posterior_predictive",
-                                         "draws", "growth",     "ensemble"};
+    static const char *const OTHERS[] = {
+        "area",   "predictive", "posterior_predictive", "draws",
+        "growth", "ensemble",   "local_coverage",       "lc2st"};
     for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
         if (!strcmp(r->name, OTHERS[i]))
             return false;

@@ -96,6 +96,35 @@ Test(summary, gain_of_nothing)
     free(text);
 }
 
+/* A right ratio that a few pairs cannot tell from the prior is not condemned. */
+Test(summary, gains_that_may_be_none)
+{
+    static const struct {
+        double gain, error;
+        bool none, open;
+    } cases[] = {{0, 0, true, false},         {1e-16, 1e-17, true, false},
+                 {-0.5, 0.1, true, false},    {-1e-9, 1e-12, true, false},
+                 {0.002, 0.002, true, false}, {0.2, 0.1, false, true},
+                 {-0.1, 0.05, false, true},   {0.01, 0.01, false, true},
+                 {0.01, 0.001, false, false}, {0.3, NAN, false, false},
+                 {NAN, 0.1, false, false}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        coverage_row r = {.target = "all",
+                          .architecture = "mlp",
+                          .gain = cases[i].gain,
+                          .gain_error = cases[i].error};
+        coverage_table t = {.title = "few", .n_rows = 1, .rows = &r};
+        run_summary s = {
+            .name = "few", .folder = "/tmp/none", .coverage = &t, .seconds = 1};
+        char *text = unwrapped(&s);
+        cr_assert_eq(gain_is_none(&r), cases[i].none, "case %zu", i);
+        cr_assert_eq(strstr(text, "too few test pairs to tell") != NULL, cases[i].open,
+                     "case %zu", i);
+        free(text);
+    }
+}
+
 Test(summary, places_of_the_observation)
 {
     static const struct {
