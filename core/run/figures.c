@@ -16,6 +16,27 @@ int gallery_add(gallery *g, const char *name, const char *caption)
     return NRE_OK;
 }
 
+/* Names of files end at 255 bytes, of which endings and a temporary's digits take some. */
+const char *figure_name(arena *a, const char *name)
+{
+    enum { LONGEST = 100, KEPT = 80 };
+    size_t n = KEPT;
+    if (!name || strlen(name) <= LONGEST)
+        return name;
+    while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80) /* within a character */
+        n--;
+    return arena_print(a, "%.*s-%.16s", (int)n, name, hash_hex(hash_string(name)).hex);
+}
+
+int figure_tried(int rc)
+{
+    if (!rc || rc == NRE_ENOMEM)
+        return rc;
+    log_say(NRE_WARN, "a figure is missing: %s", error_message());
+    error_set("");
+    return NRE_OK;
+}
+
 /* coverage */
 
 static int coverage_figure(gallery *g, const coverage_table *t)
@@ -133,14 +154,14 @@ int figures_write(const run *r, const coverage_table *coverage, arena *a,
         rc = figures_remove(g->folder);
     for (size_t i = 0; i < r->session->n_targets && !rc; i++) {
         const target meant = session_meant(r->session, i);
-        rc = figures_of_posterior(g, &meant);
+        rc = figure_tried(figures_of_posterior(g, &meant));
     }
     if (!rc && coverage && coverage->n_rows)
-        rc = coverage_figure(g, coverage);
+        rc = figure_tried(coverage_figure(g, coverage));
     if (!rc)
         rc = figures_of_checks(g);
     if (!rc)
-        rc = loss_figure(g);
+        rc = figure_tried(loss_figure(g));
     if (!rc)
         rc = figures_draw(g->folder, g->n, g->name);
     if (!rc)

@@ -416,10 +416,12 @@ static int figures_of_row(gallery *g, const json_t *row, const char *figure,
     bool plain = calibrates(g->run->session->experiment) &&
                  !json_is_object(json_object_get(row, "calibration"));
     const char *end = plain ? "-uncalibrated" : "";
-    const checked_row c = {g, row, arena_print(a, "%s-%s%s", figure, of, end),
+    const checked_row c = {g, row,
+                           figure_name(a, arena_print(a, "%s-%s%s", figure, of, end)),
                            arena_print(a, "%s%s", target_words(a, of),
                                        plain ? ", without calibration" : "")};
-    return c.name && c.of ? make(&c) : fail(NRE_ENOMEM, "no memory for a figure");
+    return c.name && c.of ? figure_tried(make(&c))
+                          : fail(NRE_ENOMEM, "no memory for a figure");
 }
 
 static int figures_of(gallery *g, const char *check, const char *figure,
@@ -487,7 +489,7 @@ static int area_figure_of(gallery *g)
         return NRE_OK;
     int rc = json_load_path(path, 256 << 20, &result);
     if (!rc)
-        rc = area_boxes(g, json_object_get(result, "rows"));
+        rc = figure_tried(area_boxes(g, json_object_get(result, "rows")));
     json_decref(result);
     return rc;
 }

@@ -131,12 +131,12 @@ static int observation_figure(gallery *g, const target *t, const char *base,
         .said = said,
         .grid = path_join(a, where, "grid.h5"),
         .draws = path_join(a, where, "samples.nc"),
-        .name = n == 1 ? arena_print(a, "posterior-%s", t->name)
-                       : arena_print(a, "posterior-%s-%zu", t->name, i),
+        .name = figure_name(a, n == 1 ? arena_print(a, "posterior-%s", t->name)
+                                      : arena_print(a, "posterior-%s-%zu", t->name, i)),
         .observation = word && !strcmp(word, "joint")
                            ? "all observations together"
                            : arena_print(a, "observation %zu", i)};
-    return posterior_figure(g, &at);
+    return figure_tried(posterior_figure(g, &at));
 }
 
 int figures_of_posterior(gallery *g, const target *t)

@@ -567,6 +567,10 @@ typedef struct gallery {
 } gallery;
 /* Both in the gallery's arena; NULL: out of memory. */
 int gallery_add(gallery *g, const char *name, const char *caption);
+/* NAME, or its beginning and a hash of it where it is too long for a file. */
+const char *figure_name(arena *a, const char *name);
+/* Results stand without their figures: a failure is a warning, but for memory's end. */
+int figure_tried(int rc);
 /* figures_posterior.c, figures_checks.c */
 int figures_of_posterior(gallery *g, const target *t);
 int figures_of_checks(gallery *g);

@@ -111,3 +111,36 @@ Test(figures_checks, nothing_is_drawn_of_nothing)
     cr_assert_eq(g.n, 0);
     trial_close(&t);
 }
+
+/* Of a target of many parameters: short enough for a file, and still its own. */
+Test(figures_checks, long_names_are_shortened)
+{
+    arena *a = arena_new();
+    char one[241], other[241], accents[242] = "x";
+    for (size_t i = 0; i < 240; i += 2) {
+        memcpy(one + i, "a,", 3);
+        memcpy(other + i, i < 238 ? "a," : "b,", 3);
+        memcpy(accents + 1 + i, "ä", 3);
+    }
+    const char *name = figure_name(a, one), *cut = figure_name(a, accents);
+    cr_assert_str_eq(figure_name(a, "posterior-all"), "posterior-all");
+    cr_assert_leq(strlen(name), 100);
+    cr_assert_eq(strncmp(name, one, 80), 0);
+    cr_assert_str_neq(name, figure_name(a, other));
+    cr_assert_eq(text_width(cut), 1 + 39 + 17, "whole characters: %s", cut);
+    cr_assert_null(figure_name(a, NULL));
+    arena_free(a);
+}
+
+/* Results stand without it. */
+Test(figures_checks, one_that_cannot_be_written_is_no_failure)
+{
+    trial t;
+    trial_open(&t, SETTINGS(ASKED));
+    gallery g = {.run = &t.run, .arena = t.session->arena, .folder = "/dev/null/none"};
+    tell(&t, "area", "\"areas\": [0.9, 1, 1.1], \"observed\": [{\"area\": null}]");
+    log_level(NRE_ERROR);
+    cr_assert_eq(figures_of_checks(&g), 0);
+    cr_assert_eq(g.n, 0);
+    trial_close(&t);
+}
