@@ -24,9 +24,12 @@ typedef struct weighted {
     double value, weight;
 } weighted;
 
+/* What has no place on a logarithmic axis last: qsort needs an order. */
 static int compare_values(const void *a, const void *b)
 {
     double x = ((const weighted *)a)->value, y = ((const weighted *)b)->value;
+    if (isnan(x) || isnan(y))
+        return isnan(x) - isnan(y);
     return x < y ? -1 : x > y;
 }
 
@@ -53,9 +56,11 @@ static double quarter_of(size_t n, const weighted *v)
     return shortest;
 }
 
-/* Where VALUE lies on its axis, in cells. */
+/* Where VALUE lies on its axis, in cells; NAN: nowhere. */
 static double cell_at(const figure_axis *x, double value)
 {
+    if (x->logarithmic && !(value > 0))
+        return NAN;
     double part = x->logarithmic ? log(value / x->low) / log(x->high / x->low)
                                  : (value - x->low) / (x->high - x->low);
     return part * (double)x->n;
@@ -207,14 +212,21 @@ static int line_of(const drawn *w, densities *d, size_t k)
 static double correlation_of(const drawn *w, size_t i, size_t j)
 {
     const double *x = w->at + i * w->n, *y = w->at + j * w->n;
-    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    double total = 0, mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
     if (!w->plain[i] || !w->plain[j])
         return 0;
     for (size_t k = 0; k < w->n; k++) {
+        if (isnan(x[k] + y[k]))
+            continue;
+        total += w->weight[k];
         mx += w->weight[k] * x[k];
         my += w->weight[k] * y[k];
     }
+    mx /= total;
+    my /= total;
     for (size_t k = 0; k < w->n; k++) {
+        if (isnan(x[k] + y[k]))
+            continue;
         xx += w->weight[k] * (x[k] - mx) * (x[k] - mx);
         yy += w->weight[k] * (y[k] - my) * (y[k] - my);
         xy += w->weight[k] * (x[k] - mx) * (y[k] - my);

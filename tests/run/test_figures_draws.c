@@ -100,3 +100,27 @@ Test(figures_draws, weights_count)
     cr_assert_float_eq(mean / sum, 0.3, 0.003);
     trial_close(&t);
 }
+
+/* A few draws below zero have no place on a logarithmic axis; the others keep theirs. */
+Test(figures_draws, draws_off_a_logarithmic_axis)
+{
+    static double theta[DRAWS];
+    trial t;
+    densities d;
+    rng r;
+    double sum = 0, mean = 0;
+    trial_open(&t, SETTINGS("infer.target=[[theta_2]]"));
+    rng_start(&r, rng_purpose(3, "test"), 0, 0);
+    for (size_t i = 0; i < DRAWS; i++)
+        theta[i] = i % 4001 == 7 ? -0.001 : exp(-2.5 + 0.6 * rng_normal(&r));
+    densities_made(&t, &t.session->targets[0], theta, NULL, &d);
+    cr_assert(d.axis[0].logarithmic);
+    for (size_t i = 0; i < d.axis[0].n; i++) {
+        double at = axis_middle(&d.axis[0], i), mass = at * exp(d.line[0][i]);
+        cr_assert(isfinite(mass));
+        sum += mass;
+        mean += mass * log(at);
+    }
+    cr_assert_float_eq(mean / sum, -2.5, 0.02, "%g", mean / sum);
+    trial_close(&t);
+}
