@@ -392,6 +392,19 @@ static int reuse_round(run *one, size_t n, const unit *u, void *context, bool *g
     return NRE_OK;
 }
 
+/* Is its report that of this config?  Gates, labels and the like change no stage, but what is told. */
+static bool is_told(const run *r, arena *a)
+{
+    char *old = NULL;
+    size_t n = 0;
+    const char *now = experiment_text(r->session->experiment, a);
+    bool same = now &&
+                !file_read(folder_path(r->folder, "resolved.yaml"), 1 << 24, &old, &n) &&
+                n == strlen(now) && !memcmp(old, now, n);
+    free(old);
+    return same;
+}
+
 int run_is_finished(const run_request *q, bool *finished, const char **missed)
 {
     size_t n = 0;
@@ -409,6 +422,7 @@ int run_is_finished(const run_request *q, bool *finished, const char **missed)
         *finished = !rc && rounds_settled(r.session);
         for (size_t i = 0; *finished && i < n; i++)
             *finished = unit_is_reusable(&r, &u[i], &reason);
+        *finished = *finished && is_told(&r, q->session->arena);
         if (*finished)
             rc = read_done(&r, q->session->arena, missed);
     }

@@ -199,6 +199,14 @@ exits 0 "a finished sweep again" "$NEREID" -q run sweep.yaml -o killed --resume 
 [ "$(value out "['cells'][3]['action']")" = reuse ] && [ "$(value out "['exit']")" = 0 ] \
     && [ -e "$(value out "['tables'][0]")" ]
 ok $? "as JSON: nothing ran"
+exits 7 "a gate that is new" "$NEREID" run sweep.yaml -o killed --resume --cell $last \
+    --set diagnose.coverage.gate.gain=9
+has err "gate missed: gain over the prior"
+hasnt err "finished before"
+exits 7 "the gate again" "$NEREID" run sweep.yaml -o killed --resume --cell $last \
+    --set diagnose.coverage.gate.gain=9
+has err "finished before"
+exits 0 "the gate taken away" "$NEREID" run sweep.yaml -o killed --resume --cell $last
 exits 5 "a table of nothing" "$NEREID" table base.yaml
 
 # Refusals.
