@@ -479,6 +479,11 @@ typedef struct short_text {
 } short_text;
 short_text text_of_count(uint64_t n); /* "20,000" */
 short_text text_of_p(double p);       /* "p = 0.21", "p < 1e-12" */
+/* "observation 3", "observations 0, 3 and 7": of N those that are MISSING; of many the first alone. */
+typedef struct long_text {
+    char text[96];
+} long_text;
+long_text text_of_rows(size_t n, const bool *missing);
 
 /* fresh.c: simulations at given parameters of the target; what the target lacks comes from the prior that
  * networks were trained with, anew in every row.  An invalid row is drawn again, its theta staying, unless

@@ -336,7 +336,8 @@ static json_t *observed_json(const rows *scored, const among *a, outlier *most)
 
 enum { SENTENCE = 512 };
 
-static void put_sentence(char *text, const job *j, const among *a, const outlier *o)
+static void put_sentence(char *text, const job *j, const among *a, const outlier *o,
+                         const bool *missing)
 {
     char name[32] = "the observation";
     int n =
@@ -354,7 +355,11 @@ static void put_sentence(char *text, const job *j, const among *a, const outlier
                       "; at %s by %.2g, more than at %.1f%% of them (p = %.2g)", name,
                       o->score.spread, 100 * o->rank, o->p);
     if (n > 0 && n < SENTENCE)
-        snprintf(text + n, (size_t)(SENTENCE - n), ".");
+        n += snprintf(text + n, (size_t)(SENTENCE - n), ".");
+    if (n > 0 && n < SENTENCE && missing)
+        snprintf(text + n, (size_t)(SENTENCE - n),
+                 "  The posterior of %s stayed too coarse.",
+                 text_of_rows(j->observed.n, missing).text);
 }
 
 static const char *advice_of(finding_verdict v, const among *a, const outlier *o)
@@ -378,7 +383,8 @@ static bool can_fail(const among *a, const outlier *o)
     return (double)o->n / (double)(a->n + 1) < FINDING_LEVEL;
 }
 
-static json_t *found(const job *j, const among *a, const outlier *o)
+/* MISSING [observed]: which observations were not scored; NULL: none. */
+static json_t *found(const job *j, const among *a, const outlier *o, const bool *missing)
 {
     char says[SENTENCE];
     finding f = {.verdict = FINDING_INFORMS,
@@ -398,7 +404,11 @@ static json_t *found(const job *j, const among *a, const outlier *o)
         f.p = o->p;
         f.verdict = can_fail(a, o) ? finding_by_p(o->p) : FINDING_INFORMS;
     }
-    put_sentence(says, j, a, o);
+    if (missing) {
+        f.reason = "not every observation has a posterior on which networks are compared";
+        f.verdict = f.verdict == FINDING_FAILS ? FINDING_FAILS : FINDING_OPEN;
+    }
+    put_sentence(says, j, a, o, missing);
     f.advice = advice_of(f.verdict, a, o);
     return finding_json(&f);
 }
@@ -411,8 +421,15 @@ static int result_of(const job *j, json_t **out)
 
     if (status)
         return status;
+    bool *missing = memory_new(j->observed.n + 1, sizeof *missing);
+    if (!missing) {
+        free(a.spread);
+        return fail(NRE_ENOMEM, "no memory for a result");
+    }
+    for (size_t i = 0; i < j->observed.n; i++)
+        missing[i] = !isfinite(j->observed.score[i].spread);
     json_t *list = observed_json(&j->observed, &a, &most);
-    json_t *row = a.n ? found(j, &a, &most)
+    json_t *row = a.n ? found(j, &a, &most, most.n < j->observed.n ? missing : NULL)
                       : finding_open("no test row had a posterior of enough effective "
                                      "size");
     json_object_set_new(row, "members", json_integer((json_int_t)j->n_members));
@@ -422,6 +439,7 @@ static int result_of(const job *j, json_t **out)
                                   quantiles_json(a.n, a.spread), "shift",
                                   quantiles_json(a.n, a.shift)));
     json_object_set_new(row, "observed", list);
+    free(missing);
     free(a.spread);
     *out = row;
     return row ? NRE_OK : fail(NRE_ENOMEM, "no memory for a result");

@@ -74,6 +74,32 @@ short_text text_of_p(double p)
     return out;
 }
 
+enum { NAMED_MOST = 5 };
+
+long_text text_of_rows(size_t n, const bool *missing)
+{
+    long_text out;
+    size_t all = 0, named = 0, used;
+
+    for (size_t i = 0; i < n; i++)
+        all += missing[i];
+    size_t most = all > NAMED_MOST ? NAMED_MOST : all;
+    used =
+        (size_t)snprintf(out.text, sizeof out.text, "observation%s", all == 1 ? "" : "s");
+    for (size_t i = 0; i < n && named < most && used < sizeof out.text; i++)
+        if (missing[i]) {
+            bool last = ++named == all && all > 1;
+            used += (size_t)snprintf(out.text + used, sizeof out.text - used, "%s %zu",
+                                     last        ? " and"
+                                     : named > 1 ? ","
+                                                 : "",
+                                     i);
+        }
+    if (all > most && used < sizeof out.text)
+        snprintf(out.text + used, sizeof out.text - used, " and %zu more", all - most);
+    return out;
+}
+
 json_t *numbers_json(size_t n, const double *value)
 {
     json_t *list = json_array();

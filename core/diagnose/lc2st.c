@@ -413,6 +413,14 @@ static const char *advice(const lc2st_job *j, arena *a, size_t observation)
         parameter_name(j, which), observation, how);
 }
 
+static bool any_coarse(const lc2st_job *j)
+{
+    bool any = false;
+    for (size_t i = 0; i < j->n_observed; i++)
+        any = any || j->coarse[i];
+    return any;
+}
+
 static int report(const lc2st_job *j, const local_result *l, json_t **out)
 {
     arena *a = arena_new();
@@ -437,6 +445,12 @@ static int report(const lc2st_job *j, const local_result *l, json_t **out)
         text_of_count(j->n).text, j->repeats);
     if (f.verdict == FINDING_FAILS)
         f.advice = advice(j, a, l->worst);
+    if (any_coarse(j)) {
+        f.says = arena_print(a, "%s  The posterior of %s stayed too coarse.", f.says,
+                             text_of_rows(j->n_observed, j->coarse).text);
+        f.reason = "not every observation has a posterior to draw from";
+        f.verdict = f.verdict == FINDING_OK ? FINDING_OPEN : f.verdict;
+    }
     if (!enough)
         f.reason = arena_print(a,
                                "no p-value below %.2g is possible with %zu classifiers "

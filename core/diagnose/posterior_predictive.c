@@ -591,9 +591,20 @@ static bool can_fail(const predictive_job *j, const outcome *o)
     return (double)n_tests(o->known) / (double)(j->n - j->n_fit + 1) < FINDING_LEVEL;
 }
 
+/* Those that could not be looked at. */
+static long_text missing_of(const predictive_job *j)
+{
+    bool missing[OBSERVED_MOST];
+
+    for (size_t i = 0; i < j->n_observed; i++)
+        missing[i] = isnan(j->of[i].p);
+    return text_of_rows(j->n_observed, missing);
+}
+
 static json_t *finding_of(const predictive_job *j, const outcome *o)
 {
-    char says[512], advice[512], farthest[192], reason[192];
+    char says[512], advice[512], farthest[192], reason[192], which[40];
+    size_t used;
     finding f = {.verdict = finding_by_p(o->p),
                  .statistic = "p-value among simulations from the posterior",
                  .value = o->p,
@@ -607,19 +618,27 @@ static json_t *finding_of(const predictive_job *j, const outcome *o)
         return finding_open(
             "no posterior of an observation was resolved enough to draw from");
     const char *word = f.verdict == FINDING_FAILS ? "is unlike" : "lies among";
+    snprintf(which, sizeof which, "The observation");
+    if (j->n_observed > 1)
+        snprintf(which, sizeof which, "Observation %zu", o->least);
     if (o->known == 1)
-        snprintf(
-            says, sizeof says,
-            "The observation %s simulations from its own posterior (p-value %.2g, %zu "
-            "simulations).",
-            word, o->p, j->n);
+        snprintf(says, sizeof says,
+                 "%s %s simulations from its own posterior (p-value %.2g, %zu "
+                 "simulations).",
+                 which, word, o->p, j->n);
     else
         snprintf(says, sizeof says,
                  "Of %zu observations the one that fits its posterior least, %zu, has a "
                  "p-value of "
                  "%.2g (%zu simulations); for all together it is %.2g.",
                  o->known, o->least, j->of[o->least].p, j->n, o->p);
-    if (f.verdict == FINDING_OK && !can_fail(j, o)) {
+    used = strlen(says);
+    if (o->known < j->n_observed) {
+        snprintf(says + used, sizeof says - used,
+                 "  The posterior of %s stayed too coarse.", missing_of(j).text);
+        f.reason = "not every observation has a posterior to simulate from";
+        f.verdict = f.verdict == FINDING_OK ? FINDING_OPEN : f.verdict;
+    } else if (f.verdict == FINDING_OK && !can_fail(j, o)) {
         snprintf(reason, sizeof reason,
                  "no more than %zu simulations of x fit into memory, too few for a "
                  "p-value of %zu observation%s to be below %g",

@@ -70,3 +70,12 @@ Test(finding, list_of_diagnostics)
     cr_assert_eq(diagnostic_of("sbc"), &sbc_diagnostic);
     cr_assert_null(diagnostic_of("no such"));
 }
+
+Test(finding, rows_are_named)
+{
+    const bool one[] = {false, true, false}, three[] = {true, false, true, true};
+    const bool many[] = {true, true, true, true, true, true, true};
+    cr_assert_str_eq(text_of_rows(3, one).text, "observation 1");
+    cr_assert_str_eq(text_of_rows(4, three).text, "observations 0, 2 and 3");
+    cr_assert_str_eq(text_of_rows(7, many).text, "observations 0, 1, 2, 3, 4 and 2 more");
+}

@@ -140,6 +140,23 @@ Test(posterior_predictive, one_odd_observation_among_many_is_noticed)
     }
 }
 
+/* A posterior so rugged that no draws can be had of it is told of, not taken for right. */
+Test(posterior_predictive, observations_without_a_posterior_are_named)
+{
+    gauss g = {.dim = DIM, .sigma = 0.5, .believed = 1e-3};
+    open_gauss(&g, GAUSS_EXACT, 1, 2);
+    for (uint32_t k = 0; k < DIM; k++)
+        g.x[DIM + k] = k % 2 ? 40 : -40;
+    g.subject.n_observed = 2;
+    json_t *row = judged(&g, 200);
+    cr_assert_str_eq(text_of(row, "verdict"), "open", "%s", text_of(row, "says"));
+    cr_assert(strstr(text_of(row, "says"), "Observation 0 lies among"));
+    cr_assert(strstr(text_of(row, "says"), "posterior of observation 1 stayed"));
+    cr_assert_str_neq(text_of(row, "reason"), "");
+    json_decref(row);
+    gauss_close(&g);
+}
+
 /* Values that are common one by one and never come together. */
 Test(posterior_predictive, correlations_count)
 {
