@@ -35,7 +35,16 @@ void page_head(sheet *p, const char *title, const char *meta)
 
 /* what was asked, and the answer to "may it be believed" in a line */
 
-enum { TARGETS = 64 };
+/* All of them; *N may be 0.  NULL: out of memory. */
+static const char **targets_of(const run_summary *s, arena *a, size_t *n)
+{
+    size_t most = s->checks ? s->checks->n_rows : 0;
+
+    most += s->checks && s->posterior ? s->posterior->n_blocks : 0;
+    const char **target = arena_alloc(a, most + 1, sizeof *target);
+    *n = target && most ? belief_targets(s, target, most) : 0;
+    return target;
+}
 
 static const char *belief_class(belief b)
 {
@@ -54,8 +63,8 @@ static void put_notes(const run_summary *s, sheet *p)
 
 static void put_headlines(const run_summary *s, sheet *p)
 {
-    const char *target[TARGETS];
-    size_t n = s->checks ? belief_targets(s, target, TARGETS) : 0;
+    size_t n;
+    const char **target = targets_of(s, p->a, &n);
 
     for (size_t i = 0; i < n; i++) {
         page_tag(p->out, "p", belief_class(belief_of(s, target[i])),
@@ -288,9 +297,11 @@ static void put_target_checks(const run_summary *s, const char *target, sheet *p
 
 static int put_belief(const run_summary *s, sheet *p)
 {
-    const char *target[TARGETS];
-    size_t n = s->checks ? belief_targets(s, target, TARGETS) : 0;
+    size_t n;
+    const char **target = targets_of(s, p->a, &n);
 
+    if (!target)
+        return fail(NRE_ENOMEM, "no memory for the page");
     if (n == 0)
         return NRE_OK;
     fputs(

@@ -144,3 +144,23 @@ Test(page, hostile_checks_stay_text)
     cr_assert(!strstr(text, "<script") && !strstr(text, "\xff"));
     free(text);
 }
+
+/* However many there are. */
+Test(page, every_target_has_its_checks)
+{
+    enum { MANY = 100 };
+    check_row rows[MANY];
+    char name[MANY][8];
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name[i], sizeof name[i], "t_%d", i);
+        rows[i] = (check_row){.name = "sbc", .target = name[i], .verdict = "ok"};
+    }
+    const checks_table checks = {.n_rows = MANY, .rows = rows};
+    run_summary s = {.name = "a", .folder = "b", .checks = &checks, .seconds = NAN};
+    char *text = page(&s, NULL), *section = strstr(text, "id=\"belief\"");
+
+    assert_balanced(text);
+    cr_assert(section && strstr(section, "t_99"));
+    free(text);
+}
