@@ -68,6 +68,15 @@ static void values_range(const predictive_field *f, double *low, double *high)
     *high += around;
 }
 
+/* A few elements are counted, each with its number; ticks of many are whole by themselves. */
+static void element_ticks_put(FILE *out, size_t n)
+{
+    fputs("set xtics (", out);
+    for (size_t i = 1; i <= n; i++)
+        fprintf(out, "%s'%zu' %zu", i > 1 ? ", " : "", i, i);
+    fputs(") nomirror out scale 0.5 font ',14'\n", out);
+}
+
 static void at_axis(drawing *d, const predictive_field *f)
 {
     sheet *p = &d->script;
@@ -77,7 +86,10 @@ static void at_axis(drawing *d, const predictive_field *f)
     double low = fmin(first, last) - around, high = fmax(first, last) + around;
 
     range_put(p->out, 'x', false, low, high);
-    ticks_put(p, &(tick_axis){'x', false, low, high, WIDTH, 14, 0}, true);
+    if (!f->at && f->n <= FEW)
+        element_ticks_put(p->out, f->n);
+    else
+        ticks_put(p, &(tick_axis){'x', false, low, high, WIDTH, 14, 0}, true);
     x_label_put(d, f->at_label ? f->at_label : "element", f->at_label, NULL);
 }
 

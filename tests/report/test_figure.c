@@ -105,6 +105,17 @@ Test(figure, without_gnuplot_there_are_numbers_only)
     scratch_free(&s);
 }
 
+Test(figure, elements_have_whole_numbers)
+{
+    scratch s = scratch_new();
+
+    cr_assert_eq(example_predictive(s.folder, "predictive", false), 0);
+    char *script = text_of(&s, "predictive.gp");
+    cr_assert(strstr(script, "set xtics ('1' 1, '2' 2, '3' 3) "));
+    free(script);
+    scratch_free(&s);
+}
+
 /* Pictures of a former time do not pass for those of now. */
 Test(figure, no_old_pictures_without_gnuplot)
 {
