@@ -28,6 +28,19 @@ const char *figure_name(arena *a, const char *name)
     return arena_print(a, "%.*s-%.16s", (int)n, name, hash_hex(hash_string(name)).hex);
 }
 
+const char *target_words(arena *a, const char *name)
+{
+    char *text = arena_alloc(a, 2 * strlen(name) + 1, 1), *to = text;
+    if (!text || !strcmp(name, "all"))
+        return "all parameters";
+    for (; *name; name++) {
+        *to++ = *name;
+        if (*name == ',')
+            *to++ = ' ';
+    }
+    return text;
+}
+
 int figure_tried(int rc)
 {
     if (!rc || rc == NRE_ENOMEM)

@@ -59,12 +59,6 @@ typedef struct checked_row {
     const char *name, *of;
 } checked_row;
 
-static const char *target_words(arena *a, const char *name)
-{
-    char *text = strcmp(name, "all") != 0 ? arena_print(a, "%s", name) : NULL;
-    return text ? text : "all parameters";
-}
-
 /* curves at all levels */
 
 static int level_figure_of(const checked_row *c, const json_t *curve, const char *what,

@@ -71,8 +71,7 @@ static const char *caption_of(const gallery *g, const densities *d,
                     "99.7%, and each alone with its median and central 68% interval";
     return arena_print(
         a, "Posterior of %s given %s. %s%s. From %s%s.",
-        strcmp(at->target->name, "all") != 0 ? at->target->name : "all parameters",
-        at->observation, what,
+        target_words(a, at->target->name), at->observation, what,
         truth ? "; orange: what the mock observation was simulated at" : "",
         source ? source : "",
         d->n < at->target->n

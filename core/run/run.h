@@ -569,6 +569,8 @@ typedef struct gallery {
 int gallery_add(gallery *g, const char *name, const char *caption);
 /* NAME, or its beginning and a hash of it where it is too long for a file. */
 const char *figure_name(arena *a, const char *name);
+/* "beta, d_infectious"; of target all "all parameters". */
+const char *target_words(arena *a, const char *name);
 /* Results stand without their figures: a failure is a warning, but for memory's end. */
 int figure_tried(int rc);
 /* figures_posterior.c, figures_checks.c */

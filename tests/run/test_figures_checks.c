@@ -132,6 +132,15 @@ Test(figures_checks, long_names_are_shortened)
     arena_free(a);
 }
 
+Test(figures_checks, targets_in_words)
+{
+    arena *a = arena_new();
+    cr_assert_str_eq(target_words(a, "beta,d_infectious"), "beta, d_infectious");
+    cr_assert_str_eq(target_words(a, "beta"), "beta");
+    cr_assert_str_eq(target_words(a, "all"), "all parameters");
+    arena_free(a);
+}
+
 /* Results stand without it. */
 Test(figures_checks, one_that_cannot_be_written_is_no_failure)
 {
