@@ -129,8 +129,8 @@ extern const measure measure_draw;
 #define FINDING_LEVEL 0.01
 typedef enum finding_verdict {
     FINDING_OK = 0,
-    FINDING_FAILS = 1,  /* a right ratio hardly looks so */
-    FINDING_OPEN = 2,   /* could not be assessed: `reason` */
+    FINDING_FAILS = 1,   /* a right ratio hardly looks so */
+    FINDING_OPEN = 2,    /* could not be assessed: `reason` */
     FINDING_INFORMS = 3, /* a number without a right value */
     /* it fails on the safe side alone: posteriors are too wide, and neither narrow nor elsewhere */
     FINDING_CAUTIOUS = 4
@@ -148,7 +148,8 @@ typedef struct finding {
 } finding;
 /* Fails when p < FINDING_LEVEL. */
 finding_verdict finding_by_p(double p);
-const char *finding_word(finding_verdict v); /* "ok", "fails", "open", "informs", "cautious" */
+const char *
+finding_word(finding_verdict v); /* "ok", "fails", "open", "informs", "cautious" */
 /* {"verdict", "statistic", "value", "error", "expected", "p_value", "n", "says", "advice", "reason",
  * ..}: numbers that are not finite are null. */
 json_t *finding_json(const finding *f);

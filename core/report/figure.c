@@ -155,7 +155,8 @@ void field_put(sheet *p, const char *text)
     char *plain = arena_print(p->a, "%s", plain_text(p->a, text ? text : ""));
 
     for (char *at = plain; at && *at; at++)
-        *at = *at == '"' ? '\'' : *at;
+        if (*at == '"')
+            *at = '\'';
     csv_put(p->out, plain);
 }
 
@@ -278,8 +279,8 @@ static void choose_ticks(arena *a, const tick_axis *x, tick_list *t)
         if (t->n >= 2 && ticks_fit(x, t))
             return;
     }
-    for (double most = 6; most >= 1; most--) {
-        linear_ticks(a, x, most, t);
+    for (int most = 6; most >= 1; most--) {
+        linear_ticks(a, x, (double)most, t);
         if (ticks_fit(x, t))
             return;
     }

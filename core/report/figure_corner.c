@@ -88,7 +88,7 @@ static int rows_put(corner *c, const density_figure *f)
     FILE *out = c->d.data.out;
     int status = density_regions(f, c->density, c->region);
 
-    for (size_t i = 0; i < x->n * n && !status; i++) {
+    for (size_t i = 0; x && i < x->n * n && !status; i++) {
         field_put(&c->d.data, x->name);
         fputc(',', out);
         if (y)

@@ -102,7 +102,8 @@ static void panel_put(drawing *d, size_t at, size_t first, size_t n, const loss_
 {
     sheet *p = &d->script;
     double left = LEFT + (double)(at % 2) * (WIDTH + BETWEEN);
-    double top = TOP + (double)(at / 2) * (HEIGHT + BELOW), low, high, last = 1;
+    size_t row = at / 2;
+    double top = TOP + (double)row * (HEIGHT + BELOW), low, high, last = 1;
 
     for (size_t i = first; i < first + n; i++)
         last = fmax(last, (double)c[i].n);

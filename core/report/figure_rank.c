@@ -65,7 +65,8 @@ static void panel_put(drawing *d, const rank_figure *f, size_t k, double most)
     sheet *p = &d->script;
     bool lowest = k + ACROSS >= f->n, first = k % ACROSS == 0;
     double left = LEFT + (double)(k % ACROSS) * (WIDTH + RIGHT_GAP);
-    double top = TOP + (double)(k / ACROSS) * (HEIGHT + DOWN_GAP);
+    size_t row = k / ACROSS;
+    double top = TOP + (double)row * (HEIGHT + DOWN_GAP);
 
     drawing_panel(d, left, left + WIDTH, top, top + HEIGHT);
     range_put(p->out, 'x', false, 0, 1);

@@ -145,12 +145,10 @@ enum { WIDE = 800 }; /* pixels: a figure that takes the whole row */
 /* In pixels, by its viewBox, "0 0 WIDTH HEIGHT". */
 static double width_of(const char *svg)
 {
-    const char *box = strstr(svg, "viewBox=\"");
-    double size[3];
+    const char *box = strstr(svg, "viewBox=\"0 0 ");
+    double width = box ? strtod(box + strlen("viewBox=\"0 0 "), NULL) : 0;
 
-    return box && sscanf(box, "viewBox=\"%lf %lf %lf", &size[0], &size[1], &size[2]) == 3
-               ? size[2]
-               : 640;
+    return width > 0 ? width : 640;
 }
 
 /* An SVG in an image of its own: its names and styles stay apart from the page's. */

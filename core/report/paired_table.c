@@ -181,8 +181,7 @@ static const char *with_minus(arena *a, const char *text)
 
     for (; out && *text; text++)
         if (*text == '-') {
-            memcpy(at, "\u2212", 3);
-            at += 3;
+            at = stpcpy(at, "\u2212");
         } else
             *at++ = *text;
     return out;

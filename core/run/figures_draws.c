@@ -165,7 +165,8 @@ static int log_smooth(const kernel *q, double effective, size_t n, size_t m,
     double *one = sum ? sum + cells : NULL;
     if (!sum)
         return fail(NRE_ENOMEM, "no memory for a figure");
-    for (double wide = 4; wide >= 1; wide /= 2) {
+    for (int halved = 0; halved < 3; halved++) {
+        const double wide = 4 / (double)(1 << halved);
         const kernel of = {q->a * wide, m == 1 ? 1 : q->b * wide, q->r};
         double reach = effective * sqrt(2 * M_PI) * of.a;
         if (m > 1)
@@ -173,7 +174,7 @@ static int log_smooth(const kernel *q, double effective, size_t n, size_t m,
         smooth(&of, n, m, count, one + cells, one);
         for (size_t i = 0; i < cells; i++) {
             double reached = reach * sum[i], part = reached / (reached + REACHED);
-            sum[i] = wide == 4 ? one[i] : part * one[i] + (1 - part) * sum[i];
+            sum[i] = halved == 0 ? one[i] : part * one[i] + (1 - part) * sum[i];
         }
     }
     for (size_t i = 0; i < cells; i++)

@@ -30,9 +30,9 @@ static int coverage_unit(run *r, size_t which, judged *b, json_t **out)
     if (!rc)
         rc = coverage_of(&b->subject, &request, &result);
     if (!rc && b->subject.pairs && !r->plain)
-        rc = pairs_save(b->subject.pairs,
-                        folder_path(r->folder, "diagnostics/pairs-%s.h5",
-                                    r->session->targets[which].name));
+        rc =
+            pairs_save(b->subject.pairs, folder_path(r->folder, "diagnostics/pairs-%s.h5",
+                                                     r->session->targets[which].name));
     if (rc == NRE_EINVAL) /* an imported test set turned out too small */
         rc = NRE_ECONFIG;
     if (!rc)

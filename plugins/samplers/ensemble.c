@@ -46,8 +46,8 @@ static int create(const nre_host *host, const nre_values *values, void **self)
 static int check_number(const nre_host *host, const nre_target *t, size_t n,
                         size_t groups)
 {
-    size_t per_group = n / groups, least = 2 * ((size_t)t->dim + 1);
-    if (n % groups == 0 && per_group >= least && per_group % 2 == 0)
+    size_t per_group = groups ? n / groups : 0, least = 2 * ((size_t)t->dim + 1);
+    if (per_group * groups == n && per_group >= least && per_group % 2 == 0)
         return NRE_OK;
     return host->fail(host, NRE_ENOTSUP,
                       "an ensemble needs an even number of chains, at least %zu for %u "

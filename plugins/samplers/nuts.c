@@ -236,7 +236,7 @@ static void stop(void *self)
         trees += r->walker[i].steps;
         saturated += t->saturated;
     }
-    if (saturated * 20 > trees)
+    if (r && saturated * 20 > trees)
         r->team.host->log(
             r->team.host, NRE_WARN,
             "%.0f%% of the trajectories reached max_depth: the posterior is much "

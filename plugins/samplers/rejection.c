@@ -294,6 +294,7 @@ static int find_maxima(run *r, const double *z0)
 static int lay_run(run *r)
 {
     size_t d = r->team.dim, each = POPULATION * (d + 1);
+    /* the core's host is never NULL: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     r->group = r->team.host->alloc(r->team.host, r->team.n_groups, sizeof *r->group);
     double *p = r->team.host->alloc(
         r->team.host, r->team.n_groups * each + r->team.n * (d + 1) * (1 + QUEUE),
