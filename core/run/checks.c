@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_MEASURES = 32, PAIRS = 20000 /* of a pass where no coverage is asked for */ };
+enum {
+    MOST_MEASURES = 32,
+    PAIRS = 20000, /* of a pass where no coverage is asked for */
+    LEAST_PAIRS = 50
+};
 
 /* In the order of check_kind. */
 static const char *const NAMES[N_CHECKS] = {[CHECK_SBC] = "sbc",
@@ -111,6 +115,31 @@ void pairs_forget(run *r)
     r->passes = NULL;
 }
 
+/* Few pairs pass whatever they are, and so do those that are left when a posterior in five is open. */
+static const char *too_thin(const pair_set *p)
+{
+    uint64_t missing = 0;
+    for (uint64_t i = 0; i < p->n; i++)
+        missing += p->standing[i].missing;
+    if (p->n - missing < LEAST_PAIRS)
+        return "fewer than 50 test pairs can be judged, among which no fault would show";
+    return missing * 5 > p->n
+               ? "the posterior of more than a fifth of the test pairs stayed "
+                 "too coarse to be judged, and those may be the wrong ones"
+               : NULL;
+}
+
+static void leave_open(const pair_set *p, json_t *row)
+{
+    const char *word = json_string_value(json_object_get(row, "verdict"));
+    const char *why =
+        word && !strcmp(word, finding_word(FINDING_OK)) ? too_thin(p) : NULL;
+    if (!why)
+        return;
+    json_object_set_new(row, "verdict", json_string(finding_word(FINDING_OPEN)));
+    json_object_set_new(row, "reason", json_string(why));
+}
+
 /* Units */
 
 static int examine(run *r, size_t kind, size_t which, judged *j, json_t **out)
@@ -136,7 +165,11 @@ static int examine(run *r, size_t kind, size_t which, judged *j, json_t **out)
     int rc = d->simulates ? simulator_prepare(r->session->simulator) : NRE_OK;
     if (!rc && d->n_measures)
         rc = pairs_shared(r, which, &j->subject);
-    return rc ? rc : d->perform(&j->subject, &how, out);
+    if (!rc)
+        rc = d->perform(&j->subject, &how, out);
+    if (!rc && d->n_measures)
+        leave_open(j->subject.pairs, *out);
+    return rc;
 }
 
 static int perform_target(run *r, size_t kind, size_t which, json_t *list)
