@@ -29,8 +29,11 @@ const char *check_name(size_t kind)
     return NAMES[kind];
 }
 
+/* An inference reads a config in which every default is written out. */
 static bool is_said(const run *r, size_t kind)
 {
+    if (r->source != r->folder)
+        return false;
     const char *path = arena_print(r->session->arena, "diagnose.%s", NAMES[kind]);
     const node *at = path ? experiment_find(r->session->experiment, path) : NULL;
     return at && strcmp(at->origin, "default") != 0;

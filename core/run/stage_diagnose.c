@@ -205,7 +205,13 @@ static const char *path_of(const run *r, const unit *u)
 
 static const char *missing(const run *r, const unit *u)
 {
-    return path_missing(r, path_of(r, u));
+    const char *first = path_missing(r, path_of(r, u));
+    bool pairs =
+        DUTIES[u->index].perform == coverage_unit && !uses_abc(r->session->experiment);
+    for (size_t i = 0; pairs && !first && i < r->session->n_targets; i++)
+        first = path_missing(r, folder_path(r->folder, "diagnostics/pairs-%s.h5",
+                                            r->session->targets[i].name));
+    return first;
 }
 
 static int perform(run *r, const unit *u, double *rate, const char **rate_unit)

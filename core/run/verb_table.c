@@ -5,7 +5,8 @@
 
 static int print_files(const command *c)
 {
-    static const char *const NAMES[] = {"coverage", "paired", "posterior", "timing"};
+    static const char *const NAMES[] = {"coverage", "quality",   "checks",
+                                        "paired",   "posterior", "timing"};
     json_t *files = json_array();
     arena *a = arena_new();
     for (size_t i = 0; a && i < sizeof NAMES / sizeof NAMES[0]; i++) {
