@@ -43,8 +43,8 @@ void trial_open(trial *t, const char *const *settings)
 
 void trial_close(trial *t)
 {
+    pairs_forget(&t->run); /* while its session knows the targets */
     session_close(t->session);
-    pairs_forget(&t->run);
     stages_free(t->run.stages);
     folder_close(t->run.folder);
     scratch_free(&t->s);
