@@ -458,8 +458,9 @@ static void predictive_check(findings *f)
         r->says =
             arena_print(a,
                         "%zu of %zu observations lie outside the simulator, farther "
-                        "from it than 99.5%% of %llu test simulations.",
-                        p.outside, p.n, (unsigned long long)r->n);
+                        "from it than 99.5%% of %llu test simulations; the farthest is "
+                        "observation %zu.",
+                        p.outside, p.n, (unsigned long long)r->n, p.farthest);
     r->advice =
         "The network never saw anything like it, and answers all the same: look for "
         "what the simulator lacks, or widen its prior.";
