@@ -12,6 +12,19 @@ static void put(store *s, const char *name, unsigned rank, const uint64_t *dim,
                  error_message());
 }
 
+/* Of two parameters, M cells each. */
+static void save(const char *path, const double *axis, const double *edge,
+                 const double *weight, const double *density)
+{
+    store *s = NULL;
+    cr_assert_eq(store_create(path, &s), 0);
+    put(s, "axis", 2, (const uint64_t[]){2, M}, axis);
+    put(s, "edge", 2, (const uint64_t[]){2, M + 1}, edge);
+    put(s, "weight", 2, (const uint64_t[]){M, M}, weight);
+    put(s, "log_density", 2, (const uint64_t[]){M, M}, density);
+    cr_assert_eq(store_commit(s), 0, "%s", error_message());
+}
+
 /* Cells of equal mass of the prior, and a likelihood on them: a posterior of two normals. */
 Test(figures_grid, marginals_of_two_normals)
 {
@@ -41,14 +54,8 @@ Test(figures_grid, marginals_of_two_normals)
     }
     for (size_t i = 0; i < M * M; i++)
         weight[i] /= total;
-    store *s = NULL;
     const char *path = scratch_path(&t.s, "grid.h5");
-    cr_assert_eq(store_create(path, &s), 0);
-    put(s, "axis", 2, (const uint64_t[]){2, M}, axis[0]);
-    put(s, "edge", 2, (const uint64_t[]){2, M + 1}, edge[0]);
-    put(s, "weight", 2, (const uint64_t[]){M, M}, weight);
-    put(s, "log_density", 2, (const uint64_t[]){M, M}, density);
-    cr_assert_eq(store_commit(s), 0, "%s", error_message());
+    save(path, axis[0], edge[0], weight, density);
 
     double *line[2], *plane[1];
     figure_axis x[2] = {{.name = "a"}, {.name = "b"}};
