@@ -696,7 +696,8 @@ static int parameters_json(const job *j, worst *most, json_t **out)
     json_t *list = *out = json_array();
     int status = list ? NRE_OK : fail(NRE_ENOMEM, "no memory for a result");
 
-    *most = (worst){.width = {.width = 1}};
+    *most = (worst){0};
+    most->width.width = 1;
     for (uint32_t k = 0; k < j->dim && !status; k++) {
         parameter p;
         status = parameter_of(j, k, &p);

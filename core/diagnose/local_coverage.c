@@ -315,7 +315,7 @@ static int judge_pair(const local_job *j, station *t, size_t row, uint64_t item)
 {
     const double *truth = t->theta + row * j->dim;
     cloud_plan how = PAIR;
-    inside in;
+    inside in = {0};
     rng r;
 
     rng_start(&r, j->key, item, 0);

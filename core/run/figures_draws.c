@@ -48,7 +48,7 @@ static double quarter_of(size_t n, const weighted *v)
     double shortest = INFINITY, mass = 0;
     for (size_t first = 0, last = 0; last < n; last++) {
         mass += v[last].weight;
-        for (; mass - v[first].weight >= 0.25 && first < last; first++)
+        for (; first < last && mass - v[first].weight >= 0.25; first++)
             mass -= v[first].weight;
         if (mass >= 0.25)
             shortest = fmin(shortest, v[last].value - v[first].value);

@@ -32,7 +32,7 @@ Test(figure, same_bytes_again)
     draw_all(&first);
     write_all(&second);
     draw_all(&second);
-    cr_assert_eq(scratch_entries(&first), 3 * n_figures,
+    cr_assert_eq(scratch_entries(&first), 3 * (int)n_figures,
                  "a CSV, a script and an SVG each");
     for (size_t i = 0; i < n_figures; i++)
         for (size_t k = 0; k < 3; k++) {
@@ -101,7 +101,7 @@ Test(figure, without_gnuplot_there_are_numbers_only)
     setenv("PATH", "/nonexistent", 1);
     write_all(&s);
     draw_all(&s);
-    cr_assert_eq(scratch_entries(&s), 2 * n_figures, "a CSV and a script each");
+    cr_assert_eq(scratch_entries(&s), 2 * (int)n_figures, "a CSV and a script each");
     scratch_free(&s);
 }
 
@@ -126,7 +126,7 @@ Test(figure, no_old_pictures_without_gnuplot)
     cr_assert_eq(file_print(scratch_path(&s, "loss.svg"), "<svg></svg>\n"), 0);
     cr_assert_eq(file_print(scratch_path(&s, "corner.svg"), "<svg></svg>\n"), 0);
     draw_all(&s);
-    cr_assert_eq(scratch_entries(&s), 2 * n_figures);
+    cr_assert_eq(scratch_entries(&s), 2 * (int)n_figures);
     scratch_free(&s);
 }
 
