@@ -125,7 +125,8 @@ typedef struct bench {
     loader *train, *test;
     double *theta;            /* [n][dim] */
     float *x, *train_x, *odd; /* [n][n_x], [TRAIN][n_x], [n_x] */
-    float *observed;          /* [n_x] */
+    float *observed,
+        *fair; /* [n_x] in the region of the local ratio; any draw of the prior */
     uint64_t n;
     size_t n_x;
     double below, tilt; /* of x[0] */
@@ -173,9 +174,13 @@ static int judge_gain_beside(trial *t, outcome *out)
     return NRE_OK;
 }
 
+/* An observation of the region lies at the edge of the simulations, which alarms more often than a level says. */
 static int judge_predictive(trial *t, outcome *out)
 {
-    return predictive_notices(&t->subject, t->b->train, t->b->scaling, out);
+    subject s = t->subject;
+    if (t->way != ODD)
+        s.observed = t->b->fair;
+    return predictive_notices(&s, t->b->train, t->b->scaling, out);
 }
 
 typedef struct judge {
@@ -381,6 +386,7 @@ static int draw_observation(bench *b, uint64_t seed)
     while (!status && i + 1 < CANDIDATES && !((double)x[i * b->n_x] < b->below))
         i++;
     if (!status) {
+        memcpy(b->fair, x, b->n_x * sizeof *x);
         memcpy(b->observed, x + i * b->n_x, b->n_x * sizeof *x);
         memcpy(b->odd, b->observed, b->n_x * sizeof *x);
         b->odd[b->n_x - 1] += (float)(3 / b->tilt);
@@ -435,11 +441,12 @@ static int open_data(bench *b)
     b->x = arena_alloc(a, n * b->n_x, sizeof *b->x);
     b->train_x = arena_alloc(a, TRAIN * b->n_x, sizeof *b->train_x);
     b->observed = arena_alloc(a, b->n_x, sizeof *b->observed);
+    b->fair = arena_alloc(a, b->n_x, sizeof *b->fair);
     b->odd = arena_alloc(a, b->n_x, sizeof *b->odd);
     b->exact_gain = arena_alloc(a, n, sizeof *b->exact_gain);
     double *train_theta = arena_alloc(a, TRAIN * d, sizeof *train_theta);
-    if (!b->theta || !b->x || !b->train_x || !b->observed || !b->odd || !b->exact_gain ||
-        !train_theta)
+    if (!b->theta || !b->x || !b->train_x || !b->observed || !b->fair || !b->odd ||
+        !b->exact_gain || !train_theta)
         return fail(NRE_ENOMEM, "no memory for test pairs");
     int status =
         draw_rows_of(b, "train", b->settings->seed, TRAIN, train_theta, b->train_x);
