@@ -346,6 +346,22 @@ int predictive_of(const subject *s, const loader *train, const scaling *scales,
                   predictive_result *out);
 void predictive_release(predictive_result *p);
 
+/* place.c: do observed rows lie outside the test rows?  By their area, which may be too small or too
+ * large, or by their distance from the simulations. */
+typedef enum place_sides { PLACE_ABOVE, PLACE_BOTH } place_sides;
+/* Chance that one more row has a VALUE as far out among the N sorted ones, all positive: by its rank; beyond
+ * all of them the tail goes on as a Pareto law.  NAN where nothing is known. */
+double place_p(size_t n, const double *sorted, double value, place_sides sides);
+typedef struct places {
+    size_t n, outside; /* rows that are known, and those of them with p < FINDING_LEVEL */
+    size_t farthest;   /* the least likely row */
+    double p;          /* that all are like the test rows; NAN: none is known */
+} places;
+/* Of M rows together: twice the smaller of the chance of so many outside, and M times the least place_p;
+ * of one row its place_p.  VALUE [m], NAN: not known. */
+places places_of(size_t n, const double *sorted, size_t m, const double *value,
+                 place_sides sides);
+
 /* c2st.c */
 
 /* Classifier two-sample test (Lopez-Paz & Oquab 2017) as the benchmark of Lueckmann et al. (2021)
@@ -486,13 +502,13 @@ typedef struct long_text {
 } long_text;
 long_text text_of_rows(size_t n, const bool *missing);
 
-/* fresh.c: simulations at given parameters of the target; what the target lacks comes from the prior that
- * networks were trained with, anew in every row.  An invalid row is drawn again, its theta staying, unless
- * s->on_invalid is error. */
+/* fresh.c: simulations at given parameters of the target, by all threads; what the target lacks comes from
+ * the prior that networks were trained with, anew in every row.  An invalid row is drawn again as s->on_invalid
+ * says (redraw_theta: with other nuisances), what is given staying. */
 /* Why none can be made; NULL: they can. */
 const char *fresh_declines(const subject *s);
 bool fresh_has_nuisance(const subject *s);
-/* x [n][n_x] at theta [n][dim], row i from streams x/PURPOSE/.. of item i.  [main] */
+/* x [n][n_x] at theta [n][dim], row i from streams x/PURPOSE of item i.  [main] */
 int fresh_rows(const subject *s, const char *purpose, size_t n, const double *theta,
                float *x);
 /* The same, all at one theta [dim].  [main] */
