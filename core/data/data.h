@@ -111,6 +111,15 @@ typedef struct tally {
     uint64_t rows, attempts, invalid, truncated, redrawn;
 } tally;
 
+/* What is known of theta: parameters WHICH [n] of row i are theta [i * step + k]; step N: each row
+ * has its own, 0: all have the same. */
+typedef struct theta_given {
+    size_t n;
+    const uint32_t *which;
+    const double *theta;
+    size_t step;
+} theta_given;
+
 /* Rows FIRST .. FIRST + N - 1 of the purpose ("train"): theta from streams theta/train, x from
  * x/train, noise from noise/train, item = row, attempt counted up after invalid rows. */
 typedef struct draw {
@@ -119,8 +128,10 @@ typedef struct draw {
     uint64_t first;
     size_t n;
     const double *at; /* [n_theta] for every row, or NULL: from the prior */
-    int on_invalid;   /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
-    bool clean;       /* leave the observation noise out */
+    /* Or a part of theta, which redraws leave as it is; NULL: none.  The rest is from the prior. */
+    const theta_given *given;
+    int on_invalid; /* 0 error, 1 new x, 2 new theta and x: config's invalid_policy */
+    bool clean;     /* leave the observation noise out */
     const proposals *keep; /* NULL: theta from the whole prior */
 } draw;
 /* In parallel over P; guard zones, finite values and status checked on every call (NRE_EPLUGIN).

@@ -243,6 +243,13 @@ static int keep_invalid(block *b, const double *theta)
     return NRE_OK;
 }
 
+/* Nothing of theta comes from the prior. */
+static bool all_given(const job *j)
+{
+    const theta_given *g = j->d->given;
+    return j->d->at || (g && g->n == simulator_n_theta(j->s));
+}
+
 /* theta of row I of the block, of an attempt at a simulation. */
 static int draw_theta(block *b, size_t i, uint64_t attempt)
 {
@@ -254,24 +261,38 @@ static int draw_theta(block *b, size_t i, uint64_t attempt)
                                      theta);
 }
 
-/* theta of the pending rows; those of the first attempt are all rows of the block. */
-static int choose_theta(block *b, uint64_t attempt)
+/* What comes from the prior; those pending at the first attempt are all rows of the block. */
+static int draw_thetas(block *b, uint64_t attempt)
 {
     const job *j = b->j;
-    size_t d = simulator_n_theta(j->s);
-    const prior *p = simulator_prior(j->s);
-    uint64_t first = j->d->first + b->first;
     bool redraw = attempt == 0 || j->d->on_invalid == POLICY_REDRAW_THETA;
-    if (j->d->at) {
-        for (size_t i = 0; attempt == 0 && i < b->n; i++)
-            memcpy(b->w->row_theta + i * d, j->d->at, d * sizeof(double));
-        return NRE_OK;
-    }
     int status = NRE_OK;
     if (attempt == 0 && !j->d->keep)
-        return prior_sample(p, j->theta_key, first, 0, b->n, b->w->row_theta);
+        return prior_sample(simulator_prior(j->s), j->theta_key, j->d->first + b->first,
+                            0, b->n, b->w->row_theta);
     for (size_t k = 0; redraw && k < b->n_pending && status == NRE_OK; k++)
         status = draw_theta(b, b->w->pending[k], attempt);
+    return status;
+}
+
+static void lay_given(block *b)
+{
+    const draw *d = b->j->d;
+    const size_t n_theta = simulator_n_theta(b->j->s);
+    for (size_t i = 0; d->at && i < b->n; i++)
+        memcpy(b->w->row_theta + i * n_theta, d->at, n_theta * sizeof(double));
+    for (size_t i = 0; d->given && i < b->n; i++)
+        for (size_t k = 0; k < d->given->n; k++)
+            b->w->row_theta[i * n_theta + d->given->which[k]] =
+                d->given->theta[(b->first + i) * d->given->step + k];
+}
+
+/* theta of the pending rows. */
+static int choose_theta(block *b, uint64_t attempt)
+{
+    int status = all_given(b->j) ? NRE_OK : draw_thetas(b, attempt);
+    if (status == NRE_OK)
+        lay_given(b);
     return status;
 }
 
@@ -360,7 +381,7 @@ static int attempt_pending(block *b, uint64_t attempt)
 static int open_proposer(block *b)
 {
     const job *j = b->j;
-    if (!j->d->keep || j->d->at)
+    if (!j->d->keep || all_given(j))
         return NRE_OK;
     b->tried = memory_new(b->n, sizeof *b->tried);
     return b->tried ? proposer_new(simulator_prior(j->s), j->d->keep, &b->proposer)
@@ -460,7 +481,7 @@ int draw_rows(const simulator *s, pool *p, progress *watch, const draw *d,
 
 bool rows_change_prior(const draw *d)
 {
-    return !d->at && d->on_invalid == POLICY_REDRAW_THETA;
+    return !d->at && !d->given && d->on_invalid == POLICY_REDRAW_THETA;
 }
 
 void rows_judged(validity *v, const draw *d, size_t n_theta, size_t n,

@@ -164,6 +164,53 @@ Test(draw, theta_may_be_given)
     free(r);
 }
 
+/* Each row has its own b, whatever becomes of it; a comes from the prior, anew where theta is redrawn,
+ * of the same streams as ever. */
+Test(draw, a_part_of_theta_may_be_given)
+{
+    static const uint32_t SECOND[] = {1};
+    double b[N];
+    const theta_given known = {.n = 1, .which = SECOND, .theta = b, .step = 1};
+    draw part = ALL;
+    for (int i = 0; i < N; i++)
+        b[i] = 0.01 * i - 4;
+    part.given = &known;
+    mock_fault = FAULT_CHANCE;
+    rows *one = drawn(1, part, true), *three = drawn(3, part, true);
+    cr_assert_arr_eq(one, three, sizeof *one);
+    for (int policy = 1; policy <= 2; policy++) {
+        size_t same = 0;
+        draw all = ALL;
+        part.on_invalid = policy;
+        rows *r = drawn(2, part, false);
+        mock_fault = FAULT_NONE;
+        rows *free_of = drawn(2, all, false);
+        mock_fault = FAULT_CHANCE;
+        for (int i = 0; i < N; i++) {
+            cr_assert_eq(r->theta[i][1], b[i]);
+            same += r->theta[i][0] == free_of->theta[i][0];
+        }
+        cr_assert_gt(r->count.invalid, N / 10);
+        cr_assert(policy == 1 ? same == N : same < N - N / 10 && same > N / 10);
+        free(r), free(free_of);
+    }
+    free(one), free(three);
+}
+
+Test(draw, one_part_for_all_rows)
+{
+    static const uint32_t BOTH[] = {1, 0};
+    const double at[] = {-1, 0.5};
+    const theta_given known = {.n = 2, .which = BOTH, .theta = at};
+    draw all = ALL, part = ALL;
+    all.at = (double[]){0.5, -1};
+    part.given = &known;
+    mock_fault = FAULT_CHANCE;
+    rows *one = drawn(2, all, true), *other = drawn(2, part, true);
+    cr_assert_arr_eq(one, other, sizeof *one);
+    free(one), free(other);
+}
+
 Test(draw, marks_are_counted)
 {
     mock_fault = FAULT_MARKS;

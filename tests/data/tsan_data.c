@@ -122,6 +122,24 @@ static double exercise_online(const simulator *s, pool *p)
     return total + (double)count.invalid;
 }
 
+/* Rows of which each has its own b. */
+static double exercise_given(const simulator *s, pool *p)
+{
+    static const uint32_t SECOND[] = {1};
+    static double b[N];
+    static float x[N][3];
+    const theta_given known = {.n = 1, .which = SECOND, .theta = b, .step = 1};
+    const draw d = {.seed = 1, .purpose = "g", .n = N, .given = &known, .on_invalid = 2};
+    double total = 0;
+    for (int i = 0; i < N; i++)
+        b[i] = 1 + 0.01 * i;
+    require(simulator_draw(s, p, NULL, &d, NULL, &x[0][0], NULL, NULL, NULL) == 0,
+            "simulator_draw");
+    for (int i = 0; i < N; i++)
+        total += (double)x[i][0];
+    return total;
+}
+
 static double exercise(const simulator *s, const char *folder, unsigned threads)
 {
     pool *p;
@@ -149,7 +167,7 @@ static double exercise(const simulator *s, const char *folder, unsigned threads)
     validity_log(m, 1, (double[]){0.5, 1}, &log_p, NULL);
     for (int i = 0; i < CHUNKS; i++)
         total += r.sum[i];
-    total += log_p + (double)c->mean[0] + exercise_online(s, p);
+    total += log_p + (double)c->mean[0] + exercise_online(s, p) + exercise_given(s, p);
     validity_model_free(m), validity_free(v), scaling_free(c), loader_free(l),
         dataset_close(d), pool_free(p);
     return total;
