@@ -243,6 +243,8 @@ static const char *no_region(const region_request *q, const region_view *v, unsi
         return "the target's posterior is a marginal of another one's";
     if (kind == SET_PROFILE && q->target->n > GRID_DIM)
         return "a target of more than 3 parameters has no grid to profile on";
+    if (kind == SET_PROFILE && !v->grid)
+        return "a truncated prior has no grid to profile on";
     if (kind == SET_NEYMAN && q->n_rows > 1)
         return "critical values are those of one observation, not of several together";
     if (kind == SET_NEYMAN && !q->neyman)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -604,6 +605,41 @@ static bool is_our_link(arena *a, const char *path)
     return !strncmp(leads_to(a, path), "rounds/", strlen("rounds/"));
 }
 
+/* Whether the run in the folder PATH has rounds, by its resolved config. */
+static bool has_rounds(arena *a, const char *path)
+{
+    const char *config = path_join(a, path, "resolved.yaml");
+    FILE *f = config ? fopen(config, "r") : NULL;
+    char *line = NULL;
+    size_t room = 0;
+    bool has = false;
+    while (f && !has && getline(&line, &room, f) >= 0)
+        has = !strncmp(line, "rounds:", strlen("rounds:"));
+    free(line);
+    if (f)
+        fclose(f);
+    return has;
+}
+
+/* A copy that followed the links holds the last round twice. */
+static bool is_copied(arena *a, const char *path, const char *part)
+{
+    return has_rounds(a, path) && file_exists(part) && !*leads_to(a, part);
+}
+
+static int refuse_part(arena *a, const char *path, const char *part)
+{
+    if (is_copied(a, path, part))
+        return fail(NRE_EEXISTS,
+                    "'%s' was a link to the last of the run's rounds and is a copy of it "
+                    "now (cp -L?): rm -r '%s', and --resume links it again",
+                    part, part);
+    return fail(NRE_EEXISTS,
+                "'%s' is of a run without rounds; choose another folder, or "
+                "--force instead of --resume, which moves the run aside",
+                part);
+}
+
 int rounds_check_folder(const session *s, const char *path)
 {
     for (size_t i = 0; i < N_LINKS && s->rounds; i++) {
@@ -612,10 +648,7 @@ int rounds_check_folder(const session *s, const char *path)
             return fail(NRE_ENOMEM, "no memory for the name of a link");
         if (!is_our_link(s->arena, part) &&
             (file_exists(part) || *leads_to(s->arena, part)))
-            return fail(NRE_EEXISTS,
-                        "'%s' is of a run without rounds; choose another folder, or "
-                        "--force instead of --resume, which moves the run aside",
-                        part);
+            return refuse_part(s->arena, path, part);
     }
     return NRE_OK;
 }
@@ -669,14 +702,16 @@ static int take_as_is(run *one, size_t n, const unit *u, void *context, bool *go
     return NRE_OK;
 }
 
-/* A run that was interrupted, or changed and not finished, has networks of another round, or none. */
+/* A run that was interrupted, or changed and not finished, has networks of another round, or none.  A
+ * copied one has its last round's. */
 static int check_model(const session *s, const folder *f)
 {
-    const char *is = leads_to(f->arena, folder_path(f, "model"));
+    const char *model = folder_path(f, "model");
+    const char *is = leads_to(f->arena, model);
     const char *wanted = arena_print(f->arena, "rounds/%zu/model", rounds_now(s));
     if (!wanted)
         return fail(NRE_ENOMEM, "no memory for the name of a link");
-    if (!strcmp(is, wanted))
+    if (!strcmp(is, wanted) || is_copied(f->arena, f->path, model))
         return NRE_OK;
     return fail(
         NRE_EDATA,

@@ -105,6 +105,25 @@ exits 0 "the same file" "$NEREID" -q infer mine --observation mine.csv -o again
 cmp -s mine/posterior/all/samples.nc again/posterior/all/samples.nc
 ok $? "the same draws"
 
+# Copies: with their links, and with what these lead to in their place.
+cp -r mine moved
+exits 0 "a copy" "$NEREID" -q infer moved --observation mine.csv
+cp -rL mine copied
+exits 0 "a copy that followed the links" "$NEREID" -q infer copied --observation mine.csv
+cmp -s mine/posterior/all/samples.nc copied/inferences/mine/posterior/all/samples.nc
+ok $? "the same draws from a copy"
+again_in_copy() {
+    exits "$1" "$2" "$NEREID" run rounds.yaml -o copied --resume --until infer \
+        --set 'infer.observation={file: mine.csv}'
+}
+again_in_copy 9 "such a copy resumed"
+has err "rm -r 'copied/data'"
+rm -r copied/data copied/model
+again_in_copy 0 "without what it holds twice"
+hasnt err ": runs"
+[ "$(readlink copied/model)" = rounds/2/model ]
+ok $? "its links are back"
+
 # What comes after the rounds follows them, also where there is no network that tells.
 exact() {
     "$NEREID" run rounds.yaml -o exact --resume --until infer --set estimator=exact "$@"
@@ -146,13 +165,14 @@ has err "simulate/test: reused"
 [ "$(readlink plain/data)" = ../elsewhere ]
 ok $? "the user's link stays"
 
-exits 0 "critical values in rounds" "$NEREID" -q run rounds.yaml -o neyman --until infer \
-    --set estimator=exact --set 'datasets.calibration={n: 500}' \
-    --set 'infer.regions={kinds: [neyman]}'
+exits 0 "critical values in rounds" "$NEREID" -q run rounds.yaml -o neyman --until report \
+    --set diagnose.coverage=false --set estimator=exact --set 'datasets.calibration={n: 500}' \
+    --set 'infer.regions={kinds: [neyman, profile]}'
+has neyman/tables/regions.csv "a truncated prior has no grid to profile on"
 there neyman/rounds/2/model/all/neyman.json
 exits 0 "and resumed" "$NEREID" run rounds.yaml -o neyman --resume --until infer \
-    --set estimator=exact --set 'datasets.calibration={n: 500}' \
-    --set 'infer.regions={kinds: [neyman]}'
+    --set diagnose.coverage=false --set estimator=exact --set 'datasets.calibration={n: 500}' \
+    --set 'infer.regions={kinds: [neyman, profile]}'
 has err "infer/all: reused (same inputs)"
 
 # Damage of the last round's simulations, found by a diagnostic.
