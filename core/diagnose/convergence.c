@@ -12,10 +12,12 @@ enum {
     STEPS_MOST = 4, /* 1, 10, 100, 1000 observations together */
     ROWS = 1000,
     POINTS = 30,
-    LEAST_POINTS = 10, /* for the error of a mean */
+    LEAST_POINTS = 10, /* for the error of a mean, and to rely on */
     QUANTILES = 5
 };
 static const size_t MEMORY = (size_t)1 << 28; /* bytes of x at once */
+/* Of the points may be missing: they may be the wrong ones. */
+static const double MOST_MISSING = 0.2;
 static const double LEVEL[] = {0.68, 0.95};
 enum { N_LEVELS = sizeof LEVEL / sizeof LEVEL[0] };
 static const double PROBABILITY[QUANTILES] = {0.05, 0.16, 0.5, 0.84, 0.95};
@@ -120,8 +122,6 @@ static int judge_step(convergence_job *j, station *t, size_t point, size_t step)
     how.truth = truth;
     int status = cloud_of(j->subject->posterior, t->worker, t->observed, 0, rows_of(step),
                           &how, &r, &t->cloud);
-    if (status == NRE_ENUMERIC) /* zero at every draw of the prior: too narrow for them */
-        return NRE_OK;
     if (status || !(t->cloud.effective >= CLOUD_MIN_EFFECTIVE))
         return status;
     status = density_of_truth(j, t, rows_of(step), truth, &density);
@@ -243,6 +243,7 @@ typedef struct outcome {
     step_result step[STEPS_MOST];
     double p;
     size_t trusted, failed; /* steps that hold from the first on; first that fails */
+    size_t unknown;         /* the first with too few points */
 } outcome;
 
 static int sharpen(const double *value, size_t n, double *least)
@@ -338,6 +339,12 @@ static int judge_ranks(const convergence_job *j, size_t step, step_result *out)
     return status;
 }
 
+static bool too_few(const convergence_job *j, size_t known)
+{
+    return known < LEAST_POINTS ||
+           (double)(j->n_points - known) > MOST_MISSING * (double)j->n_points;
+}
+
 static int judge(const convergence_job *j, outcome *out)
 {
     double *scratch = memory_new(j->n_points, sizeof *scratch),
@@ -345,7 +352,7 @@ static int judge(const convergence_job *j, outcome *out)
     int status = scratch ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a diagnostic");
     bool holds = true;
 
-    *out = (outcome){.p = NAN, .failed = j->n_steps};
+    *out = (outcome){.p = NAN, .failed = j->n_steps, .unknown = j->n_steps};
     for (size_t i = 0; i < j->n_steps && !status; i++) {
         step_result *at = &out->step[i];
         status = judge_ranks(j, i, at);
@@ -356,7 +363,9 @@ static int judge(const convergence_job *j, outcome *out)
         bool fails = at->n > 0 && steps * at->p < FINDING_LEVEL;
         if (fails && out->failed == j->n_steps)
             out->failed = i;
-        holds = holds && at->n > 0 && !fails;
+        if (too_few(j, at->n) && out->unknown == j->n_steps)
+            out->unknown = i;
+        holds = holds && out->unknown == j->n_steps && !fails;
         out->trusted += holds;
     }
     free(scratch);
@@ -409,6 +418,17 @@ static void say_bad(const convergence_job *j, const outcome *o, size_t n, char *
              at->inside[0], at->n, until);
 }
 
+static void say_unknown(const convergence_job *j, const outcome *o, size_t n, char *text)
+{
+    size_t rows = rows_of(o->unknown);
+
+    snprintf(
+        text, n,
+        "with %zu observation%s only %zu of %zu posteriors had enough effective draws, "
+        "the others stayed too coarse",
+        rows, rows > 1 ? "s together" : "", o->step[o->unknown].n, j->n_points);
+}
+
 static const char *advice_of(const outcome *o)
 {
     return o->failed == 0
@@ -421,7 +441,7 @@ static const char *advice_of(const outcome *o)
 
 static json_t *finding_of(const convergence_job *j, const outcome *o)
 {
-    char says[512];
+    char says[512], reason[192];
     size_t trusted = o->trusted > 0 ? rows_of(o->trusted - 1) : 0;
     bool bad = o->failed < j->n_steps;
     finding f = {.verdict = finding_by_p(o->p),
@@ -433,8 +453,13 @@ static json_t *finding_of(const convergence_job *j, const outcome *o)
                  .n = j->n_points,
                  .says = says};
 
-    if (isnan(o->p) || (!bad && o->trusted == 0))
-        return finding_open("the posteriors stayed too coarse: too few effective draws");
+    if (!bad && o->unknown < j->n_steps) {
+        say_unknown(j, o, sizeof reason, reason);
+        f.reason = reason;
+        f.verdict = FINDING_OPEN;
+    }
+    if (!bad && o->trusted == 0)
+        return finding_open(reason);
     if (bad) {
         say_bad(j, o, sizeof says, says);
         f.advice = advice_of(o);

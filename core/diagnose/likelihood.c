@@ -454,7 +454,8 @@ static int ratio_draws(const side *a, const observed *o, size_t first, size_t n_
     if (status != NRE_ENOTSUP)
         return status;
     status = cloud_of(p, t->worker, o, first, n_rows, &C2ST_PLAN, r, &t->cloud);
-    if (!status) {
+    *serve = !t->cloud.nowhere;
+    if (!status && *serve) {
         posterior_draws(NULL, &t->cloud, n, r, theta);
         *serve = repeated(n, dim, theta) <= n / 100;
     }

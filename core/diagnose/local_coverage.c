@@ -15,9 +15,12 @@
 
 enum {
     PAIRS = 2000,
-    PROPOSALS = 4096, /* of one call, at most */
-    LEAST_WITHIN = 10 /* effective draws inside: fewer are right as well, but blunt */
+    PROPOSALS = 4096,  /* of one call, at most */
+    LEAST_WITHIN = 10, /* effective draws inside: fewer are right as well, but blunt */
+    LEAST_KNOWN = 50   /* pairs: among fewer no fault would show */
 };
+/* Of the pairs may be missing: they may be the wrong ones. */
+static const double MOST_MISSING = 0.2;
 static const double MASS = 0.999; /* of the region */
 static const double MARGIN = 0.1; /* that its box is wider on each side, of its width */
 static const double LEAST_PRIOR = 1e-6;       /* that rejection finds */
@@ -230,7 +233,12 @@ static int find_region(local_job *j, size_t n, char *reason)
     int status = ratio_observe(p->ratio, t->worker, 1, j->subject->observed, j->observed);
     if (!status)
         status = cloud_of(p, t->worker, j->observed, 0, 1, &OBSERVATION, &r, &c);
-    if (!status && !(c.effective >= CLOUD_MIN_EFFECTIVE))
+    if (!status && c.nowhere)
+        snprintf(
+            reason, n,
+            "the posterior of the observation is zero at all %zu draws from the prior",
+            c.evaluations);
+    else if (!status && !(c.effective >= CLOUD_MIN_EFFECTIVE))
         snprintf(reason, n,
                  "the posterior of the observation stayed too coarse: %.0f effective "
                  "draws",
@@ -322,9 +330,7 @@ static int judge_pair(const local_job *j, station *t, size_t row, uint64_t item)
     how.truth = truth;
     int status = cloud_of(j->subject->posterior, t->worker, t->observed, row, 1, &how, &r,
                           &t->cloud);
-    if (status == NRE_ENUMERIC) /* zero at every draw of the prior */
-        return NRE_OK;
-    if (!status)
+    if (!status && !t->cloud.nowhere)
         status = restrict_cloud(j, t, t->log_density[row], &in);
     if (status || !(in.mass * in.mass >= LEAST_WITHIN * in.squares && in.mass > 0))
         return status;
@@ -557,9 +563,14 @@ static const char *fault_of(const local_job *j, const outcome *o, double level,
     return text;
 }
 
+static bool too_few(const local_job *j, uint64_t known)
+{
+    return known < LEAST_KNOWN || (double)(j->n - known) > MOST_MISSING * (double)j->n;
+}
+
 static json_t *finding_of(const local_job *j, const outcome *o, double level)
 {
-    char says[512], advice[384], fault[192];
+    char says[512], advice[384], fault[192], reason[192];
     uint64_t n = o->joint.n;
     double coverage = (double)covered_of(j, level) / (double)n;
     finding f = {.verdict = finding_by_p(o->p),
@@ -584,6 +595,14 @@ static json_t *finding_of(const local_job *j, const outcome *o, double level)
             "narrower prior; else more of all, an ensemble, or Neyman sets.",
             fault_of(j, o, level, coverage, sizeof fault, fault));
         f.advice = advice;
+    }
+    if (f.verdict == FINDING_OK && too_few(j, n)) {
+        snprintf(reason, sizeof reason,
+                 "only %llu of %llu pairs had enough draws in the observation's region: "
+                 "too few to rely on",
+                 (unsigned long long)n, (unsigned long long)j->n);
+        f.verdict = FINDING_OPEN;
+        f.reason = reason;
     }
     return finding_json(&f);
 }

@@ -83,17 +83,18 @@ static int take_measures(const standing_job *j, station *t, size_t row, uint64_t
     return status;
 }
 
-static int posterior_with(const standing_job *j, station *t, size_t row,
+/* Ranks need enough draws, a climb any where the posterior is not zero. */
+static int find_posterior(const standing_job *j, station *t, size_t row,
                           const double *truth, rng *r)
 {
+    bool ranks = j->request->ranks, found = false;
     int status = NRE_OK;
 
-    for (size_t i = 0; i < N_PLANS && !status; i++) {
-        t->plan = PLANS[i];
-        t->plan.truth = truth;
+    for (size_t i = 0; i < N_PLANS && !found && !status; i++) {
+        t->plan = i > 0 || ranks ? PLANS[i] : STARTS_ONLY;
+        t->plan.truth = ranks ? truth : NULL;
         status = station_posterior(j->subject, t, t->observed, row, r);
-        if (t->on_grid || !t->missing)
-            break;
+        found = t->on_grid || (ranks ? !t->missing : !t->cloud.nowhere);
     }
     return status;
 }
@@ -107,12 +108,11 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
 
     rng_start(&r, j->key, item, 0);
     double v = rng_uniform(&r);
-    int status = q->ranks ? posterior_with(j, t, row, truth, &r)
-                          : station_posterior(j->subject, t, t->observed, row, &r);
+    int status = find_posterior(j, t, row, truth, &r);
     if (status)
         return status;
     *out = (pair_standing){.missing = t->missing,
-                           .lost = t->missing && t->on_grid,
+                           .lost = t->missing && (t->on_grid || t->cloud.nowhere),
                            .log_ratio = t->log_ratio[row],
                            .log_prior = t->log_density[row] - t->log_ratio[row],
                            .gain = t->log_ratio[row] - t->log_area};
@@ -169,7 +169,6 @@ static int judge_block(void *context, size_t i, unsigned worker)
     station *t = &j->stations[worker];
     uint64_t first = (uint64_t)i * STATION_ROWS, left = j->request->n - first;
     size_t n = left < STATION_ROWS ? (size_t)left : STATION_ROWS;
-    t->plan = STARTS_ONLY;
     int status = station_load(j->subject, t, worker, first, n);
 
     if (!status)

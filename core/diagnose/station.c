@@ -91,12 +91,15 @@ int station_load(const subject *s, station *t, unsigned worker, uint64_t first, 
                : NRE_OK;
 }
 
-/* A custom prior without finite bounds has no grid: NRE_ENOTSUP. */
+/* A custom prior without finite bounds has no grid: NRE_ENOTSUP, as where all of its points miss the
+ * posterior, which draws may hit. */
 static int on_grid(const subject *s, station *t, const observed *o, size_t row)
 {
     int status = grid_of(s->posterior, t->worker, o, row, 1, &t->grid);
 
     t->on_grid = !status;
+    if (status == NRE_ENUMERIC && t->grid.nowhere)
+        return NRE_ENOTSUP;
     if (!status) {
         t->log_area = t->grid.log_area;
         t->missing = !(t->grid.cells >= GRID_MIN_CELLS);

@@ -133,6 +133,8 @@ static int start_points(void *context, size_t group, unsigned thread)
     if (status == NRE_OK)
         status = cloud_of(s->posterior, w, s->observed, s->row + group, s->n_rows, &few,
                           &stream, c);
+    if (status == NRE_OK)
+        status = cloud_somewhere(c, s->row + group);
     if (status == NRE_OK && c->n < n)
         status =
             fail(NRE_EINVAL, "%zu chains are more than the %zu points to start them from",

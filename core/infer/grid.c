@@ -605,11 +605,12 @@ static int refine(filling *f, grid *g)
         done = done || g->resolved;
         if (!done)
             status = next_grid(f, g, &done);
-        else if (log_mean == -INFINITY)
+        else if (log_mean == -INFINITY) {
+            g->nowhere = true;
             return fail(NRE_ENUMERIC,
                         "the posterior of row %zu is zero at all %zu points of the grid",
                         f->row, g->n);
-        else {
+        } else {
             finish(g, f, log_mean);
             return NRE_OK;
         }
@@ -632,6 +633,7 @@ int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t
         return status;
     out->dim = t->n;
     out->target = t;
+    out->nowhere = false;
     double *s = room_take(&w->scratch[SCRATCH_GRID], BLOCK, (t->n + 3) * sizeof *s);
     if (!s)
         return fail(NRE_ENOMEM, "no memory for a grid");

@@ -376,10 +376,6 @@ static int mixture_stage(sampling *s)
 {
     int status = NRE_OK;
     bool serves = false;
-    if (s->out->effective == 0)
-        return fail(NRE_ENUMERIC,
-                    "the posterior of row %zu is zero at all %zu draws from the prior",
-                    s->row, s->n);
     size_t half = s->plan.max_rounds / 2;
     while (status == NRE_OK && !serves &&
            s->used < (half > ADAPT_ROUNDS ? half : ADAPT_ROUNDS) &&
@@ -422,7 +418,7 @@ static void present(sampling *s)
 {
     cloud *c = s->out;
     c->evaluations = s->n;
-    c->n = s->n - s->first;
+    c->n = c->nowhere ? 0 : s->n - s->first;
     c->theta += s->first * c->dim;
     c->log_ratio += s->first;
     c->log_density += s->first;
@@ -458,14 +454,24 @@ int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
     int status = take_memory(&s);
     if (status == NRE_OK)
         status = prior_stage(&s);
-    if (status == NRE_OK && out->effective < s.plan.enough)
+    out->nowhere = status == NRE_OK && s.top == -INFINITY;
+    if (status == NRE_OK && !out->nowhere && out->effective < s.plan.enough)
         status = mixture_stage(&s);
-    out->weight_of_truth = 1 / out->effective;
-    if (status == NRE_OK && s.plan.truth)
+    out->weight_of_truth = out->nowhere ? 1 : 1 / out->effective;
+    if (status == NRE_OK && !out->nowhere && s.plan.truth)
         status = weigh_truth(&s, s.plan.truth);
     if (status == NRE_OK)
         present(&s);
     return status;
+}
+
+int cloud_somewhere(const cloud *c, size_t row)
+{
+    return c->nowhere
+               ? fail(NRE_ENUMERIC,
+                      "the posterior of row %zu is zero at all %zu draws from the prior",
+                      row, c->evaluations)
+               : NRE_OK;
 }
 
 void cloud_release(cloud *c)

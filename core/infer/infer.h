@@ -240,6 +240,7 @@ typedef struct grid {
     double log_area;     /* log of the mean of r: log integral of p(theta) r */
     double cells;        /* exp(entropy) */
     bool resolved;       /* false: n reached its limit first */
+    bool nowhere;        /* why grid_of gave NRE_ENUMERIC: zero at all points */
     double box[3][2]; /* prior mass below the ends of each axis; 0 and 1: the support's */
     const target *target; /* borrowed */
     room memory;
@@ -271,9 +272,11 @@ int grid_save(const grid *g, const target *t, const char *path); /* grid.h5 */
  * weights of those draws are biased, since the fits went after them, so they are left out.  The
  * cloud is drawn afresh from the last mixture and, for bounded weights, a tenth from the prior:
  * in rounds until its effective size is enough.  The number of rounds depends on effective sizes
- * alone.  Zeroed before its first use; memory is taken over. */
+ * alone.  Where the density is zero at all draws from the prior there is no cloud: NOWHERE, without
+ * points.  Zeroed before its first use; memory is taken over. */
 typedef struct cloud {
     uint32_t dim;
+    bool nowhere; /* n, effective 0, log_area -INFINITY; more draws may find it */
     size_t n;
     double *theta;       /* [n][dim] */
     double *log_ratio;   /* [n] */
@@ -293,8 +296,11 @@ typedef struct cloud_plan {
     double enough;                       /* effective size to stop at; 0: default */
     const double *truth;                 /* [dim] to be weighed with the draws, or NULL */
 } cloud_plan;                            /* defaults: 500, 300, 14; 200 */
+/* NRE_ENUMERIC when a log ratio is NaN or +INFINITY. */
 int cloud_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
              size_t n_rows, const cloud_plan *plan, rng *r, cloud *out);
+/* For those who cannot do without: NRE_ENUMERIC, and says so, where a cloud is nowhere. */
+int cloud_somewhere(const cloud *c, size_t row);
 void cloud_release(cloud *c);
 /* HPD rank of theta whose log_density (same constant: posterior_log_prior + log ratio) is given: theta
  * joins the draws with WEIGHT, which all together are a discrete posterior, and stands at a uniform

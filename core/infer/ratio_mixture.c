@@ -99,6 +99,8 @@ static int area_of_cloud(const posterior *p, ensemble_worker *w, size_t m,
     rng_start(&r, rng_purpose(0, "ensemble"), 0, 0);
     int status = cloud_of(p, w->of[m], o->member[m], row, n_rows, &PLAN, &r, &w->cloud);
     *log_area = w->cloud.log_area;
+    if (!status)
+        status = cloud_somewhere(&w->cloud, row);
     if (!status && !(w->cloud.effective >= CLOUD_MIN_EFFECTIVE))
         log_say(NRE_WARN,
                 "rows %zu to %zu: the weight of member %zu in the mixture rests on an "

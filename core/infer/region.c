@@ -205,9 +205,10 @@ int region_view_open(region_view *v)
     v->best = memory_new(dim, sizeof *v->best);
     v->marginal = memory_new(dim, sizeof *v->marginal);
     v->profile = memory_new(dim, sizeof *v->profile);
-    int status = start && v->best && v->marginal && v->profile
-                     ? NRE_OK
-                     : fail(NRE_ENOMEM, "no memory for regions");
+    int status = !start || !v->best || !v->marginal || !v->profile
+                     ? fail(NRE_ENOMEM, "no memory for regions")
+                 : v->grid ? NRE_OK
+                           : cloud_somewhere(v->cloud, v->row);
     if (status == NRE_OK) {
         size_t n = region_starts(v->grid, v->cloud, start);
         status = maximum_of(v->posterior, v->worker, v->observed, v->row, v->n_rows,

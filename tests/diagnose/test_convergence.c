@@ -156,3 +156,39 @@ Test(convergence, coarse_posteriors_stay_open)
     json_decref(row);
     gauss_close(&g);
 }
+
+static double nowhere(uint32_t dim, const double *theta, const float *x)
+{
+    (void)dim;
+    (void)theta;
+    (void)x;
+    return -INFINITY;
+}
+
+static double no_number(uint32_t dim, const double *theta, const float *x)
+{
+    (void)dim;
+    return theta[0] > 2 ? NAN : -(theta[0] - (double)x[0]) * (theta[0] - (double)x[0]);
+}
+
+/* Zero at all draws is too narrow to judge, NaN is a fault of the ratio. */
+Test(convergence, nowhere_stays_open_and_nan_fails)
+{
+    diagnostic_options how = {.n = 1, .repeats = 12};
+    for (int i = 0; i < 2; i++) {
+        gauss g = {.dim = 4, .sigma = 0.5, .believed = 0.5};
+        wrong_plan odd = {
+            .power = 1, .below = INFINITY, .part = i == 0 ? nowhere : no_number};
+        json_t *row = NULL;
+        open_gauss(&g, 7, 2);
+        cr_assert_eq(ratio_wrong(g.ratio, &odd, &g.ratio), 0);
+        g.posterior.ratio = g.ratio;
+        int status = convergence_diagnostic.perform(&g.subject, &how, &row);
+        cr_assert_eq(status, i == 0 ? NRE_OK : NRE_ENUMERIC, "%d: %s", status,
+                     error_message());
+        if (i == 0)
+            cr_assert_str_eq(text_of(row, "verdict"), "open");
+        json_decref(row);
+        gauss_close(&g);
+    }
+}

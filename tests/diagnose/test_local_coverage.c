@@ -178,3 +178,61 @@ Test(local_coverage, tiny_regions_stay_open)
     json_decref(row);
     gauss_close(&g);
 }
+
+/* Of noise 0.5 in each parameter; elsewhere than at x[0] < EDGE it is ODD. */
+static double odd_beyond(double edge, double odd, uint32_t dim, const double *theta,
+                         const float *x)
+{
+    double sum = 0;
+    if ((double)x[0] > edge)
+        return odd;
+    for (uint32_t k = 0; k < dim; k++)
+        sum -= 2 * (theta[k] - (double)x[k]) * (theta[k] - (double)x[k]);
+    return sum;
+}
+
+static double nan_beyond(uint32_t dim, const double *theta, const float *x)
+{
+    return odd_beyond(0.3, NAN, dim, theta, x);
+}
+
+static double nowhere_beyond(uint32_t dim, const double *theta, const float *x)
+{
+    return odd_beyond(1.1, -INFINITY, dim, theta, x);
+}
+
+static double mostly_nowhere(uint32_t dim, const double *theta, const float *x)
+{
+    return odd_beyond(0.3, -INFINITY, dim, theta, x);
+}
+
+/* A pair whose posterior is zero is left out, so that few or too many such leave it open; NaN is a
+ * failure. */
+Test(local_coverage, nowhere_is_left_out_and_nan_fails)
+{
+    static const float x[] = {0, 0};
+    static double (*const part[])(uint32_t dim, const double *theta, const float *x) = {
+        nowhere_beyond, mostly_nowhere, nan_beyond};
+    diagnostic_options how = {.n = 400};
+    for (int i = 0; i < 3; i++) {
+        gauss g = {.dim = 2, .sigma = 0.5, .believed = 0.5, .no_evidence = true};
+        wrong_plan odd = {.power = 1, .below = INFINITY, .part = part[i]};
+        json_t *row = NULL;
+        open_gauss(&g, x, 7, 2);
+        cr_assert_eq(ratio_wrong(g.ratio, &odd, &g.ratio), 0);
+        g.posterior.ratio = g.ratio;
+        int status = local_coverage_diagnostic.perform(&g.subject, &how, &row);
+        cr_assert_eq(status, i < 2 ? NRE_OK : NRE_ENUMERIC, "%d", status);
+        if (i == 0) {
+            cr_assert_str_eq(text_of(row, "verdict"), "ok", "%s", text_of(row, "says"));
+            cr_assert(number_of(row, "missing") > 0);
+        } else if (i == 1) {
+            cr_assert_str_eq(text_of(row, "verdict"), "open");
+            cr_assert(strstr(text_of(row, "reason"), "of 400 pairs"), "%s",
+                      text_of(row, "reason"));
+            cr_assert(number_of(row, "missing") > 80);
+        }
+        json_decref(row);
+        gauss_close(&g);
+    }
+}

@@ -1,5 +1,6 @@
 /* Neyman sets, biased regions and coverage against parameters, of a Gaussian. */
 #include "gauss.h"
+#include "wrong.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -145,5 +146,93 @@ Test(standing, nonsense_is_refused)
     cr_assert(strstr(error_message(), "below 1"), "%s", error_message());
     cr_assert_eq(neyman_of_pairs(&g.subject, 2, levels, &m), NRE_ECONFIG);
     cr_assert_null(m);
+    gauss_close(&g);
+}
+
+/* Posteriors that a few hundred draws of the prior miss: x = theta + noise uniform within CUT. */
+#define CUT 0.45
+
+static double within(uint32_t dim, const double *theta, const float *x)
+{
+    for (uint32_t k = 0; k < dim; k++)
+        if (!(fabs(theta[k] - (double)x[k]) < CUT))
+            return -INFINITY;
+    return 0;
+}
+
+static double within_or_nan(uint32_t dim, const double *theta, const float *x)
+{
+    return theta[0] > 2.5 ? NAN : within(dim, theta, x);
+}
+
+static double nowhere(uint32_t dim, const double *theta, const float *x)
+{
+    (void)dim;
+    (void)theta;
+    (void)x;
+    return -INFINITY;
+}
+
+static void open_cut(gauss *g, uint64_t n,
+                     double (*part)(uint32_t dim, const double *theta, const float *x))
+{
+    wrong_plan how = {.power = 1, .below = INFINITY, .part = part};
+    rng r;
+    gauss_open(g, GAUSS_EXACT, n, 35, 2);
+    rng_start(&r, rng_purpose(35, "cut"), 0, 0);
+    for (uint64_t i = 0; i < n * g->dim; i++)
+        g->x[i] = (float)(g->truth[i] + CUT * (2 * rng_uniform(&r) - 1));
+    loader_free(g->test);
+    cr_assert_eq(loader_of_arrays(n, g->dim, g->dim, g->truth, g->x, &g->test), 0);
+    g->subject.test = g->test;
+    cr_assert_eq(ratio_wrong(g->ratio, &how, &g->ratio), 0);
+    g->posterior.ratio = g->ratio;
+}
+
+/* Zero at the first draws of the prior: more are drawn, as where few have weight.  Ranks are uniform. */
+Test(standing, posteriors_that_few_draws_miss)
+{
+    enum { N = 120 };
+    static pair_standing pair[N];
+    gauss g = {.dim = 4, .sigma = 0.5, .believed = 0.5, .no_evidence = true};
+    standing_request q = {
+        .n = N, .ranks = true, .purpose = "coverage", .rows = "test pairs"};
+    double sum = 0, known = 0;
+    open_cut(&g, N, within);
+    cr_assert_eq(pair_standings(&g.subject, &q, pair, NULL), 0, "%s", error_message());
+    for (size_t i = 0; i < N; i++) {
+        cr_assert(!pair[i].lost || pair[i].missing);
+        known += !pair[i].missing;
+        sum += pair[i].missing ? 0 : pair[i].at.rank;
+    }
+    cr_assert(known > 0.9 * N, "%g of %d are known", known, N);
+    cr_assert(fabs(sum / known - 0.5) < 4.5 / sqrt(12 * known), "%g", sum / known);
+    gauss_close(&g);
+}
+
+/* A posterior that no draw finds is missing; one without a number is a failure that names its row. */
+Test(standing, nowhere_is_missing_and_nan_is_not)
+{
+    static pair_standing pair[4];
+    for (uint32_t dim = 2; dim <= 4; dim += 2) { /* on a grid, from draws */
+        gauss g = {.dim = dim, .sigma = 0.5, .believed = 0.5, .no_evidence = true};
+        standing_request q = {.n = 4,
+                              .ranks = true,
+                              .deviances = true,
+                              .purpose = "coverage",
+                              .rows = "test pairs"};
+        open_cut(&g, 4, nowhere);
+        cr_assert_eq(pair_standings(&g.subject, &q, pair, NULL), 0, "%s",
+                     error_message());
+        for (size_t i = 0; i < 4; i++)
+            cr_assert(pair[i].missing && pair[i].lost);
+        gauss_close(&g);
+    }
+    gauss g = {.dim = 4, .sigma = 0.5, .believed = 0.5, .no_evidence = true};
+    standing_request q = {
+        .n = 4, .ranks = true, .purpose = "coverage", .rows = "test pairs"};
+    open_cut(&g, 4, within_or_nan);
+    cr_assert_eq(pair_standings(&g.subject, &q, pair, NULL), NRE_ENUMERIC);
+    cr_assert(strstr(error_message(), "test pairs row"), "%s", error_message());
     gauss_close(&g);
 }

@@ -229,3 +229,99 @@ Test(importance, another_prior)
     cloud_release(&c);
     fixture_close(&f);
 }
+
+/* a ratio of three values */
+
+typedef struct stepped {
+    ratio base; /* first */
+    double inside, outside;
+    double half; /* of the box around x */
+} stepped;
+
+static int keep_row(const ratio *r, void *own, size_t n, const float *x, observed *o)
+{
+    float *kept = room_take(&o->row, n, r->n_x * sizeof *kept);
+    (void)own;
+    cr_assert_not_null(kept);
+    memcpy(kept, x, n * r->n_x * sizeof *x);
+    return NRE_OK;
+}
+
+static int step_at(const ratio *r, void *own, const observed *o, size_t first, size_t n,
+                   size_t per_x, const double *theta, double *log_ratio, double *gradient)
+{
+    const stepped *s = (const stepped *)(const void *)r;
+    const size_t d = r->target->n;
+    (void)own;
+    (void)gradient;
+    for (size_t i = 0; i < n * per_x; i++) {
+        const float *x = (const float *)o->row.at + (first + i / per_x) * r->n_x;
+        bool inside = true;
+        for (size_t k = 0; k < d; k++)
+            inside = inside && fabs(theta[i * d + k] - (double)x[k]) < s->half;
+        log_ratio[i] = inside ? s->inside : s->outside;
+    }
+    return NRE_OK;
+}
+
+static void step_free(ratio *r)
+{
+    (void)r;
+}
+
+static const ratio_kind STEPPED = {
+    .observe = keep_row, .evaluate = step_at, .free = step_free};
+
+/* A cloud of a box of three parameters around the origin, of N_PRIOR draws at first. */
+static int cloud_of_step(stepped *s, size_t n_prior, const double *truth, cloud *c)
+{
+    toy t = {.dim = 3, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.3};
+    static fixture f;
+    cloud_plan how = {.n_prior = n_prior, .truth = truth};
+    rng r;
+    fixture_open(&f, &t);
+    s->base = (ratio){.kind = &STEPPED, .target = &f.target, .n_x = t.dim};
+    fixture_use(&f, &s->base);
+    fixture_observe(&f, 1, (float[]){0, 0, 0});
+    rng_start(&r, rng_purpose(1, "nowhere"), 0, 0);
+    int status = cloud_of(&f.posterior, f.worker, f.observed, 0, 1, &how, &r, c);
+    fixture_close(&f);
+    return status;
+}
+
+/* A box of 1e-3 of the prior is missed by a hundred draws and found by ten thousand; the truth within it
+ * does not give it away. */
+Test(importance, nowhere_is_no_failure)
+{
+    stepped box = {.inside = 0, .outside = -INFINITY, .half = 0.1};
+    const double truth[] = {0.01, 0, 0};
+    cloud c = {0};
+    cr_assert_eq(cloud_of_step(&box, 100, truth, &c), NRE_OK, "%s", error_message());
+    cr_assert(c.nowhere);
+    cr_assert_eq(c.n, 0);
+    cr_assert_eq(c.effective, 0);
+    cr_assert_eq(c.evaluations, 100);
+    cr_assert(isinf(c.log_area) && c.log_area < 0);
+    cr_assert_eq(cloud_somewhere(&c, 4), NRE_ENUMERIC);
+    cr_assert(strstr(error_message(), "row 4 is zero at all 100 draws"));
+    cr_assert_eq(cloud_of_step(&box, 10000, truth, &c), NRE_OK, "%s", error_message());
+    cr_assert(!c.nowhere);
+    cr_assert_eq(cloud_somewhere(&c, 4), NRE_OK);
+    cr_assert_geq(c.effective, 100);
+    /* the area is the box's share of the prior, known to 1 / sqrt(effective) of it */
+    cr_assert(fabs(c.log_area - log(1e-3)) < 4.5 / sqrt(c.effective), "%g", c.log_area);
+    cloud_release(&c);
+}
+
+Test(importance, no_number_is_a_failure)
+{
+    stepped broken = {.inside = 0, .outside = NAN, .half = 0.9},
+            infinite = {.inside = INFINITY, .outside = 0, .half = 0.5};
+    cloud c = {0};
+    cr_assert_eq(cloud_of_step(&broken, 100, NULL, &c), NRE_ENUMERIC);
+    cr_assert(!c.nowhere);
+    cr_assert_eq(cloud_of_step(&infinite, 1000, NULL, &c), NRE_ENUMERIC);
+    cr_assert(!c.nowhere);
+    cr_assert(strstr(error_message(), "row 0 is inf"), "%s", error_message());
+    cloud_release(&c);
+}
