@@ -53,8 +53,8 @@ typedef struct pair_standing {
     double gain;      /* log p(theta | x) - log p(theta) */
     double log_prior; /* at the truth; unnormalised where invalid rows were left out */
     bool missing;     /* its posterior stayed too coarse: no rank, no gain */
-    bool
-        lost; /* so did its grid, or it was nowhere: its maximum is not to be trusted either */
+    /* So did its grid, or no draw hit it: its maximum is not to be trusted either. */
+    bool lost;
 } pair_standing;
 /* Of s->test: out [n]; the truths theta [n][dim], or NULL.  [main] */
 int pair_standings(const subject *s, const standing_request *q, pair_standing *out,
