@@ -2,6 +2,7 @@
 #include "run/run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -243,6 +244,21 @@ static int check_cell(const command *c, plugins *p, const sweep_cell *cell, json
     return NRE_OK;
 }
 
+/* Replicates differ in what a check does not see, so that "a,b/r1" means the cell a,b. */
+static bool is_chosen(const char *id, const sweep_cell *cell, uint64_t replicates)
+{
+    size_t n = strlen(cell->name);
+    if (!id || !strcmp(id, cell->name))
+        return true;
+    for (uint64_t r = 0; r < replicates && !strncmp(id, cell->name, n); r++) {
+        char name[32];
+        snprintf(name, sizeof name, "/r%llu", (unsigned long long)r);
+        if (!strcmp(id + n, name))
+            return true;
+    }
+    return false;
+}
+
 static int check_many(const command *c, plugins *p, const sweep *s, arena *a)
 {
     complaints wrong = {.arena = a, .text = ""};
@@ -250,7 +266,7 @@ static int check_many(const command *c, plugins *p, const sweep *s, arena *a)
     json_t *list = json_array();
     int rc = list ? NRE_OK : fail(NRE_ENOMEM, "no memory for the result");
     for (size_t i = 0; i < s->n_cells && !rc; i++)
-        if (!c->cell || !strcmp(c->cell, s->cells[i].name)) {
+        if (is_chosen(c->cell, &s->cells[i], s->replicates)) {
             rc = check_cell(c, p, &s->cells[i], list, &wrong);
             n++;
         }

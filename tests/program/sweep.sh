@@ -27,6 +27,9 @@ exits 0 "a dry run" "$NEREID" run sweep.yaml -o whole -n
 ok $? "four cells, which would draw three datasets together, and nothing made"
 exits 0 "check" "$NEREID" check sweep.yaml
 has out "sweep.yaml is fine: 4 cells"
+exits 0 "check a replicate of one" "$NEREID" check sweep.yaml --cell theta_1,wide/r0
+has out "sweep.yaml is fine: 1 cell"
+exits 2 "check a replicate that is not there" "$NEREID" check sweep.yaml --cell theta_1,wide/r1
 exits 0 "the sweep" "$NEREID" run sweep.yaml -o whole
 has out "ablation: 4 of 4 runs done"
 has out "$last"
