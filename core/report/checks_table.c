@@ -135,7 +135,9 @@ static json_t *row_json(const check_row *r)
     json_object_set_new(o, "says", json_text(r->says));
     json_object_set_new(o, "advice", json_text(r->advice));
     json_object_set_new(o, "gated", json_boolean(r->gated));
-    json_object_set_new(o, "missed", json_text(r->missed));
+    json_object_set_new(o, "missed",
+                        r->gated ? json_boolean(r->missed != NULL) : json_null());
+    json_object_set_new(o, "why_missed", json_text(r->missed));
     json_object_set_new(o, "beside", json_boolean(r->beside));
     if (reason_of(r))
         json_object_set_new(o, "reason", json_text(reason_of(r)));
@@ -198,7 +200,7 @@ static int row_read(const json_t *o, arena *a, check_row *r)
                      .says = word_of(o, "says"),
                      .advice = word_of(o, "advice"),
                      .gated = json_is_true(json_object_get(o, "gated")),
-                     .missed = word_of(o, "missed"),
+                     .missed = word_of(o, "why_missed"),
                      .beside = json_is_true(json_object_get(o, "beside"))};
     r->reason = check_is(r, "open") ? word_of(o, "reason") : NULL;
     return r->name && r->verdict ? NRE_OK
@@ -436,7 +438,10 @@ static void row_csv(const check_row *r, bool cells, FILE *out)
         exact_put(out, number[i]);
         fputc(',', out);
     }
-    fprintf(out, "%llu,%s,%s", (unsigned long long)r->n, r->gated ? "true" : "false",
+    fprintf(out, "%llu,%s,%s,%s", (unsigned long long)r->n, r->gated ? "true" : "false",
+            !r->gated   ? ""
+            : r->missed ? "true"
+                        : "false",
             r->beside ? "true" : "false");
     for (size_t i = 0; i < 4; i++) {
         fputc(',', out);
@@ -455,7 +460,7 @@ static int write_csv(const checks_table *t, const char *folder)
     fprintf(
         s.out,
         "%starget,architecture,check,verdict,statistic,value,error,expected,p_value,n,"
-        "gated,beside,says,advice,reason,missed\n",
+        "gated,missed,beside,says,advice,reason,why_missed\n",
         has_cells(t) ? "cell," : "");
     for (size_t i = 0; i < t->n_rows; i++)
         row_csv(&t->rows[i], has_cells(t), s.out);

@@ -638,9 +638,9 @@ int regions_csv(const posterior_table *t, const char *folder);
 
 /* summary.c: sentences that the summary and the page share; plain text. */
 /* Inside the simulator?  At its edge above RANK_EDGE of the test distances, outside above
- * RANK_OUTSIDE: beyond the central 99%. */
+ * RANK_OUTSIDE. */
 #define RANK_EDGE 0.95
-#define RANK_OUTSIDE 0.995
+#define RANK_OUTSIDE 0.99
 const char *observation_words(arena *a, const posterior_block *b);
 const char *belief_words(arena *a, const posterior_block *b);
 const char *coverage_words(arena *a, const coverage_row *r);

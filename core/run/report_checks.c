@@ -5,9 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Of rows beyond the central 99% of the test values: by its rank alone, or among several. */
-static const double OUTSIDE = 0.005;
-
 typedef struct findings {
     report_data *d;
     size_t n, room;
@@ -62,15 +59,21 @@ static void set_verdict(check_row *r, finding_verdict v)
 
 /* gates */
 
-static void miss(findings *f, check_row *r, const char *why)
+/* Of a gate whose miss is noted elsewhere, region by region or observation by observation. */
+static void mark_missed(findings *f, check_row *r, const char *why)
 {
     const char *about =
         r->target ? arena_print(f->d->arena, " of target %s", r->target) : "";
-    if (r->beside)
-        return;
-    r->missed = arena_print(f->d->arena, "gate missed: %s%s: %s", check_title(r->name),
-                            about, why);
-    report_miss(f->d, r->missed);
+    if (!r->beside)
+        r->missed = arena_print(f->d->arena, "gate missed: %s%s: %s",
+                                check_title(r->name), about, why);
+}
+
+static void miss(findings *f, check_row *r, const char *why)
+{
+    mark_missed(f, r, why);
+    if (r->missed)
+        report_miss(f->d, r->missed);
 }
 
 static void hold_against(findings *f, check_row *r, const char *key, double threshold,
@@ -204,6 +207,8 @@ static void coverage_check(findings *f, size_t k, const json_t *j, bool beside,
     r->says = arena_print(a, "Of %llu test pairs the %s hold: %s.",
                           (unsigned long long)r->n, REGIONS[k].words, text);
     r->advice = coverage_advice(r->name, *credible_fails);
+    if (r->gated && fails)
+        mark_missed(f, r, r->says);
     *credible_fails = *credible_fails || (k == 0 && fails);
 }
 
@@ -318,46 +323,74 @@ static void coverage_checks(findings *f, const char *about)
 
 /* the observation: area, and its place among simulations */
 
-/* OUT of N ranks lie outside: is that more than chance brings? */
-static double chance_outside(size_t n, size_t out, double rate)
+static double *reals_of(arena *a, const json_t *list, const char *key)
 {
-    return out ? gsl_cdf_binomial_Q((unsigned)out - 1, rate, (unsigned)n) : 1;
-}
-
-typedef struct places {
-    size_t n, outside;
-    double least, most; /* ranks */
-    size_t farthest;    /* the row whose rank is the most extreme */
-} places;
-
-static places places_of(const json_t *list, bool both_sides)
-{
-    places p = {.least = NAN, .most = NAN};
-    double extreme = -1;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        double rank = real_in(json_array_get(list, i), "rank");
-        double far = both_sides ? fabs(rank - 0.5) : rank;
-        if (isnan(rank))
-            continue;
-        p.n++;
-        p.outside += rank > 1 - OUTSIDE || (both_sides && rank < OUTSIDE);
-        p.least = isnan(p.least) || rank < p.least ? rank : p.least;
-        p.most = isnan(p.most) || rank > p.most ? rank : p.most;
-        if (far > extreme) {
-            extreme = far;
-            p.farthest = i;
-        }
+    size_t n = json_array_size(list);
+    double *out = arena_alloc(a, n + 1, sizeof *out);
+    for (size_t i = 0; i < n && out; i++) {
+        const json_t *one = json_array_get(list, i);
+        out[i] = key ? real_in(one, key) : json_number_value(one);
     }
-    return p;
+    return out;
 }
 
-/* Of one row its rank decides, of several how many are outside. */
-static void judge_places(check_row *r, const places *p, double tail, double rate)
+/* Of rows of area.json and of predictive.json. */
+static const struct {
+    const char *test, *observed;
+    place_sides sides;
+} KEPT[] = {[PLACE_OF_AREA] = {"areas", "area", PLACE_BOTH},
+            [PLACE_OF_ROW] = {"distances", "distance", PLACE_ABOVE}};
+
+places report_places(arena *a, const json_t *row, place_kind kind)
 {
-    bool fails = p->n == 1 ? p->outside > 0
-                           : chance_outside(p->n, p->outside, rate) < FINDING_LEVEL;
-    r->p = p->n == 1 ? fmin(1, tail) : chance_outside(p->n, p->outside, rate);
-    set_verdict(r, fails ? FINDING_FAILS : FINDING_OK);
+    const json_t *test = json_object_get(row, KEPT[kind].test),
+                 *seen = json_object_get(row, "observed");
+    const double *sorted = reals_of(a, test, NULL),
+                 *value = reals_of(a, seen, KEPT[kind].observed);
+    if (!sorted || !value)
+        return (places){.p = NAN};
+    return places_of(json_array_size(test), sorted, json_array_size(seen), value,
+                     KEPT[kind].sides);
+}
+
+bool report_is_outside(arena *a, const json_t *row, place_kind kind, size_t i)
+{
+    const json_t *test = json_object_get(row, KEPT[kind].test),
+                 *seen = json_array_get(json_object_get(row, "observed"), i);
+    const double *sorted = reals_of(a, test, NULL);
+    const places all = report_places(a, row, kind);
+    return sorted && finding_by_p(all.p) == FINDING_FAILS &&
+           place_p(json_array_size(test), sorted, real_in(seen, KEPT[kind].observed),
+                   KEPT[kind].sides) < FINDING_LEVEL;
+}
+
+static void judge_places(check_row *r, const places *p)
+{
+    r->p = p->p;
+    set_verdict(r, finding_by_p(p->p));
+}
+
+/* "2 of 10 observations lie", "1 of 10 observations lies" */
+static const char *how_many(arena *a, const places *p, const char *one, const char *more)
+{
+    return arena_print(a, "%zu of %zu observations %s", p->outside, p->n,
+                       p->outside == 1 ? one : more);
+}
+
+/* Some are outside, and all the same nothing is wrong. */
+static const char *excuse_of(const places *p)
+{
+    return p->outside && finding_by_p(p->p) != FINDING_FAILS
+               ? ", which is no more than chance brings"
+               : "";
+}
+
+/* After the row has its verdict and its sentence. */
+static void gate_outside(findings *f, check_row *r, bool asked)
+{
+    r->gated = asked;
+    if (asked && check_is(r, "fails"))
+        miss(f, r, r->says);
 }
 
 static void area_says(findings *f, const json_t *j, const places *p, check_row *r)
@@ -379,7 +412,7 @@ static void area_says(findings *f, const json_t *j, const places *p, check_row *
     }
     r->value = real_in(seen, "area");
     r->error = sd;
-    judge_places(r, p, 2 * fmin(rank, 1 - rank), 2 * OUTSIDE);
+    judge_places(r, p);
     if (p->n == 1)
         r->says =
             arena_print(a,
@@ -390,13 +423,16 @@ static void area_says(findings *f, const json_t *j, const places *p, check_row *
     else
         r->says =
             arena_print(a,
-                        "%zu of %zu observations have an area outside the central 99%% "
-                        "of %llu test simulations, which have %.3f ±%.3f.",
-                        p->outside, p->n, n, mean, sd);
+                        "%s an area outside the central 99%% of %llu test simulations%s, "
+                        "which have %.3f ±%.3f; the farthest from these is observation "
+                        "%zu with %.3f.",
+                        how_many(a, p, "has", "have"), n, excuse_of(p), mean, sd,
+                        p->farthest, r->value);
 }
 
 static void area_check(findings *f, const char *about)
 {
+    bool asked = f->d->run->session->experiment->diagnose.area.gate_outside;
     size_t i;
     json_t *j;
     json_array_foreach(json_object_get(f->d->area, "rows"), i, j)
@@ -407,7 +443,7 @@ static void area_check(findings *f, const char *about)
             continue;
         r->beside = is_beside(f->d->area, j);
         r->architecture = estimator_of(f, r->beside);
-        r->gated = f->d->run->session->experiment->diagnose.area.gate_outside;
+        r->gated = asked;
         r->n = count_in(j, "n");
         r->expected = 1;
         r->statistic = "integral of prior times ratio";
@@ -416,8 +452,9 @@ static void area_check(findings *f, const char *about)
             r->reason = r->reason ? r->reason : "no area could be computed";
             continue;
         }
-        const places p = places_of(json_object_get(j, "observed"), true);
+        const places p = report_places(f->d->arena, j, PLACE_OF_AREA);
         area_says(f, j, &p, r);
+        gate_outside(f, r, asked);
         r->advice =
             "There the network contradicts itself: train on more simulations near the "
             "observation (rounds:), on more altogether, or several networks.";
@@ -434,7 +471,7 @@ static void predictive_check(findings *f)
     check_row *r = add(f, "predictive", NULL);
     if (!r)
         return;
-    const places p = places_of(seen, false);
+    const places p = report_places(a, j, PLACE_OF_ROW);
     double rank = real_in(json_array_get(seen, p.farthest), "rank");
     r->gated = f->d->run->session->experiment->diagnose.predictive.gate_outside;
     r->n = count_in(j, "n");
@@ -444,26 +481,28 @@ static void predictive_check(findings *f)
         r->reason = word_in(j, "reason") ? word_in(j, "reason") : "it has no distance";
         return;
     }
-    judge_places(r, &p, 1 - rank, OUTSIDE);
+    judge_places(r, &p);
     if (p.n == 1)
         r->says = arena_print(a,
                               "The observation %s: its nearest training simulation is at "
                               "distance %.3g, farther than for %.1f%% of %llu test "
                               "simulations.",
-                              rank > RANK_OUTSIDE ? "lies outside the simulator"
-                              : rank > RANK_EDGE  ? "lies at the edge of the simulator"
-                                                  : "lies inside the simulator",
+                              check_is(r, "fails") ? "lies outside the simulator"
+                              : rank > RANK_EDGE   ? "lies at the edge of the simulator"
+                                                   : "lies inside the simulator",
                               r->value, 100 * rank, (unsigned long long)r->n);
     else
-        r->says =
-            arena_print(a,
-                        "%zu of %zu observations lie outside the simulator, farther "
-                        "from it than 99.5%% of %llu test simulations; the farthest is "
-                        "observation %zu.",
-                        p.outside, p.n, (unsigned long long)r->n, p.farthest);
+        r->says = arena_print(
+            a,
+            "%s outside the simulator, farther from it than 99%% of %llu test "
+            "simulations%s; the farthest is observation %zu, at distance "
+            "%.3g.",
+            how_many(a, &p, "lies", "lie"), (unsigned long long)r->n, excuse_of(&p),
+            p.farthest, r->value);
     r->advice =
         "The network never saw anything like it, and answers all the same: look for "
         "what the simulator lacks, or widen its prior.";
+    gate_outside(f, r, r->gated);
 }
 
 /* draws, and errors of rows taken together */
@@ -510,6 +549,8 @@ static void draws_check(findings *f, const char *about, const json_t *result, bo
                                     "Its chains have mixed: R-hat at most %.3f, "
                                     "effective size at least %.0f.",
                                     r_hat, least);
+    if (r->gated && why)
+        mark_missed(f, r, r->says);
     r->advice = isnan(r_hat)
                     ? "Raise the number of draws, or try a sampler of chains."
                     : "Raise infer.sampler.warmup and draws, or try another sampler.";
@@ -702,6 +743,8 @@ int report_checks(report_data *d)
     for (size_t i = 0; i < n; i++)
         target_checks(&f, i);
     predictive_check(&f);
+    for (size_t i = 0; i < f.n; i++)
+        f.rows[i].gated = f.rows[i].gated && !f.rows[i].beside;
     d->checks_table =
         (checks_table){.title = report_title(d), .n_rows = f.n, .rows = f.rows};
     return rc;

@@ -4,9 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Central 99% of the test values: an observation outside it is not to be believed. */
-static const double OUTSIDE = 0.995;
-
 static void parameter_of(const json_t *j, parameter_row *p)
 {
     *p = (parameter_row){.name = word_in(j, "name"),
@@ -55,16 +52,11 @@ static void limit_of(const json_t *j, limit_row *l)
         l->reason = word_in(j, "reason");
 }
 
-/* Worst of the rows that a joint posterior is made of, else row I. */
-static double worst_of(const json_t *list, const char *key, size_t i, bool joint)
+/* Of the row that lies farthest out of those that a joint posterior is made of, else of row I. */
+static size_t row_shown(report_data *d, const json_t *row, place_kind kind, size_t i,
+                        bool joint)
 {
-    double worst = NAN;
-    for (size_t k = joint ? 0 : i; k < json_array_size(list) && (joint || k == i); k++) {
-        double value = real_in(json_array_get(list, k), key);
-        if (isnan(worst) || value > worst)
-            worst = value;
-    }
-    return worst;
+    return joint ? report_places(d->arena, row, kind).farthest : i;
 }
 
 static const char *sentence_and(arena *a, const char *old, const char *more)
@@ -159,11 +151,18 @@ static const char *failed_checks(const report_data *d, const char *about)
     return all ? arena_print(d->arena, "checks of its network fail (%s)", all) : NULL;
 }
 
-/* "yes", or the sentences that say why not, but for the draws; *GATED when one of them is a gate's. */
-static const char *believe(report_data *d, const posterior_block *b, const json_t *grown,
-                           bool *gated)
+/* What may speak against a posterior beside the checks of its network. */
+typedef struct doubts {
+    const json_t
+        *grown; /* what rows taken together make of the networks' error, or NULL */
+    const char *missed; /* by its draws, whose note is another; or NULL */
+    bool area, place;   /* of the ratio, and of the observation: is it outside? */
+} doubts;
+
+/* "yes", or the sentences that say why not, but for the draws. */
+static const char *believe(report_data *d, const posterior_block *b, const doubts *of)
 {
-    const experiment *e = d->run->session->experiment;
+    const json_t *grown = of->grown;
     const char *why = d->beside ? NULL : failed_checks(d, b->target);
     if (report_grown_too_far(grown))
         why = sentence_and(
@@ -174,51 +173,38 @@ static const char *believe(report_data *d, const posterior_block *b, const json_
                         "on more simulations)",
                         (unsigned long long)count_in(grown, "rows"),
                         real_in(grown, "shift")));
-    if (b->area_rank > OUTSIDE || b->area_rank < 1 - OUTSIDE) {
+    if (of->area)
         why = sentence_and(d->arena, why,
                            arena_print(d->arena,
                                        "the area of its ratio, %.3f, lies outside the "
                                        "central 99%% of the test values",
                                        b->area));
-        *gated = *gated || e->diagnose.area.gate_outside;
-    }
-    if (b->predictive_rank > OUTSIDE) {
+    if (of->place)
         why = sentence_and(d->arena, why,
                            arena_print(d->arena,
                                        "the observation is unlike the simulations "
                                        "(farther from them than %.1f%% of the test rows)",
                                        100 * b->predictive_rank));
-        *gated = *gated || e->diagnose.predictive.gate_outside;
-    }
     return why ? why : "yes";
 }
 
-/* MISSED: what the draws missed, whose note is another; or NULL. */
-static int judge_block(report_data *d, posterior_block *b, const json_t *grown,
-                       const char *missed)
+static int judge_block(report_data *d, posterior_block *b, const doubts *of)
 {
-    bool gated = false;
-    if (isnan(b->area_rank) && isnan(b->predictive_rank) && !missed &&
-        !report_grown_too_far(grown) && !failed_checks(d, b->target))
+    if (isnan(b->area_rank) && isnan(b->predictive_rank) && !of->missed &&
+        !report_grown_too_far(of->grown) && !failed_checks(d, b->target))
         return NRE_OK; /* nothing was checked, so nothing is said */
-    const char *why = b->believe = believe(d, b, grown, &gated);
+    const char *why = b->believe = believe(d, b, of);
     bool others = why && strcmp(why, "yes") != 0;
-    if (missed)
-        b->believe = arena_print(d->arena, "%s; %s%s%s", missed, advice_of(b),
+    if (of->missed)
+        b->believe = arena_print(d->arena, "%s; %s%s%s", of->missed, advice_of(b),
                                  others ? "; " : "", others ? why : "");
     if (!b->believe)
         return fail(NRE_ENOMEM, "no memory for a table");
-    if (!others)
-        return NRE_OK;
-    const char *what =
-        arena_print(d->arena,
-                    "%sdo not believe the posterior of target %s, "
-                    "observation %s: %s",
-                    gated ? "gate missed: " : "", b->target, b->observation, why);
-    if (gated)
-        report_miss(d, what);
-    else
-        report_checked(d, what);
+    if (others)
+        report_checked(d, arena_print(d->arena,
+                                      "do not believe the posterior of target %s, "
+                                      "observation %s: %s",
+                                      b->target, b->observation, why));
     return NRE_OK;
 }
 
@@ -231,9 +217,7 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
     /* rows that share a nuisance: the posterior is of another estimator */
     const char *of = word_in(result, "estimator");
     const json_t *area = report_row(d->area, of ? of : name, result);
-    const json_t *areas = json_object_get(area, "observed");
-    const json_t *places = json_object_get(
-        json_array_get(json_object_get(d->predictive, "rows"), 0), "observed");
+    const json_t *seen = json_array_get(json_object_get(d->predictive, "rows"), 0);
     const json_t *asked = json_object_get(j, "limits");
     size_t n = json_array_size(p), n_limits = json_array_size(asked);
     parameter_row *rows = arena_alloc(d->arena, n + 1, sizeof *rows);
@@ -246,6 +230,15 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
         limit_of(json_array_get(asked, k), &limited[k]);
     const char *observation = word_in(j, "observation");
     bool joint = observation && !strcmp(observation, "joint");
+    size_t by_area = row_shown(d, area, PLACE_OF_AREA, i, joint),
+           by_place = row_shown(d, seen, PLACE_OF_ROW, i, joint);
+    const json_t *one = json_array_get(json_object_get(area, "observed"), by_area),
+                 *other = json_array_get(json_object_get(seen, "observed"), by_place);
+    const doubts against = {
+        .grown = json_object_get(j, "growth"),
+        .missed = report_draws_missed(d->arena, j),
+        .area = report_is_outside(d->arena, area, PLACE_OF_AREA, by_area),
+        .place = report_is_outside(d->arena, seen, PLACE_OF_ROW, by_place)};
     *b = (posterior_block){.target = name,
                            .architecture = report_name(d, result),
                            .method = word_in(result, "method"),
@@ -253,11 +246,11 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .n_parameters = n,
                            .parameters = rows,
                            .simulations = report_simulations(d, name),
-                           .area = worst_of(areas, "area", i, joint),
+                           .area = real_in(one, "area"),
                            .area_reason = word_in(area, "reason"),
-                           .area_rank = worst_of(areas, "rank", i, joint),
-                           .predictive_rank = worst_of(places, "rank", i, joint),
-                           .predictive_distance = worst_of(places, "distance", i, joint),
+                           .area_rank = real_in(one, "rank"),
+                           .predictive_rank = real_in(other, "rank"),
+                           .predictive_distance = real_in(other, "distance"),
                            .r_hat_max = real_in(j, "r_hat_max"),
                            .ess_min = real_in(j, "ess_min"),
                            .n_limits = n_limits,
@@ -265,9 +258,8 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .limits = limited,
                            .map = json_object_get(j, "map"),
                            .mle = json_object_get(j, "mle")};
-    tell_growth(d, json_object_get(j, "growth"), b);
-    return judge_block(d, b, json_object_get(j, "growth"),
-                       report_draws_missed(d->arena, j));
+    tell_growth(d, against.grown, b);
+    return judge_block(d, b, &against);
 }
 
 /* Closeness is no exactness: what was kept is said, and nothing more is vouched for. */

@@ -671,7 +671,12 @@ int report_posteriors(report_data *d);
 const char *report_draws_missed(arena *a, const json_t *observation);
 /* Whether the networks' error has grown too far over rows taken together. */
 bool report_grown_too_far(const json_t *grown);
-/* report_checks.c: a row a check and target, and the gates that were missed. */
+/* report_checks.c: what a row of area.json or predictive.json says of its observed rows. */
+typedef enum place_kind { PLACE_OF_AREA, PLACE_OF_ROW } place_kind;
+places report_places(arena *a, const json_t *row, place_kind kind);
+/* Whether observed row I is among those outside, and these are more than chance brings. */
+bool report_is_outside(arena *a, const json_t *row, place_kind kind, size_t i);
+/* A row a check and target, and the gates that were missed. */
 int report_checks(report_data *d);
 /* report_quality.c */
 int report_quality(report_data *d);

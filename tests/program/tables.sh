@@ -211,7 +211,9 @@ ok $? "so does the page"
 printf '9,-9\n' >far.csv
 exits 7 "an observation like no simulation" "$NEREID" run small.yaml -o far \
     --set "infer.observation={file: $work/far.csv}" --set diagnose.predictive.gate.outside=error
-has err "gate missed: do not believe the posterior of target all, observation 0"
+has err "gate missed: place of the observation among simulations: The observation lies outside"
+[ "$(value far/tables/checks.json "['rows'][-1]['missed']")" = True ]
+ok $? "a gate that was missed is marked"
 has out "outside"
 exits 0 "without a gate" "$NEREID" run small.yaml -o far --resume \
     --set "infer.observation={file: $work/far.csv}"
