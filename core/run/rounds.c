@@ -611,9 +611,9 @@ static bool has_rounds(arena *a, const char *path)
     const char *config = path_join(a, path, "resolved.yaml");
     FILE *f = config ? fopen(config, "r") : NULL;
     char *line = NULL;
-    size_t room = 0;
+    size_t length = 0;
     bool has = false;
-    while (f && !has && getline(&line, &room, f) >= 0)
+    while (f && !has && getline(&line, &length, f) >= 0)
         has = !strncmp(line, "rounds:", strlen("rounds:"));
     free(line);
     if (f)
@@ -706,12 +706,12 @@ static int take_as_is(run *one, size_t n, const unit *u, void *context, bool *go
  * copied one has its last round's. */
 static int check_model(const session *s, const folder *f)
 {
-    const char *model = folder_path(f, "model");
-    const char *is = leads_to(f->arena, model);
+    const char *link = folder_path(f, "model");
+    const char *is = leads_to(f->arena, link);
     const char *wanted = arena_print(f->arena, "rounds/%zu/model", rounds_now(s));
     if (!wanted)
         return fail(NRE_ENOMEM, "no memory for the name of a link");
-    if (!strcmp(is, wanted) || is_copied(f->arena, f->path, model))
+    if (!strcmp(is, wanted) || is_copied(f->arena, f->path, link))
         return NRE_OK;
     return fail(
         NRE_EDATA,
