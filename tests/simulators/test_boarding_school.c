@@ -139,7 +139,7 @@ static void slope_of(const chain *c, const double *y, double *dy)
 /* Runge and Kutta's fourth order over STEP. */
 static void advance(const chain *c, double *y, double step)
 {
-    double k1[PHASES], k2[PHASES], k3[PHASES], k4[PHASES], at[PHASES];
+    double k1[PHASES], k2[PHASES], k3[PHASES], k4[PHASES], at[PHASES] = {0};
     int n = 1 + c->stages[0] + c->stages[1] + c->stages[2];
     slope_of(c, y, k1);
     for (int i = 0; i < n; i++)
