@@ -24,9 +24,11 @@ typedef struct call {
     double *log_prior, *log_ratio, *by_prior, *by_ratio;
 } call;
 
-/* What a slice needs; the last five with gradients only. */
+/* What a slice needs; the last five with gradients only.  Points that come in the order of their
+ * groups are read, and their densities written, where the caller has them. */
 typedef struct arrays {
     size_t *row;
+    const double *from; /* z, the points */
     double *z, *theta, *prior, *ratio, *jacobian, *valid;
     double *derivative, *slope, *prior_gradient, *ratio_gradient, *valid_gradient;
 } arrays;
@@ -38,7 +40,8 @@ static int take_arrays(room *memory, size_t n, size_t d, bool gradient, arrays *
     if (!at)
         return fail(NRE_ENOMEM, "no memory for the log density of %zu points", n);
     double *p = (double *)(void *)at;
-    *out = (arrays){.z = p,
+    *out = (arrays){.from = p,
+                    .z = p,
                     .theta = p + n * d,
                     .prior = p + n * 2 * d,
                     .ratio = p + n * (2 * d + 1),
@@ -73,26 +76,34 @@ int sampled_worker(sampled *s, unsigned thread, ratio_worker **out)
 static int log_ratios(sampled *s, ratio_worker *w, const arrays *a, size_t n)
 {
     const ratio *r = s->posterior->ratio;
-    return s->n_rows > 1 ? ratio_joint(r, w, s->observed, s->row, s->n_rows, n, a->theta,
-                                       a->ratio, a->ratio_gradient)
-                         : ratio_evaluate_pairs(r, w, s->observed, n, a->row, a->theta,
-                                                a->ratio, a->ratio_gradient);
+    const observed *o = s->observed;
+    if (s->n_rows > 1)
+        return ratio_joint(r, w, o, s->row, s->n_rows, n, a->theta, a->ratio,
+                           a->ratio_gradient);
+    if (s->api.n_groups == 1)
+        return ratio_evaluate(r, w, o, s->row, 1, n, a->theta, a->ratio,
+                              a->ratio_gradient);
+    return ratio_evaluate_pairs(r, w, o, n, a->row, a->theta, a->ratio,
+                                a->ratio_gradient);
 }
 
-static void no_validity(const arrays *a, size_t n, size_t d)
+/* P(valid) goes with the ratio. */
+static void add_validity(const validity_model *v, const arrays *a, size_t n, size_t d)
 {
-    memset(a->valid, 0, n * sizeof *a->valid);
-    if (a->valid_gradient)
-        memset(a->valid_gradient, 0, n * d * sizeof *a->valid_gradient);
+    validity_log(v, n, a->theta, a->valid, a->valid_gradient);
+    for (size_t i = 0; i < n; i++)
+        a->ratio[i] += a->valid[i];
+    for (size_t i = 0; a->valid_gradient && i < n * d; i++)
+        a->ratio_gradient[i] += a->valid_gradient[i];
 }
 
-/* The prior's density by z, of unit mass in what is left of it, as its draws have it; P(valid) goes
- * with the ratio, which is 0 outside. */
+/* The prior's density by z, of unit mass in what is left of it, as its draws have it; the ratio is 0
+ * outside. */
 static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
 {
     const target *t = posterior_target(s->posterior);
     double log_volume = posterior_log_volume(s->posterior);
-    unbounded_back(t, n, a->z, a->theta, a->jacobian, a->derivative, a->slope);
+    unbounded_back(t, n, a->from, a->theta, a->jacobian, a->derivative, a->slope);
     int status = prior_log_density(t->prior, t->n, t->which, n, a->theta, a->prior,
                                    a->prior_gradient);
     if (status == NRE_OK)
@@ -100,12 +111,9 @@ static int log_densities(sampled *s, ratio_worker *w, const arrays *a, size_t n)
     if (status != NRE_OK)
         return status;
     if (s->posterior->validity)
-        validity_log(s->posterior->validity, n, a->theta, a->valid, a->valid_gradient);
-    else
-        no_validity(a, n, t->n);
+        add_validity(s->posterior->validity, a, n, t->n);
     for (size_t i = 0; i < n; i++) {
         a->prior[i] += a->jacobian[i] - log_volume;
-        a->ratio[i] += a->valid[i];
         if (isnan(a->prior[i]) || isnan(a->ratio[i]) || a->prior[i] == INFINITY)
             return fail(NRE_ENUMERIC, "the log posterior is %g + %g at %s", a->prior[i],
                         a->ratio[i], point_describe(t, a->theta + i * t->n).text);
@@ -118,27 +126,41 @@ static void gradients(const arrays *a, size_t n, size_t d)
 {
     for (size_t i = 0; i < n * d; i++) {
         a->prior_gradient[i] = a->prior_gradient[i] * a->derivative[i] + a->slope[i];
-        a->ratio_gradient[i] =
-            (a->ratio_gradient[i] + a->valid_gradient[i]) * a->derivative[i];
+        a->ratio_gradient[i] *= a->derivative[i];
     }
 }
 
-static void gather(const call *c, size_t first, size_t n, const arrays *a)
+static void rows_of(const call *c, size_t first, size_t n, const arrays *a)
 {
     const sampled *s = c->of;
-    size_t d = s->api.dim;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; s->api.n_groups > 1 && i < n; i++) {
         size_t at = c->order ? c->order[first + i] : first + i;
         a->row[i] = s->row + c->chain[at] / s->per_group;
-        memcpy(a->z + i * d, c->z + at * d, d * sizeof *a->z);
     }
+}
+
+static void gather(const call *c, size_t first, size_t n, arrays *a)
+{
+    size_t d = c->of->api.dim;
+    rows_of(c, first, n, a);
+    for (size_t i = 0; c->order && i < n; i++)
+        memcpy(a->z + i * d, c->z + c->order[first + i] * d, d * sizeof *a->z);
+    if (c->order)
+        return;
+    a->from = c->z + first * d;
+    a->prior = c->log_prior + first;
+    a->ratio = c->log_ratio + first;
+    if (c->by_prior)
+        a->prior_gradient = c->by_prior + first * d;
+    if (c->by_ratio)
+        a->ratio_gradient = c->by_ratio + first * d;
 }
 
 static void scatter(const call *c, size_t first, size_t n, const arrays *a)
 {
     size_t d = c->of->api.dim;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = c->order ? c->order[first + i] : first + i;
+    for (size_t i = 0; c->order && i < n; i++) {
+        size_t at = c->order[first + i];
         c->log_prior[at] = a->prior[i];
         c->log_ratio[at] = a->ratio[i];
         if (c->by_prior)
@@ -193,19 +215,19 @@ static size_t slice_of(const sampled *s, size_t n, bool gradient)
 static int put_in_order(const sampled *s, size_t n, const uint32_t *chain, room *memory,
                         const size_t **order)
 {
-    size_t n_chains = s->per_group * s->api.n_groups, before = 0;
+    size_t groups = s->api.n_groups, n_chains = s->per_group * groups, before = 0;
     bool sorted = true;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (chain[i] >= n_chains)
             return fail(NRE_EINVAL, "a log density for chain %u of %zu", chain[i],
                         n_chains);
+    for (size_t i = 0; groups > 1 && i < n; i++) {
         sorted = sorted && chain[i] / s->per_group >= before;
         before = chain[i] / s->per_group;
     }
     *order = NULL;
     if (sorted)
         return NRE_OK;
-    size_t groups = s->api.n_groups;
     size_t *out = room_take(memory, n + groups + 1, sizeof *out);
     if (!out)
         return fail(NRE_ENOMEM, "no memory for the log density of %zu points", n);

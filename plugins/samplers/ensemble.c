@@ -1,8 +1,9 @@
 /* ensemble: affine-invariant stretch moves (Goodman & Weare 2010, CAMCoS 5, 65), half of the
- * chains in one log-density call.
+ * walkers in one log-density call.
  *
- * The chains of a group are walkers in two halves (Foreman-Mackey et al. 2013, PASP 125, 306).
- * A walker moves along the line to a random walker of the other half, to a distance
+ * The chains of a group are walkers, in as many bands as are large enough: an ensemble each, so that
+ * threads need not wait for one another.  A band has two halves (Foreman-Mackey et al. 2013, PASP
+ * 125, 306).  A walker moves along the line to a random walker of the other half, to a distance
  * stretched by s with density 1 / sqrt(s) on [1 / a, a], accepted with s^(d - 1) times the ratio of
  * densities.  Walkers lean on one another at every step, so nothing is learned in warm-up. */
 #include "team.h"
@@ -23,15 +24,20 @@ typedef struct settings {
 } settings;
 
 typedef struct run {
-    team team; /* its lots are cut from one half at a time */
+    team team; /* its lots are whole bands */
     settings conf;
-    size_t which;          /* half that moves, 0 or 1 */
-    uint32_t *chain;       /* [n / 2] of those that move */
+    size_t bands;          /* of a group */
     double *z, *logp;      /* [n][d], [n] */
-    double *proposal;      /* [n / 2][d] */
+    uint32_t *chain;       /* [n] of those that move, a lot's from its first walker on: */
+    double *proposal;      /* [n][d] */
     double *trial, *ratio; /* [n] */
-    double *log_stretch;   /* [n / 2] */
+    double *log_stretch;   /* [n] */
 } run;
+
+/* Walkers FIRST .. FIRST + N - 1; those from MIDDLE on are the second half. */
+typedef struct band {
+    size_t first, middle, n;
+} band;
 
 static int create(const nre_host *host, const nre_values *values, void **self)
 {
@@ -43,10 +49,16 @@ static int create(const nre_host *host, const nre_values *values, void **self)
     return NRE_OK;
 }
 
+/* Twice as many as parameters, and two: halves that span the space. */
+static size_t least_walkers(size_t d)
+{
+    return 2 * (d + 1);
+}
+
 static int check_number(const nre_host *host, const nre_target *t, size_t n,
                         size_t groups)
 {
-    size_t per_group = groups ? n / groups : 0, least = 2 * ((size_t)t->dim + 1);
+    size_t per_group = groups ? n / groups : 0, least = least_walkers(t->dim);
     if (per_group * groups == n && per_group >= least && per_group % 2 == 0)
         return NRE_OK;
     return host->fail(host, NRE_ENOTSUP,
@@ -54,6 +66,22 @@ static int check_number(const nre_host *host, const nre_target *t, size_t n,
                       "parameters (twice as many as parameters, and two), not %zu: raise "
                       "infer.sampler.chains",
                       least, t->dim, per_group);
+}
+
+/* Of at least FEWEST walkers and twice as many as an ensemble needs; one where there are fewer. */
+static size_t bands_of(const team *t)
+{
+    size_t least = 2 * least_walkers(t->dim);
+    size_t bands = t->each / (least > FEWEST ? least : FEWEST);
+    return bands > LOTS ? LOTS : bands > 0 ? bands : 1;
+}
+
+/* Band I of all groups' bands. */
+static band band_of(const run *r, size_t i)
+{
+    size_t each = r->team.each, start = i / r->bands * each, k = i % r->bands;
+    size_t from = k * each / r->bands, to = (k + 1) * each / r->bands;
+    return (band){start + from, start + (from + to) / 2, to - from};
 }
 
 static int lay_chains(run *r, const double *z0)
@@ -85,6 +113,7 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
     int status = team_open(&r->team, host, target, n, 1, rng);
     if (status == NRE_OK)
         status = check_number(host, target, n, r->team.n_groups);
+    r->bands = bands_of(&r->team);
     return status == NRE_OK ? lay_chains(r, z0) : status;
 }
 
@@ -97,19 +126,30 @@ static double draw_stretch(const run *r, nre_rng *rng)
     return root * root / a;
 }
 
-/* Point AT of a half's call: a walker towards one of the other half. */
-static void propose(const run *r, size_t at)
+/* Point AT: walker I towards one of the N from OTHER on. */
+static void propose(const run *r, size_t at, size_t i, size_t other, size_t n)
 {
-    size_t d = r->team.dim, each = r->team.each, half = each / 2;
-    size_t first = at / half * each, i = first + r->which * half + at % half;
+    size_t d = r->team.dim;
     nre_rng *rng = r->team.rng[i];
-    const double *z = r->z + i * d;
-    const double *pivot = r->z + (first + (1 - r->which) * half + below(rng, half)) * d;
+    const double *z = r->z + i * d, *pivot = r->z + (other + below(rng, n)) * d;
     double s = draw_stretch(r, rng), *to = r->proposal + at * d;
     for (size_t a = 0; a < d; a++)
         to[a] = pivot[a] + s * (z[a] - pivot[a]);
     r->log_stretch[at] = log(s);
     r->chain[at] = (uint32_t)i;
+}
+
+/* Half WHICH of a band; the point after its last. */
+static size_t propose_half(const run *r, const band *b, size_t which, size_t at)
+{
+    size_t end = b->first + b->n, n = b->middle - b->first;
+    if (which == 0)
+        for (size_t i = b->first; i < b->middle; i++)
+            propose(r, at++, i, b->middle, b->n - n);
+    else
+        for (size_t i = b->middle; i < end; i++)
+            propose(r, at++, i, b->first, n);
+    return at;
 }
 
 static void decide(const run *r, size_t at)
@@ -124,35 +164,45 @@ static void decide(const run *r, size_t at)
     r->logp[i] = r->trial[at];
 }
 
-/* Walkers of one half; nobody moves those of the other, towards which they go. */
-static int move_some(void *self, const stretch *s)
+/* One half of each band of a lot, together. */
+static int move_half(const run *r, const stretch *s, size_t step, size_t which)
 {
-    const run *r = self;
-    size_t first = s->first, end = first + s->n, d = r->team.dim;
-    for (size_t at = first; at < end; at++)
-        propose(r, at);
-    int status = log_posterior(&r->team, s->n, r->chain + first, r->proposal + first * d,
-                               r->trial + first, r->ratio + first);
+    size_t first = band_of(r, s->first).first, end = first, d = r->team.dim;
+    for (size_t k = s->first; k < s->first + s->n; k++) {
+        band b = band_of(r, k);
+        end = propose_half(r, &b, which, end);
+    }
+    int status =
+        log_posterior(&r->team, end - first, r->chain + first, r->proposal + first * d,
+                      r->trial + first, r->ratio + first);
     for (size_t at = first; status == NRE_OK && at < end; at++) {
         size_t i = r->chain[at];
         decide(r, at);
-        write_draw(&r->team, s->out, s->from, i, r->z + i * d, r->logp[i]);
+        write_draw(&r->team, s->out, step, i, r->z + i * d, r->logp[i]);
     }
     return status;
 }
 
+/* S counts bands. */
+static int advance(void *self, const stretch *s)
+{
+    int status = NRE_OK;
+    for (size_t at = s->from; at < s->to && status == NRE_OK; at++)
+        for (size_t which = 0; which < 2 && status == NRE_OK; which++)
+            status = move_half(self, s, at, which);
+    return status;
+}
+
+/* Bands in lots: about as many walkers as chains in one. */
 static int step(void *self, uint32_t warmup, nre_draws *out)
 {
-    run *r = self;
-    team half = r->team;
-    int status = NRE_OK;
-    half.n /= 2;
-    half.each /= 2;
-    half.lot = lot_of(&half, 2); /* small calls, but threads are busy */
+    const run *r = self;
+    team bands = r->team;
+    bands.n = r->team.n_groups * r->bands;
+    bands.lot = r->team.lot / (r->team.each / r->bands);
+    bands.lot = bands.lot > 0 ? bands.lot : 1;
     count_anew(&r->team);
-    for (size_t s = 0; status == NRE_OK && s < out->n_steps; s++)
-        for (r->which = 0; status == NRE_OK && r->which < 2; r->which++)
-            status = march_on(&half, r, move_some, s, s + 1, warmup != 0, out);
+    int status = march_on(&bands, self, advance, 0, out->n_steps, warmup != 0, out);
     tell(&r->team, out);
     return status;
 }

@@ -12,7 +12,7 @@ static const nre_option OPTIONS[] = {
      .help = "Points along each parameter, the middles of cells of equal prior mass."},
 };
 
-enum { MOST_DIM = 3 };
+enum { MOST_DIM = 3, LOT = 512 }; /* points that a thread evaluates at a time */
 static const double MOST_POINTS = 1 << 24;
 
 typedef struct settings {
@@ -69,41 +69,60 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
     return NRE_OK;
 }
 
-/* Prior mass below each coordinate of N points from the next one on; where the grid ends
+/* Some of the points of a step. */
+typedef struct laying {
+    const run *run;
+    nre_draws *out;
+    size_t n; /* of the step */
+} laying;
+
+/* Prior mass below each coordinate of N points from point FIRST of the step on; where the grid ends
  * within them its last point fills up. */
-static void lay_points(const run *r, size_t n, double *u, uint32_t *chain)
+static void lay_points(const run *r, size_t first, size_t n, double *u, uint32_t *chain)
 {
     for (size_t i = 0; i < n; i++) {
-        size_t at = r->next + i < r->total ? r->next + i : r->total - 1;
-        chain[i] = (uint32_t)(i % r->n_chains);
+        size_t at = r->next + first + i;
+        at = at < r->total ? at : r->total - 1;
+        chain[i] = (uint32_t)((first + i) % r->n_chains);
         for (size_t k = r->dim; k-- > 0; at /= r->points)
             u[i * r->dim + k] = ((double)(at % r->points) + 0.5) / (double)r->points;
     }
+}
+
+static int evaluate_lot(void *context, size_t lot)
+{
+    const laying *l = context;
+    const run *r = l->run;
+    size_t first = lot * LOT, n = l->n - first < LOT ? l->n - first : LOT;
+    double *u = r->host->scratch(r->host, n * (r->dim + 2), sizeof *u);
+    uint32_t *chain = r->host->scratch(r->host, n, sizeof *chain);
+    if (!u || !chain)
+        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", n);
+    double *log_prior = u + n * r->dim, *log_ratio = log_prior + n;
+    double *z = l->out->z + first * r->dim;
+    lay_points(r, first, n, u, chain);
+    int status = r->target->quantile(r->target, n, u, z);
+    if (status == NRE_OK)
+        status =
+            r->target->logp(r->target, n, chain, z, log_prior, log_ratio, NULL, NULL);
+    for (size_t i = 0; status == NRE_OK && i < n; i++) {
+        l->out->logp[first + i] = log_prior[i] + log_ratio[i];
+        l->out->log_weight[first + i] =
+            r->next + first + i < r->total ? log_ratio[i] : -INFINITY;
+    }
+    return status;
 }
 
 static int step(void *self, uint32_t warmup, nre_draws *out)
 {
     run *r = self;
     size_t n = r->n_chains, left = r->total - r->next, steps = (left + n - 1) / n;
-    steps = steps < out->n_steps ? steps : out->n_steps;
-    double *u = r->host->scratch(r->host, steps * n * (r->dim + 2), sizeof *u);
-    uint32_t *chain = r->host->scratch(r->host, steps * n, sizeof *chain);
     (void)warmup;
-    if (!u || !chain)
-        return r->host->fail(r->host, NRE_ENOMEM, "no memory for %zu points", steps * n);
-    double *log_prior = u + steps * n * r->dim, *log_ratio = log_prior + steps * n;
-    lay_points(r, steps * n, u, chain);
-    int status = r->target->quantile(r->target, steps * n, u, out->z);
-    if (status == NRE_OK)
-        status = r->target->logp(r->target, steps * n, chain, out->z, log_prior,
-                                 log_ratio, NULL, NULL);
-    for (size_t i = 0; status == NRE_OK && i < steps * n; i++) {
-        out->logp[i] = log_prior[i] + log_ratio[i];
-        out->log_weight[i] = i < left ? log_ratio[i] : -INFINITY;
-    }
-    r->next = left < steps * n ? r->total : r->next + steps * n;
-    out->n_evaluate += steps * n;
-    out->n_steps = steps;
+    out->n_steps = steps < out->n_steps ? steps : out->n_steps;
+    laying l = {.run = r, .out = out, .n = out->n_steps * n};
+    int status = r->host->parallel(r->host, (l.n + LOT - 1) / LOT, evaluate_lot, &l);
+    r->next = left < l.n ? r->total : r->next + l.n;
+    out->n_evaluate += l.n;
     out->finished = r->next >= r->total;
     return status;
 }

@@ -8,7 +8,7 @@
  * from the prior, so that no weight exceeds ten ratios and fits do not bias it.  Each
  * observation has a mixture of its own; all share log-density calls.  The core smooths the largest
  * weights and tells k-hat. */
-#include "team.h"
+#include "student.h"
 
 static const nre_option OPTIONS[] = {
     {.name = "points",
@@ -37,11 +37,9 @@ static const nre_option OPTIONS[] = {
 };
 
 enum {
-    ROUND = 1000,    /* draws of a group between fits */
-    TOGETHER = 64,   /* groups that are fitted at a time: their draws are much memory */
-    ITERATIONS = 15, /* of expectation maximisation */
-    DOF = 5,         /* of the Student-t */
-    MOST_PARTS = 16
+    ROUND = 1000,   /* draws of a group between fits */
+    TOGETHER = 64,  /* groups that are fitted at a time: their draws are much memory */
+    ITERATIONS = 15 /* of expectation maximisation */
 };
 /* Fits end when this part of a round is effective, or a smaller one that has ceased to grow. */
 static const double SERVES = 0.6, SERVES_ANYWAY = 0.1, GROWTH = 1.1;
@@ -51,14 +49,6 @@ typedef struct settings {
     size_t points, parts, rounds;
     int from_prior;
 } settings;
-
-/* Student-t mixture. */
-typedef struct mixture {
-    size_t n;
-    double share[MOST_PARTS], log_norm[MOST_PARTS]; /* log of share / |factor| */
-    double *mean;                                   /* [parts][d] */
-    double *factor; /* [parts][d][d] lower Cholesky factors of the scale matrices */
-} mixture;
 
 /* The fits of a group: its draws of all rounds.  [m]: m = (rounds + 1) round. */
 typedef struct fits {
@@ -84,7 +74,7 @@ typedef struct run {
     double *work;       /* [d] */
     double *part;       /* [MOST_PARTS] */
     double *moment;     /* [MOST_PARTS][2 + d + d d] */
-    double log_unit;    /* log of the Student-t's constant */
+    double log_unit;    /* of a Student-t's density */
     int fitted;
 } run;
 
@@ -129,53 +119,9 @@ static int evaluate(const run *r, const batch *b, size_t n)
                                 b->log_ratio, NULL, NULL);
 }
 
-/* mixtures */
-
-static double square_distance(const run *r, const mixture *q, size_t k, const double *z)
-{
-    size_t d = r->team.dim;
-    const double *mean = q->mean + k * d, *factor = q->factor + k * d * d;
-    double square = 0;
-    for (size_t a = 0; a < d; a++) {
-        double v = z[a] - mean[a];
-        for (size_t b = 0; b < a; b++)
-            v -= factor[a * d + b] * r->work[b];
-        r->work[a] = v / factor[a * d + a];
-        square += r->work[a] * r->work[a];
-    }
-    return square;
-}
-
-/* Density of each part in PART, their squared distances in SQUARE or NULL; log of the sum. */
 static double log_density(const run *r, const mixture *q, const double *z, double *square)
 {
-    double d = (double)r->team.dim, sum = -INFINITY;
-    for (size_t k = 0; k < q->n; k++) {
-        double s = square_distance(r, q, k, z);
-        r->part[k] = r->log_unit + q->log_norm[k] - 0.5 * (DOF + d) * log1p(s / DOF);
-        sum = log_add(sum, r->part[k]);
-        if (square)
-            square[k] = s;
-    }
-    return sum;
-}
-
-static void draw_mixture(const run *r, const mixture *q, nre_rng *rng, double *z)
-{
-    double u = rng->uniform(rng), chi = 0;
-    size_t k = 0, d = r->team.dim;
-    while (k + 1 < q->n && u > q->share[k])
-        u -= q->share[k++];
-    for (int i = 0; i < DOF; i++) {
-        double one = rng->normal(rng);
-        chi += one * one;
-    }
-    memcpy(z, q->mean + k * d, d * sizeof *z);
-    for (size_t b = 0; b < d; b++) {
-        double one = rng->normal(rng) * sqrt(DOF / chi);
-        for (size_t a = b; a < d; a++)
-            z[a] += q->factor[(k * d + a) * d + b] * one;
-    }
+    return r->log_unit + log_mixture(r->team.dim, q, z, r->work, r->part, square);
 }
 
 /* fits */
@@ -270,7 +216,7 @@ static void begin_mixture(const run *r, fits *g, mixture *q, nre_rng *rng)
         if (k > 0)
             memcpy(q->factor + k * d * d, q->factor, d * d * sizeof *q->factor);
         for (size_t i = 0; i < g->n; i++) {
-            double s = square_distance(r, q, k, g->z + i * d);
+            double s = square_distance(d, q, k, g->z + i * d, r->work);
             near[i] = k == 0 || s < near[i] ? s : near[i];
         }
         q->share[k] = 1 / (double)n;
@@ -291,7 +237,7 @@ static void expect(const run *r, const fits *g, const mixture *q, double *count)
         if (g->weight[i] < 1e-12)
             continue;
         const double *z = g->z + i * d;
-        double all = log_density(r, q, z, square);
+        double all = log_mixture(d, q, z, r->work, r->part, square);
         for (size_t k = 0; k < q->n; k++) {
             double own = g->weight[i] * exp(r->part[k] - all);
             double near = own * (DOF + (double)d) / (DOF + square[k]);
@@ -382,8 +328,8 @@ static int lay_round(const run *r, size_t n_fits, const batch *b, size_t *m)
             b->chain[*m] = (uint32_t)chain;
             b->rng[*m] = r->team.rng[chain];
             if (g->n_mixtures > 0)
-                draw_mixture(r, &g->mixture[g->n_mixtures - 1], r->team.rng[chain],
-                             b->z + *m * r->team.dim);
+                draw_mixture(r->team.dim, &g->mixture[g->n_mixtures - 1],
+                             r->team.rng[chain], r->work, b->z + *m * r->team.dim);
         }
     }
     return first->n == 0 ? r->team.target->draw_prior(r->team.target, *m, b->rng, b->z)
@@ -484,17 +430,15 @@ static int fit_groups(run *r, size_t first, size_t n, const batch *b)
 
 static void lay_mixtures(const run *r, size_t n, mixture *q, double *at)
 {
-    size_t d = r->team.dim, each = r->conf.parts * d;
-    for (size_t i = 0; i < n; i++, at += each * (d + 1)) {
-        q[i].mean = at;
-        q[i].factor = at + each;
-    }
+    for (size_t i = 0; i < n; i++)
+        at = mixture_lay(&q[i], r->conf.parts, r->team.dim, at);
 }
 
 static int lay_fits(run *r, size_t n)
 {
     size_t d = r->team.dim, rounds = r->conf.rounds + 1, m = rounds * r->round;
-    size_t mixtures = rounds * r->conf.parts * d * (d + 1), each = m * (d + 5) + mixtures;
+    size_t mixtures = rounds * mixture_size(r->conf.parts, d);
+    size_t each = m * (d + 5) + mixtures;
     r->fits = r->team.host->scratch(r->team.host, n, sizeof *r->fits);
     mixture *q = r->team.host->scratch(r->team.host, n * rounds, sizeof *q);
     double *p = r->team.host->scratch(r->team.host, n * each, sizeof *p);
@@ -555,7 +499,7 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
         return status;
     size_t d = target->dim, each = r->team.each, groups = r->team.n_groups;
     size_t own = d + MOST_PARTS * (3 + d + d * d);
-    double *p = take(&r->team, 1, own + groups * conf->parts * d * (d + 1));
+    double *p = take(&r->team, 1, own + groups * mixture_size(conf->parts, d));
     r->mixture = host->alloc(host, groups, sizeof *r->mixture);
     if (!r->mixture || !p)
         return no_memory(&r->team);
@@ -564,28 +508,21 @@ static int start(const void *self, const nre_host *host, const nre_target *targe
     r->work = p;
     r->part = p + d;
     r->moment = p + d + MOST_PARTS;
-    r->log_unit = lgamma(0.5 * (DOF + (double)d)) - lgamma(0.5 * DOF) -
-                  0.5 * (double)d * log(DOF * acos(-1.0));
+    r->log_unit = log_unit(d);
     lay_mixtures(r, groups, r->mixture, p + own);
     return NRE_OK;
 }
 
-/* One in ten from the prior, all of a group without a mixture; each draw has its stream to itself, so
- * that draws do not depend on how many a call asks for. */
-static int lay_draws(const run *r, size_t m, uint32_t *chain, double *z)
+/* draws */
+
+/* One in ten from the prior, all where there is no mixture. */
+static int draw_one(const run *r, const mixture *q, size_t chain, double *z)
 {
-    int status = NRE_OK;
-    for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        const mixture *q = &r->mixture[i % r->team.n / r->team.each];
-        nre_rng *rng = r->team.rng[i % r->team.n];
-        chain[i] = (uint32_t)(i % r->team.n);
-        if (q->n > 0 && rng->uniform(rng) >= FROM_PRIOR)
-            draw_mixture(r, q, rng, z + i * r->team.dim);
-        else
-            status =
-                r->team.target->draw_prior(r->team.target, 1, &rng, z + i * r->team.dim);
-    }
-    return status;
+    nre_rng *rng = r->team.rng[chain];
+    if (q->n == 0 || rng->uniform(rng) < FROM_PRIOR)
+        return r->team.target->draw_prior(r->team.target, 1, &rng, z);
+    draw_mixture(r->team.dim, q, rng, r->work, z);
+    return NRE_OK;
 }
 
 static double log_proposal(const run *r, const mixture *q, const double *z,
@@ -597,28 +534,55 @@ static double log_proposal(const run *r, const mixture *q, const double *z,
                    log(1 - FROM_PRIOR) + log_density(r, q, z, NULL));
 }
 
+/* Point I of a lot: chain by chain, their steps in turn. */
+static void write_point(const run *r, const stretch *s, const batch *b, size_t i)
+{
+    size_t chain = b->chain[i], steps = s->to - s->from;
+    size_t at = (s->from + i % steps) * r->team.n + chain;
+    const mixture *q = &r->mixture[chain / r->team.each];
+    const double *z = b->z + i * r->team.dim;
+    double logp = b->log_prior[i] + b->log_ratio[i];
+    write_draw(&r->team, s->out, s->from + i % steps, chain, z, logp);
+    s->out->log_weight[at] = logp - log_proposal(r, q, z, b->log_prior[i]);
+}
+
+/* All steps of a lot's chains.  Each has its stream to itself, so that draws do not depend on how many
+ * a call asks for. */
+static int draw_lot(void *self, const stretch *s)
+{
+    run own = *(const run *)self;
+    const nre_host *host = own.team.host;
+    size_t steps = s->to - s->from, m = s->n * steps;
+    batch b = {0};
+    own.work = host->scratch(host, own.team.dim + MOST_PARTS, sizeof *own.work);
+    if (!own.work)
+        return no_memory(&own.team);
+    own.part = own.work + own.team.dim;
+    int status = take_batch(&own, m, &b);
+    for (size_t i = 0; status == NRE_OK && i < m; i++) {
+        size_t chain = s->first + i / steps;
+        b.chain[i] = (uint32_t)chain;
+        status = draw_one(&own, &own.mixture[chain / own.team.each], chain,
+                          b.z + i * own.team.dim);
+    }
+    if (status == NRE_OK)
+        status = evaluate(&own, &b, m);
+    for (size_t i = 0; status == NRE_OK && i < m; i++)
+        write_point(&own, s, &b, i);
+    return status;
+}
+
 static int step(void *self, uint32_t warmup, nre_draws *out)
 {
     run *r = self;
+    team lots = r->team;
     size_t left = r->total - r->done, steps = left < out->n_steps ? left : out->n_steps;
-    size_t m = steps * r->team.n;
-    batch b = {0};
     (void)warmup;
     int status = r->fitted || r->conf.from_prior ? NRE_OK : fit_all(r, out);
     r->fitted = 1;
+    lots.lot = lot_of(&lots, steps);
     if (status == NRE_OK)
-        status = take_batch(r, m, &b);
-    if (status == NRE_OK)
-        status = lay_draws(r, m, b.chain, out->z);
-    if (status == NRE_OK)
-        status = r->team.target->logp(r->team.target, m, b.chain, out->z, b.log_prior,
-                                      b.log_ratio, NULL, NULL);
-    for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        const mixture *q = &r->mixture[i % r->team.n / r->team.each];
-        out->logp[i] = b.log_prior[i] + b.log_ratio[i];
-        out->log_weight[i] =
-            out->logp[i] - log_proposal(r, q, out->z + i * r->team.dim, b.log_prior[i]);
-    }
+        status = march_on(&lots, r, draw_lot, 0, steps, 0, out);
     r->done += steps;
     for (size_t j = 0; j < r->team.n_groups; j++)
         count_points(out, j, steps * r->team.each);

@@ -9,7 +9,7 @@
  * modes.
  * Independence: from Student-t's with 5 degrees of freedom, fitted to the archive.
  * After warm-up scale, covariance and archive are frozen, so that the chains are Markov. */
-#include "team.h"
+#include "student.h"
 
 static const nre_option OPTIONS[] = {
     {.name = "scale",
@@ -36,21 +36,12 @@ static const nre_option OPTIONS[] = {
 };
 
 enum {
-    ARCHIVE = 1000, /* states of a group */
-    DOF = 5,
+    ARCHIVE = 1000,   /* states of a group */
     PARTS = 6,        /* of the mixture at most */
     PART_STATES = 10, /* of the archive for each parameter of a part */
     ROUNDS = 10       /* of sorting states into parts */
 };
 static const double WORTH = 0.15; /* nats a state that parts must gain over a whole */
-
-/* Student-t's with DOF degrees of freedom. */
-typedef struct mixture {
-    size_t n;
-    double *share;  /* [n] log of the share over the determinant of the factor */
-    double *mean;   /* [n][d] */
-    double *factor; /* [n][d][d] lower Cholesky factors */
-} mixture;
 
 typedef struct settings {
     double scale, difference, independence;
@@ -105,12 +96,6 @@ static group *group_of(const run *r, size_t chain)
     return &r->group[chain / r->team.each];
 }
 
-static double *lay_mixture(mixture *m, size_t n, size_t d, double *at)
-{
-    *m = (mixture){0, at, at + n, at + n + n * d};
-    return m->factor + n * d * d;
-}
-
 static void set_stride(const run *r, group *g)
 {
     g->stride = exp(g->log_scale) * 2.38 / sqrt((double)r->team.dim);
@@ -119,7 +104,7 @@ static void set_stride(const run *r, group *g)
 static int lay_groups(run *r)
 {
     const team *t = &r->team;
-    size_t d = t->dim, mixed = (PARTS + 1) * (1 + d + d * d);
+    size_t d = t->dim, mixed = mixture_size(PARTS + 1, d);
     double *p = take(t, t->n_groups, shape_size(d) + ARCHIVE * d + mixed);
     r->group = t->host->alloc(t->host, t->n_groups, sizeof *r->group);
     r->part = t->host->alloc(t->host, ARCHIVE, sizeof *r->part);
@@ -128,8 +113,8 @@ static int lay_groups(run *r)
     for (size_t i = 0; i < t->n_groups; i++) {
         group *g = &r->group[i];
         g->archive = shape_lay(&g->shape, d, r->conf.scale * sqrt((double)d) / 2.38, p);
-        p = lay_mixture(&g->whole, 1, d, g->archive + ARCHIVE * d);
-        p = lay_mixture(&g->parts, PARTS, d, p);
+        p = mixture_lay(&g->whole, 1, d, g->archive + ARCHIVE * d);
+        p = mixture_lay(&g->parts, PARTS, d, p);
         set_stride(r, g);
     }
     return NRE_OK;
@@ -187,68 +172,13 @@ static void difference(size_t d, const group *g, nre_rng *rng, double *work, dou
     add_correlated(d, g->shape.factor, 0.05 / sqrt((double)d), work, z);
 }
 
-/* Log density of part K, its share in it, up to a constant. */
-static double log_part(size_t d, const mixture *m, size_t k, const double *z, double *y)
-{
-    const double *mean = m->mean + k * d, *factor = m->factor + k * d * d;
-    double square = 0;
-    for (size_t a = 0; a < d; a++) {
-        y[a] = z[a] - mean[a];
-        for (size_t b = 0; b < a; b++)
-            y[a] -= factor[a * d + b] * y[b];
-        y[a] /= factor[a * d + a];
-        square += y[a] * y[a];
-    }
-    return m->share[k] - 0.5 * (DOF + (double)d) * log1p(square / DOF);
-}
-
-/* WORK: [d]. */
-static double log_mixture(size_t d, const mixture *m, const double *z, double *work)
-{
-    double part[PARTS], most = -INFINITY, sum = 0;
-    for (size_t k = 0; k < m->n; k++) {
-        part[k] = log_part(d, m, k, z, work);
-        most = part[k] > most ? part[k] : most;
-    }
-    if (m->n == 1)
-        return most;
-    for (size_t k = 0; k < m->n; k++)
-        sum += exp(part[k] - most);
-    return most + log(sum);
-}
-
-/* A part by its share, of which the determinant is divided out again. */
-static size_t draw_part(size_t d, const mixture *m, nre_rng *rng)
-{
-    size_t k = 0;
-    if (m->n == 1)
-        return 0;
-    double left = rng->uniform(rng);
-    for (; k + 1 < m->n; k++) {
-        double share = exp(m->share[k]);
-        for (size_t a = 0; a < d; a++)
-            share *= m->factor[k * d * d + a * d + a];
-        if ((left -= share) < 0)
-            break;
-    }
-    return k;
-}
-
-/* WORK: [2][d].  What it adds to the gain of the density. */
+/* WORK: [d].  What it adds to the gain of the density. */
 static double independence(size_t d, const group *g, nre_rng *rng, double *work,
                            double *z)
 {
-    const mixture *m = g->from;
-    double old = log_mixture(d, m, z, work), chi = 0;
-    size_t k = draw_part(d, m, rng);
-    for (int i = 0; i < DOF; i++) {
-        double one = rng->normal(rng);
-        chi += one * one;
-    }
-    draw_normals(rng, d, work);
-    memcpy(z, m->mean + k * d, d * sizeof *z);
-    add_correlated(d, m->factor + k * d * d, sqrt(DOF / chi), work, z);
-    return old - log_mixture(d, m, z, work);
+    double part[PARTS], old = log_mixture(d, g->from, z, work, part, NULL);
+    draw_mixture(d, g->from, rng, work, z);
+    return old - log_mixture(d, g->from, z, work, part, NULL);
 }
 
 static void propose(const run *r, size_t i, double *work)
@@ -381,16 +311,17 @@ static void shape_parts(const run *r, const group *g, mixture *m, const double *
         for (size_t k = 0; k < m->n; k++)
             c[k * d * d + at] = (c[k * d * d + at] + more * pooled) / (count[k] + more);
     }
-    for (size_t k = 0; k < m->n; k++)
-        m->share[k] = log((count[k] + 1) / (n + (double)m->n)) -
-                      cholesky(d, c + k * d * d, c + k * d * d);
+    for (size_t k = 0; k < m->n; k++) {
+        m->share[k] = (count[k] + 1) / (n + (double)m->n);
+        m->log_norm[k] = log(m->share[k]) - cholesky(d, c + k * d * d, c + k * d * d);
+    }
 }
 
 /* Mean log density of the archive. */
 static double fit(const run *r, const group *g, mixture *m, size_t n, nre_rng *rng)
 {
     size_t d = r->team.dim;
-    double count[PARTS], sum = 0, *scale = r->work;
+    double count[PARTS], part[PARTS], sum = 0, *scale = r->work;
     m->n = n;
     scales_of(r, g, scale);
     choose_means(r, g, scale, m, rng);
@@ -398,7 +329,7 @@ static double fit(const run *r, const group *g, mixture *m, size_t n, nre_rng *r
         sort_states(r, g, scale, m, count);
     shape_parts(r, g, m, count);
     for (size_t i = 0; i < g->n_archive; i++)
-        sum += log_mixture(d, m, g->archive + i * d, scale + d);
+        sum += log_mixture(d, m, g->archive + i * d, scale + d, part, NULL);
     return sum / (double)g->n_archive;
 }
 

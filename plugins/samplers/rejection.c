@@ -25,6 +25,7 @@ enum {
     GENERATIONS = 500,    /* at most */
     QUEUE = 64,           /* draws of a chain that may wait for the next call */
     PATIENCE = 20,        /* draws that are waited for before giving up */
+    PIECE = 512,          /* candidates that a thread draws at a time, about */
     MOST_POINTS = 1 << 15 /* of a log-density call, more for many observations */
 };
 static const double TOLERANCE = 1e-4; /* of the largest log ratio */
@@ -95,17 +96,47 @@ static int evaluate(const run *r, const batch *b, size_t n)
                                 b->log_ratio, NULL, NULL);
 }
 
-/* Candidates of the chains that are noted: a draw from the prior and a uniform each, one candidate
- * after another, so that a chain's are the same however calls cut their sequence. */
-static int draw_candidates(const run *r, const batch *b, size_t n)
+/* N candidates of B. */
+typedef struct candidates {
+    const run *run;
+    const batch *batch;
+    size_t n;
+} candidates;
+
+/* From AT on, the first that is not of the same chain as the one before. */
+static size_t border(const candidates *c, size_t at)
 {
+    const uint32_t *chain = c->batch->chain;
+    while (at > 0 && at < c->n && chain[at] == chain[at - 1])
+        at++;
+    return at < c->n ? at : c->n;
+}
+
+/* Of whole chains: a stream is read by one thread. */
+static int draw_piece(void *context, size_t piece)
+{
+    const candidates *c = context;
+    const run *r = c->run;
+    const batch *b = c->batch;
     int status = NRE_OK;
-    for (size_t i = 0; status == NRE_OK && i < n; i++) {
+    size_t end = border(c, (piece + 1) * PIECE);
+    for (size_t i = border(c, piece * PIECE); status == NRE_OK && i < end; i++) {
         nre_rng *rng = r->team.rng[b->chain[i]];
         b->log_u[i] = log(rng->uniform(rng));
         status =
             r->team.target->draw_prior(r->team.target, 1, &rng, b->z + i * r->team.dim);
     }
+    return status;
+}
+
+/* Candidates of the chains that are noted, those of a chain together: a draw from the prior and a
+ * uniform each, one candidate after another, so that a chain's are the same however calls cut
+ * their sequence. */
+static int draw_candidates(const run *r, const batch *b, size_t n)
+{
+    candidates c = {r, b, n};
+    const nre_host *host = r->team.host;
+    int status = host->parallel(host, (n + PIECE - 1) / PIECE, draw_piece, &c);
     return status == NRE_OK ? evaluate(r, b, n) : status;
 }
 
@@ -129,30 +160,31 @@ static void enter(const run *r, group *g, const double *z, double value)
     g->top = value > g->top ? value : g->top;
 }
 
-/* M prior draws, which stay in B, and the chains' starting points. */
+/* M prior draws, the same number for each chain, which stay in B, and the chains' starting points. */
 static int pilot(run *r, const double *z0, size_t m, batch *b)
 {
-    size_t d = r->team.dim;
+    size_t d = r->team.dim, steps = m / r->team.n;
     int status = take_batch(r, m + r->team.n, b);
     for (size_t i = 0; status == NRE_OK && i < m; i++)
-        b->chain[i] = (uint32_t)(i % r->team.n);
+        b->chain[i] = (uint32_t)(i / steps);
     if (status == NRE_OK)
         status = draw_candidates(r, b, m);
     if (status != NRE_OK)
         return status;
-    batch own = {b->chain, b->z + m * d, NULL, b->log_prior + m, b->log_ratio + m};
+    batch own = {b->chain + m, b->z + m * d, NULL, b->log_prior + m, b->log_ratio + m};
     memcpy(own.z, z0, r->team.n * d * sizeof *z0);
+    memcpy(own.chain, r->team.chain, r->team.n * sizeof *own.chain);
     status = evaluate(r, &own, r->team.n);
     if (status != NRE_OK)
         return status;
     for (size_t i = 0; i < r->team.n; i++)
         r->logp[i] = own.log_prior[i] + own.log_ratio[i];
     for (size_t i = 0; i < m; i++) {
-        group *g = &r->group[i % r->team.n / r->team.each];
+        group *g = &r->group[b->chain[i] / r->team.each];
         g->floor = fmin(g->floor, b->log_prior[i] - MARGIN);
     }
     for (size_t i = 0; i < m + r->team.n; i++)
-        enter(r, &r->group[i % r->team.n / r->team.each], b->z + i * d, b->log_ratio[i]);
+        enter(r, &r->group[b->chain[i] / r->team.each], b->z + i * d, b->log_ratio[i]);
     return NRE_OK;
 }
 
@@ -284,7 +316,7 @@ static int find_maxima(run *r, const double *z0)
     for (size_t j = 0; status == NRE_OK && j < r->team.n_groups; j++)
         status = take_maximum(r, &r->group[j]);
     for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        group *g = &r->group[i % r->team.n / r->team.each];
+        group *g = &r->group[b.chain[i] / r->team.each];
         g->proposed += 1;
         g->accepted += exp(b.log_ratio[i] - g->top);
     }
@@ -364,24 +396,24 @@ static int decide(run *r, const batch *b, size_t i, uint32_t warmup)
 }
 
 /* One candidate a chain and step; a chain stays where it was when its own is rejected, so that the
- * cost of warm-up is known. */
+ * cost of warm-up is known.  Steps are decided in turn: maxima rise in the same order however many
+ * there are. */
 static int warm_up(run *r, nre_draws *out)
 {
-    size_t n = r->team.n, d = r->team.dim, m = out->n_steps * n;
+    size_t n = r->team.n, d = r->team.dim, steps = out->n_steps;
     batch b = {0};
-    int status = take_batch(r, m, &b);
-    for (size_t i = 0; status == NRE_OK && i < m; i++)
-        b.chain[i] = (uint32_t)(i % n);
+    int status = take_batch(r, steps * n, &b);
+    for (size_t i = 0; status == NRE_OK && i < steps * n; i++)
+        b.chain[i] = (uint32_t)(i / steps);
     if (status == NRE_OK)
-        status = draw_candidates(r, &b, m);
-    for (size_t i = 0; status == NRE_OK && i < m; i++) {
-        size_t c = i % n;
+        status = draw_candidates(r, &b, steps * n);
+    for (size_t at = 0; status == NRE_OK && at < steps * n; at++) {
+        size_t c = at % n, i = c * steps + at / n;
         if (decide(r, &b, i, 1)) {
             memcpy(r->z + c * d, b.z + i * d, d * sizeof *b.z);
             r->logp[c] = b.log_prior[i] + b.log_ratio[i];
         }
-        memcpy(out->z + i * d, r->z + c * d, d * sizeof *b.z);
-        out->logp[i] = r->logp[c];
+        write_draw(&r->team, out, at / n, c, r->z + c * d, r->logp[c]);
     }
     return status;
 }

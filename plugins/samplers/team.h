@@ -102,11 +102,14 @@ static inline int log_posterior(const team *t, size_t n, const uint32_t *chain,
     return status;
 }
 
-/* Whether a proposal is taken whose density exceeds the old by GAIN, in nats. */
+/* Whether a proposal is taken whose density exceeds the old by GAIN, in nats.  1 - 1 / u <= log(u) <=
+ * u - 1 tells mostly, without the logarithm. */
 static inline int accepts(nre_rng *rng, double gain)
 {
     double u = rng->uniform(rng);
-    return gain >= 0 || log(u) < gain;
+    if (gain > u - 1)
+        return 1;
+    return gain * u > u - 1 && log(u) < gain;
 }
 
 static inline void count_proposal(const team *t, size_t chain, int accepted)
