@@ -16,6 +16,7 @@ static const verb VERBS[] = {
     {"evaluate", verb_evaluate}, {"check", verb_check},       {"plugins", verb_plugins},
     {"new", verb_new},           {"init", verb_init},         {"explain", verb_explain},
     {"status", verb_status},     {"table", verb_table},       {"export", verb_export},
+    {"report", verb_report},
 };
 
 static int dispatch(const command *c)

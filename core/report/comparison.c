@@ -382,7 +382,7 @@ static const char TIME_LEGEND[] = "Seconds of each stage. Simulations that cells
 
 static void put_gaps(sheet *s, const comparison *c)
 {
-    const char *words = gaps_words(s->a, c->coverage.n_gaps, c->coverage.gaps);
+    const char *words = gaps_words(s->a, c->n_gaps, c->gaps);
 
     if (!words)
         return;
@@ -441,7 +441,7 @@ static int time_markdown(const comparison *c, const char *folder)
 static int put_latex(sheet *s, const comparison *c, const writer *w, const char *what,
                      const char *label, const char *legend)
 {
-    const char *words = gaps_words(s->a, c->coverage.n_gaps, c->coverage.gaps);
+    const char *words = gaps_words(s->a, c->n_gaps, c->gaps);
 
     fputs("\\begin{table}\n\\centering\n\\caption{", s->out);
     latex_put(s->out, c->title);
@@ -686,10 +686,9 @@ static int csv_of(const json_t *rows, const char *key, const char *part_name,
 static int write_json(const comparison *c, const json_t *rows, const char *folder,
                       const char *name)
 {
-    const coverage_table *t = &c->coverage;
     json_t *all =
         json_pack("{s:o s:b s:o s:O}", "title", json_text(c->title), "partial",
-                  t->n_gaps > 0, "gaps", gaps_json(t->n_gaps, t->gaps), "rows", rows);
+                  c->n_gaps > 0, "gaps", gaps_json(c->n_gaps, c->gaps), "rows", rows);
 
     return json_save_in(folder, name, all);
 }
@@ -718,18 +717,10 @@ static int write_times(const comparison *c, const char *folder)
     return status ? status : csv_of(c->timing, NULL, "", folder, "timing.csv");
 }
 
-static paired_table paired_of(const comparison *c)
-{
-    return (paired_table){c->title, c->n_paired, c->paired, c->coverage.n_gaps,
-                          c->coverage.gaps};
-}
-
 static int write_paired(const comparison *c, const char *folder)
 {
-    paired_table t = paired_of(c);
-
-    if (c->n_paired > 0)
-        return paired_table_write(&t, folder);
+    if (c->paired.n_rows > 0)
+        return paired_table_write(&c->paired, folder);
     paired_table_remove(folder);
     return NRE_OK;
 }
@@ -749,6 +740,35 @@ int comparison_write(const comparison *c, const char *folder)
     if (!status && json_array_size(c->posterior) > 0)
         status = write_posterior(c, folder);
     return status ? status : write_times(c, folder);
+}
+
+/* What single tables lack, in a sentence each. */
+typedef struct lack {
+    const char *table;
+    size_t n;
+    const table_gap *gaps; /* beyond those of the whole comparison */
+} lack;
+enum { N_LACKS = 4 };
+
+static lack lack_of(const comparison *c, const char *table, size_t rows, size_t n,
+                    const table_gap *gaps)
+{
+    bool any = rows > 0 && n > c->n_gaps;
+
+    return (lack){table, any ? n - c->n_gaps : 0, any ? gaps + c->n_gaps : NULL};
+}
+
+static const char *lack_words(const comparison *c, arena *a, size_t which)
+{
+    const lack all[N_LACKS] = {
+        lack_of(c, "coverage", c->coverage.n_rows, c->coverage.n_gaps, c->coverage.gaps),
+        lack_of(c, "quality", c->quality.n_rows, c->quality.n_gaps, c->quality.gaps),
+        lack_of(c, "checks", c->checks.n_rows, c->checks.n_gaps, c->checks.gaps),
+        lack_of(c, "paired", 1, c->paired.n_gaps, c->paired.gaps)};
+    const lack *l = &all[which];
+    const char *text = gaps_list(a, l->n, l->gaps);
+
+    return l->n && text ? arena_print(a, "The table %s lacks %s.", l->table, text) : NULL;
 }
 
 /* a line each, for a terminal */
@@ -840,31 +860,33 @@ int comparison_print(const comparison *c, FILE *out)
 {
     arena *a = arena_new();
     int status = a ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a table");
-    const char *words =
-        status ? NULL : gaps_words(a, c->coverage.n_gaps, c->coverage.gaps);
+    const char *words = status ? NULL : gaps_words(a, c->n_gaps, c->gaps);
 
     if (!status && c->coverage.n_rows > 0)
         status = print_coverage(&c->coverage, a, out);
-    paired_table paired = paired_of(c);
-    if (!status && c->n_paired > 0)
-        status = paired_print(&paired, a, out);
+    if (!status && c->paired.n_rows > 0)
+        status = paired_print(&c->paired, a, out);
     if (!status)
         print_checks(&c->checks, a, out);
     if (!status && json_array_size(c->posterior) > 0)
         status = print_posterior(c, a, out);
     if (words)
         fprintf(out, "\n%s\n", plain_text(a, words));
+    for (size_t i = 0; i < N_LACKS && !status; i++)
+        if ((words = lack_words(c, a, i)))
+            fprintf(out, "\n%s\n", plain_text(a, words));
     arena_free(a);
     return status;
 }
 
 /* the page */
 
-static void put_link(sheet *p, const comparison_link *l)
+static void put_link(sheet *p, const char *base, const comparison_link *l)
 {
     fputs("<tr><td class=\"t\">", p->out);
     if (l->page) {
         fputs("<a href=\"", p->out);
+        html_put(p->out, base ? base : "");
         html_put(p->out, l->page);
         fputs("\">", p->out);
     }
@@ -874,29 +896,38 @@ static void put_link(sheet *p, const comparison_link *l)
     fputs("</tr>\n", p->out);
 }
 
-static void put_links(const comparison *c, sheet *p)
+static void put_tables(const comparison *c, sheet *p)
 {
     static const char *const TABLES[] = {"coverage", "quality",   "checks",
                                          "paired",   "posterior", "timing"},
                              *const FORMATS[] = {"md", "tex", "csv", "json"};
-
-    fputs("<section>\n<h2>Runs</h2>\n<div class=\"scroll\"><table>\n<tbody>\n", p->out);
-    for (size_t i = 0; i < c->n_links; i++)
-        put_link(p, &c->links[i]);
-    fputs("</tbody></table></div>\n<p>Tables:", p->out);
     const bool is_there[] = {c->coverage.n_rows > 0,
                              c->quality.n_rows > 0,
                              c->checks.n_rows > 0,
-                             c->n_paired > 0,
+                             c->paired.n_rows > 0,
                              json_array_size(c->posterior) > 0,
                              true};
-    for (size_t i = 0; i < 6; i++) {
-        for (size_t k = 0; k < 4 && is_there[i]; k++)
-            fprintf(p->out, "%s<a href=\"tables/%s.%s\">%s%s</a>",
-                    k == 0 ? (i == 0 ? " " : "; ") : ", ", TABLES[i], FORMATS[k],
+
+    fputs("<p>Tables:", p->out);
+    for (size_t i = 0; i < 6; i++)
+        for (size_t k = 0; k < 4 && is_there[i]; k++) {
+            fprintf(p->out, "%s<a href=\"", k == 0 ? (i == 0 ? " " : "; ") : ", ");
+            html_put(p->out, c->base ? c->base : "");
+            fprintf(p->out, "tables/%s.%s\">%s%s</a>", TABLES[i], FORMATS[k],
                     k == 0 ? TABLES[i] : "", k == 0 ? ".md" : FORMATS[k]);
-    }
-    fputs("</p>\n</section>\n", p->out);
+        }
+    fputs("</p>\n", p->out);
+}
+
+static void put_links(const comparison *c, sheet *p)
+{
+    fputs("<section>\n<h2>Runs</h2>\n<div class=\"scroll\"><table>\n<tbody>\n", p->out);
+    for (size_t i = 0; i < c->n_links; i++)
+        put_link(p, c->base, &c->links[i]);
+    fputs("</tbody></table></div>\n", p->out);
+    if (c->tables)
+        put_tables(c, p);
+    fputs("</section>\n", p->out);
 }
 
 static int put_section(sheet *p, const char *title, const writer *w, const char *legend)
@@ -912,12 +943,15 @@ static int put_section(sheet *p, const char *title, const writer *w, const char 
 
 static int put_body(const comparison *c, sheet *p)
 {
-    const char *words = gaps_words(p->a, c->coverage.n_gaps, c->coverage.gaps);
+    const char *words = gaps_words(p->a, c->n_gaps, c->gaps);
     int status = NRE_OK;
     writer w;
 
     if (words)
         page_tag(p->out, "p", "verdict bad", words);
+    for (size_t i = 0; i < N_LACKS; i++)
+        if ((words = lack_words(c, p->a, i)))
+            page_tag(p->out, "p", "verdict bad", words);
     put_links(c, p);
     if (c->coverage.n_rows > 0)
         status = page_coverage(&c->coverage, p);
@@ -927,9 +961,8 @@ static int put_body(const comparison *c, sheet *p)
             "Gain over the prior, the largest first, and coverage of the regions of "
             "each level with 99% intervals; dashed: the level itself. Left of it "
             "regions are too narrow, right of it too wide.");
-    paired_table paired = paired_of(c);
-    if (!status && c->n_paired > 0)
-        status = paired_html(&paired, p);
+    if (!status && c->paired.n_rows > 0)
+        status = paired_html(&c->paired, p);
     if (!status && c->quality.n_rows > 0)
         status = page_quality(&c->quality, p);
     if (!status && c->checks.n_rows > 0)

@@ -209,17 +209,39 @@ const char *coverage_cell_name(arena *a, const coverage_row *r)
                        (unsigned long long)r->trainings_planned);
 }
 
-const char *gaps_words(arena *a, size_t n, const table_gap *gaps)
+const char *gaps_list(arena *a, size_t n, const table_gap *gaps)
 {
     const char *text = "";
 
     for (size_t i = 0; i < n && text; i++)
         text = arena_print(a, "%s%s%s (%s)", text, i > 0 ? ", " : "", gaps[i].cell,
                            gaps[i].why);
+    return text;
+}
+
+/* One of several targets may be missing twice. */
+static size_t count_cells(size_t n, const table_gap *gaps)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (strcmp(gaps[k].cell, gaps[i].cell) != 0)
+            k++;
+        count += k == i;
+    }
+    return count;
+}
+
+const char *gaps_words(arena *a, size_t n, const table_gap *gaps)
+{
+    const char *text = gaps_list(a, n, gaps);
+    size_t count = count_cells(n, gaps);
+
     if (n == 0 || !text)
         return NULL;
-    return arena_print(a, "Partial: %zu run%s missing: %s.", n, n == 1 ? " is" : "s are",
-                       text);
+    return arena_print(a, "Partial: %zu run%s missing: %s.", count,
+                       count == 1 ? " is" : "s are", text);
 }
 
 /* In the order of columns. */

@@ -208,7 +208,7 @@ typedef struct run_summary {
     size_t n_notes;
     const char *const *notes;
     double seconds;
-    size_t n_figures;
+    size_t n_figures, n_undrawn;  /* there; missing, for want of gnuplot */
     const char *const *figures;   /* paths of SVG files, for the page */
     const char *const *captions;  /* [n_figures] what each shows, in words; or NULL */
     const checks_table *checks;   /* or NULL */
@@ -268,17 +268,20 @@ typedef struct comparison_link {
 } comparison_link;
 typedef struct comparison {
     const char *title;
-    coverage_table coverage; /* with the gaps; so have the next two */
+    size_t n_gaps; /* runs that are missing */
+    const table_gap *gaps;
+    coverage_table coverage; /* with these gaps first, then its own; so have the next three */
     quality_table quality;
     checks_table checks;
+    paired_table paired; /* no rows: nothing can be compared pair by pair */
     json_t
         *posterior;  /* rows of posterior.json, each with "cell" and "replicate" before */
-    json_t *timing;  /* the same of timing.json */
-    size_t n_paired; /* none: nothing can be compared pair by pair */
-    const paired_row *paired;
+    json_t *timing; /* the same of timing.json */
     size_t n_links;
     const comparison_link *links;
     const char *figure; /* path of an SVG for the page, gain and coverage; or NULL */
+    const char *base;   /* before the page's links, "" or "/runs/sweep/" */
+    bool tables;        /* they are there: the page leads to them */
 } comparison;
 /* FOLDER/{coverage,quality,checks,posterior,timing}.{json,md,tex,csv}, and limits.csv where there are limits.
  * Columns that are new in the JSON of a run are in the JSON and CSV of the comparison. */
@@ -553,6 +556,8 @@ json_t *gaps_json(size_t n, const table_gap *gaps);
 bool coverage_compares(const coverage_table *t); /* do its rows have cells */
 /* "density,m_wdm (2 of 3 trainings)" */
 const char *coverage_cell_name(arena *a, const coverage_row *r);
+/* "a,b/r0 (failed with exit code 6), a,b/r1 (not begun)" */
+const char *gaps_list(arena *a, size_t n, const table_gap *gaps);
 /* "Partial: 1 run is missing: a,b/r0 (failed with exit code 6)."; NULL without gaps. */
 const char *gaps_words(arena *a, size_t n, const table_gap *gaps);
 bool spread_known(double value);

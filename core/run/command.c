@@ -20,6 +20,7 @@ static const verb_help VERBS[] = {
     {"check", "CONFIG", "push one mini-batch through everything; writes nothing"},
     {"status", "DIR", "where a run or a sweep stands"},
     {"table", "DIR...", "compare finished runs and sweeps, partial ones too"},
+    {"report", "DIR", "write the page of a run or a sweep anew, partial ones too"},
     {"plugins", "[KIND] [NAME] | check FILE.so", "list, describe or test plugins"},
     {"new", "KIND NAME",
      "a commented plugin that compiles: simulator, architecture, sampler"},
@@ -151,7 +152,7 @@ static int take_time_limit(command *c, const option *o, const char *value)
 #define TEXT(member) take_text, offsetof(command, member)
 #define SWITCH(member) take_switch, offsetof(command, member)
 static const option OPTIONS[] = {
-    {"out", 'o', "PATH", "run,simulate,infer,evaluate,export,new,table",
+    {"out", 'o', "PATH", "run,simulate,infer,evaluate,export,new,table,report",
      "where results go (run: default runs/NAME)", TEXT(out)},
     {"set", 0, "PATH=VALUE", "run,simulate,check,explain", "override a key of the config",
      take_set, 0},
@@ -202,7 +203,7 @@ static const option OPTIONS[] = {
     {"quiet", 'q', NULL, NULL, "warnings and errors only", SWITCH(quiet)},
     {"verbose", 'v', NULL, NULL, "more", SWITCH(verbose)},
     {"progress", 0, "STYLE", NULL, "auto, bar, lines or none", take_progress, 0},
-    {"json", 0, NULL, "run,infer,export,check,plugins,explain,status,table",
+    {"json", 0, NULL, "run,infer,export,check,plugins,explain,status,table,report",
      "results as JSON on stdout", SWITCH(json)},
     {"help", 'h', NULL, NULL, "this text", SWITCH(help)},
     {"version", 0, NULL, NULL, "version", SWITCH(version)},

@@ -6,6 +6,8 @@
 #include <string.h>
 
 enum { TABLE_LIMIT = 256 << 20 };
+static const char COVERAGE[] = "tables/coverage.json", QUALITY[] = "tables/quality.json",
+                  CHECKS[] = "tables/checks.json";
 
 /* One row of a comparison: a cell with its replicates, or a run alone. */
 typedef struct entry {
@@ -15,21 +17,26 @@ typedef struct entry {
     const char **finished;   /* [n_finished] of them */
 } entry;
 
+/* Runs that a table lacks: those that all lack, then its own. */
+typedef struct gap_list {
+    size_t n;
+    table_gap *gaps; /* with room for all runs */
+} gap_list;
+
 typedef struct comparer {
     arena *arena;
     const char *title;
     bool alone; /* of one folder: links are relative to it */
     size_t n, room;
     entry *entries;
-    size_t n_gaps, n_links;
-    table_gap *gaps;
+    size_t n_runs, n_links;
+    gap_list missing, no_coverage, no_quality, no_checks;
     comparison_link *links;
     size_t n_rows;
     coverage_row *rows;
     size_t n_qualities;
     quality_row *qualities;
-    size_t n_paired;
-    const paired_row *paired;
+    paired_table paired;
     json_t *posterior, *checks, *timing;
 } comparer;
 
@@ -177,22 +184,68 @@ static int sort_runs(comparer *c, entry *e)
         if (done)
             e->finished[e->n_finished++] = e->runs[r];
         else
-            c->gaps[c->n_gaps++] = (table_gap){name, state};
+            c->missing.gaps[c->missing.n++] = (table_gap){name, state};
     }
     return NRE_OK;
 }
 
 static int sort_entries(comparer *c)
 {
-    size_t n = 0;
     for (size_t i = 0; i < c->n; i++)
-        n += c->entries[i].n;
-    c->gaps = arena_alloc(c->arena, n + 1, sizeof *c->gaps);
-    c->links = arena_alloc(c->arena, n + 1, sizeof *c->links);
-    int rc = c->gaps && c->links ? NRE_OK : no_memory();
+        c->n_runs += c->entries[i].n;
+    c->missing.gaps = arena_alloc(c->arena, 3 * c->n_runs + 1, sizeof *c->missing.gaps);
+    c->links = arena_alloc(c->arena, c->n_runs + 1, sizeof *c->links);
+    int rc = c->missing.gaps && c->links ? NRE_OK : no_memory();
     for (size_t i = 0; i < c->n && !rc; i++)
         rc = sort_runs(c, &c->entries[i]);
     return rc;
+}
+
+/* tables of runs */
+
+static size_t replicate_of(const entry *e, const char *path)
+{
+    size_t r = 0;
+    while (r < e->n && strcmp(e->runs[r], path) != 0)
+        r++;
+    return r;
+}
+
+/* The run E->finished[I] has no such table. */
+static int add_gap(comparer *c, gap_list *list, const entry *e, size_t i, const char *why)
+{
+    const char *name = e->n == 1 ? e->name
+                                 : arena_print(c->arena, "%s/r%zu", e->name,
+                                               replicate_of(e, e->finished[i]));
+    list->gaps[list->n++] = (table_gap){name, why};
+    return name && why ? NRE_OK : no_memory();
+}
+
+/* A gap for RC, of reading TABLE of a run, where that is damaged; other errors stay. */
+static int forgive(comparer *c, gap_list *list, const entry *e, size_t i,
+                   const char *table, int rc)
+{
+    if (rc != NRE_EDATA && rc != NRE_EFORMAT)
+        return rc;
+    log_say(NRE_WARN, "%s; the comparison leaves it out", error_message());
+    return add_gap(c, list, e, i, arena_print(c->arena, "%s is damaged", table));
+}
+
+/* Path of a table that a run should have; NULL and a gap where it has none. */
+static int find_table(comparer *c, gap_list *list, const entry *e, size_t i,
+                      const char *table, const char **path)
+{
+    *path = path_join(c->arena, e->finished[i], table);
+    if (!*path)
+        return no_memory();
+    if (file_exists(*path))
+        return NRE_OK;
+    *path = NULL;
+    return add_gap(c, list, e, i,
+                   arena_print(c->arena,
+                               "it has no %s: an older version made it, or nothing of it "
+                               "was asked for",
+                               table));
 }
 
 /* coverage: the mean over replicates, and its spread */
@@ -299,9 +352,13 @@ static int read_coverage(comparer *c, const entry *e)
     const coverage_row **rows = arena_alloc(a, e->n_finished + 1, sizeof *rows);
     int rc = tables && rows ? NRE_OK : no_memory();
     for (size_t i = 0; i < e->n_finished && !rc; i++) {
-        const char *path = path_join(a, e->finished[i], "tables/coverage.json");
-        if (file_exists(path))
-            rc = coverage_table_read(path, a, &tables[n++]);
+        const char *path = NULL;
+        rc = find_table(c, &c->no_coverage, e, i, COVERAGE, &path);
+        if (rc || !path)
+            continue;
+        rc = coverage_table_read(path, a, &tables[n]);
+        n += !rc;
+        rc = forgive(c, &c->no_coverage, e, i, COVERAGE, rc);
     }
     if (!rc && n)
         rc = make_room(c, tables[0].n_rows);
@@ -364,9 +421,13 @@ static int read_quality(comparer *c, const entry *e)
     quality_table *tables = arena_alloc(a, e->n_finished + 1, sizeof *tables);
     int rc = tables ? NRE_OK : no_memory();
     for (size_t i = 0; i < e->n_finished && !rc; i++) {
-        const char *path = path_join(a, e->finished[i], "tables/quality.json");
-        if (file_exists(path))
-            rc = quality_table_read(path, a, &tables[n++]);
+        const char *path = NULL;
+        rc = find_table(c, &c->no_quality, e, i, QUALITY, &path);
+        if (rc || !path)
+            continue;
+        rc = quality_table_read(path, a, &tables[n]);
+        n += !rc;
+        rc = forgive(c, &c->no_quality, e, i, QUALITY, rc);
     }
     return rc || !n ? rc : pool_qualities(c, e, n, tables);
 }
@@ -383,24 +444,19 @@ static json_t *marked_row(const entry *e, size_t replicate, json_t *row)
     return out;
 }
 
-static size_t replicate_of(const entry *e, const char *path)
-{
-    size_t r = 0;
-    while (r < e->n && strcmp(e->runs[r], path) != 0)
-        r++;
-    return r;
-}
-
-static int read_rows(comparer *c, const entry *e, const char *table, json_t *out)
+static int read_rows(comparer *c, gap_list *list, const entry *e, const char *table,
+                     json_t *out)
 {
     int rc = NRE_OK;
     for (size_t i = 0; i < e->n_finished && !rc; i++) {
         const char *path = path_join(c->arena, e->finished[i], table);
         json_t *all = NULL, *row;
         size_t k;
-        if (!file_exists(path))
+        if (list == &c->no_checks)
+            rc = find_table(c, list, e, i, table, &path);
+        if (rc || !path || !file_exists(path))
             continue;
-        rc = json_load_path(path, TABLE_LIMIT, &all);
+        rc = forgive(c, list, e, i, table, json_load_path(path, TABLE_LIMIT, &all));
         json_array_foreach(json_object_get(all, "rows"), k, row) json_array_append_new(
             out, marked_row(e, replicate_of(e, e->finished[i]), row));
         json_decref(all);
@@ -408,20 +464,39 @@ static int read_rows(comparer *c, const entry *e, const char *table, json_t *out
     return rc;
 }
 
+/* What all tables lack is known when the first of several begins. */
+static int begin_gaps(comparer *c, gap_list *list)
+{
+    *list = c->missing;
+    list->gaps = arena_alloc(c->arena, c->missing.n + c->n_runs + 1, sizeof *list->gaps);
+    if (!list->gaps)
+        return no_memory();
+    memcpy(list->gaps, c->missing.gaps, c->missing.n * sizeof *list->gaps);
+    return NRE_OK;
+}
+
 static int read_tables(comparer *c)
 {
     int rc = NRE_OK;
     for (size_t i = 0; i < c->n && !rc; i++) {
-        const entry *e = &c->entries[i];
-        rc = read_coverage(c, e);
+        rc = read_rows(c, &c->missing, &c->entries[i], "tables/posterior.json",
+                       c->posterior);
         if (!rc)
-            rc = read_quality(c, e);
+            rc = read_rows(c, &c->missing, &c->entries[i], "tables/timing.json",
+                           c->timing);
+    }
+    if (!rc)
+        rc = begin_gaps(c, &c->no_coverage);
+    if (!rc)
+        rc = begin_gaps(c, &c->no_quality);
+    if (!rc)
+        rc = begin_gaps(c, &c->no_checks);
+    for (size_t i = 0; i < c->n && !rc; i++) {
+        rc = read_coverage(c, &c->entries[i]);
         if (!rc)
-            rc = read_rows(c, e, "tables/checks.json", c->checks);
+            rc = read_quality(c, &c->entries[i]);
         if (!rc)
-            rc = read_rows(c, e, "tables/posterior.json", c->posterior);
-        if (!rc)
-            rc = read_rows(c, e, "tables/timing.json", c->timing);
+            rc = read_rows(c, &c->no_checks, &c->entries[i], CHECKS, c->checks);
     }
     return rc;
 }
@@ -430,56 +505,94 @@ static int read_tables(comparer *c)
 
 static int read_pairs(comparer *c)
 {
-    const coverage_table coverage = {.n_rows = c->n_rows, .rows = c->rows};
+    const coverage_table coverage = {c->title, c->n_rows, c->rows, c->missing.n,
+                                     c->missing.gaps};
     compared *cells = arena_alloc(c->arena, c->n + 1, sizeof *cells);
     for (size_t i = 0; cells && i < c->n; i++)
         cells[i] = (compared){c->entries[i].name, c->entries[i].n_finished,
                               c->entries[i].finished};
-    return cells
-               ? compare_pairs(c->n, cells, &coverage, c->arena, &c->n_paired, &c->paired)
-               : no_memory();
+    return cells ? compare_pairs(c->n, cells, &coverage, c->arena, &c->paired)
+                 : no_memory();
 }
 
 /* the whole */
 
-/* TABLES/comparison.{csv,gp,svg}; *PATH is NULL where gnuplot drew nothing. */
-static int draw_cells(const comparer *c, const char *tables, const char **path)
+/* WHERE/comparison.{csv,gp,svg}; *PATH is NULL where gnuplot drew nothing. */
+static int draw_cells(const comparer *c, const char *where, const char **path)
 {
     static const char *const name = "comparison";
     const coverage_table t = {c->title, c->n_rows, c->rows, 0, NULL};
-    *path = path_join(c->arena, tables, "comparison.svg");
+    *path = path_join(c->arena, where, "comparison.svg");
     int rc = *path ? NRE_OK : no_memory();
     if (!rc && c->n_rows)
-        rc = coverage_figure_write(&t, tables, name);
+        rc = coverage_figure_write(&t, where, name);
     if (!rc && c->n_rows)
-        rc = figures_draw(tables, 1, &name);
+        rc = figures_draw(where, 1, &name);
     if (rc || !c->n_rows || !file_exists(*path))
         *path = NULL;
     return rc;
 }
 
-static int write_all(const comparer *c, const char *tables, const char *page, FILE *out)
+/* Links of a page that lies elsewhere than in the one folder that is compared. */
+static int find_base(const comparer *c, const char *path, const char *page,
+                     comparison *all)
+{
+    char *here = realpath(path_folder(c->arena, page), NULL),
+         *there = realpath(path, NULL);
+    bool same = here && there && strcmp(here, there) == 0;
+    all->base = same || !there ? "" : arena_print(c->arena, "%s/", there);
+    free(here);
+    free(there);
+    return all->base ? NRE_OK : no_memory();
+}
+
+/* A page alone: its figure is drawn where nothing stays, or is that of the tables. */
+static int write_page(const comparer *c, const char *path, const char *page,
+                      comparison *all)
+{
+    arena *a = c->arena;
+    const char *scratch = NULL, *tables = path_join(a, path, "tables"),
+               *drawn = path_join(a, tables, "comparison.svg");
+    int rc = drawn ? scratch_make(a, &scratch) : no_memory();
+    if (!rc)
+        rc = draw_cells(c, scratch, &all->figure);
+    if (!all->figure && drawn && file_exists(drawn))
+        all->figure = drawn;
+    all->tables = tables && file_exists(path_join(a, tables, "timing.json"));
+    if (!rc)
+        rc = comparison_page(all, page);
+    scratch_remove(scratch);
+    return rc;
+}
+
+static int write_all(const comparer *c, const char *path, const char *tables,
+                     const char *page, FILE *out)
 {
     check_row *checks = NULL;
     size_t n_checks = 0;
     int rc = checks_rows_of(c->checks, c->arena, &n_checks, &checks);
     comparison all = {
         .title = c->title,
-        .coverage = {c->title, c->n_rows, c->rows, c->n_gaps, c->gaps},
-        .quality = {c->title, c->n_qualities, c->qualities, c->n_gaps, c->gaps},
-        .checks = {c->title, n_checks, checks, c->n_gaps, c->gaps},
+        .n_gaps = c->missing.n,
+        .gaps = c->missing.gaps,
+        .coverage = {c->title, c->n_rows, c->rows, c->no_coverage.n, c->no_coverage.gaps},
+        .quality = {c->title, c->n_qualities, c->qualities, c->no_quality.n,
+                    c->no_quality.gaps},
+        .checks = {c->title, n_checks, checks, c->no_checks.n, c->no_checks.gaps},
+        .paired = c->paired,
         .posterior = c->posterior,
         .timing = c->timing,
-        .n_paired = c->n_paired,
-        .paired = c->paired,
         .n_links = c->n_links,
         .links = c->links};
     if (!rc && tables)
         rc = comparison_write(&all, tables);
     if (!rc && tables)
         rc = draw_cells(c, tables, &all.figure);
+    all.tables = tables != NULL;
     if (!rc && page)
-        rc = comparison_page(&all, page);
+        rc = find_base(c, path, page, &all);
+    if (!rc && page)
+        rc = tables ? comparison_page(&all, page) : write_page(c, path, page, &all);
     return rc || !out ? rc : comparison_print(&all, out);
 }
 
@@ -497,15 +610,15 @@ int compare_folders(size_t n, const char *const *paths, const char *tables,
         rc = add_folder(&c, paths[i]);
     if (!rc)
         rc = sort_entries(&c);
+    if (!rc && c.missing.n == c.n_runs)
+        rc = fail(NRE_EDATA, "nothing is finished yet: %s is %s", c.missing.gaps[0].cell,
+                  c.missing.gaps[0].why);
     if (!rc)
         rc = read_tables(&c);
     if (!rc)
         rc = read_pairs(&c);
-    if (!rc && c.n_gaps == c.n_links)
-        rc = fail(NRE_EDATA, "nothing is finished yet: %s is %s", c.gaps[0].cell,
-                  c.gaps[0].why);
     if (!rc)
-        rc = write_all(&c, tables, page, out);
+        rc = write_all(&c, paths[0], tables, page, out);
     json_decref(c.posterior);
     json_decref(c.checks);
     json_decref(c.timing);

@@ -13,7 +13,8 @@ typedef struct series {
     const char *const *runs;
     const char *target, *cell;
     const coverage_row *row;
-    hash test; /* of the test set */
+    bool *damaged; /* [n_runs] their pairs cannot be read */
+    hash test;     /* of the test set */
     double mean, sd_training;
     bool known;
 } series;
@@ -56,7 +57,7 @@ static const char *pairs_path(const series *s, size_t training, arena *a)
 {
     const char *path =
         arena_print(a, "%s/diagnostics/pairs-%s.h5", s->runs[training], s->target);
-    return path && file_exists(path) ? path : NULL;
+    return path && file_exists(path) && !s->damaged[training] ? path : NULL;
 }
 
 /* pairs of a cell */
@@ -109,6 +110,11 @@ static int read_pairs(const series *s, judged_pairs *out, size_t *used, double *
         if (!path || !test_set_of(s->runs[r], a, &test) || !hash_equal(test, s->test))
             continue;
         rc = pairs_load(path, &p);
+        if (rc == NRE_EDATA || rc == NRE_EFORMAT) {
+            s->damaged[r] = true;
+            rc = NRE_OK;
+            continue;
+        }
         if (!rc && *used == 0)
             rc = begin(out, p);
         if (!rc)
@@ -141,6 +147,28 @@ static double deviation_of(size_t n, const double *value)
     for (size_t i = 0; i < n; i++)
         sum += (value[i] - mean) * (value[i] - mean);
     return n > 1 ? sqrt(sum / (double)(n - 1)) : NAN;
+}
+
+/* What cannot be read is said, and missing. */
+static int add_damaged(const series *s, paired_table *out, table_gap *gaps, arena *a)
+{
+    for (size_t r = 0; r < s->n_runs; r++) {
+        const char *path = s->runs[r], *slash = strrchr(path, '/');
+        if (!s->damaged[r])
+            continue;
+        table_gap *gap = &gaps[out->n_gaps++];
+        gap->cell = s->n_runs > 1
+                        ? arena_print(a, "%s/%s", s->cell, slash ? slash + 1 : path)
+                        : s->cell;
+        gap->why = arena_print(a, "diagnostics/pairs-%s.h5 is damaged", s->target);
+        if (!gap->cell || !gap->why)
+            return no_memory();
+        log_say(NRE_WARN,
+                "'%s/diagnostics/pairs-%s.h5' is damaged; the comparison pair by pair "
+                "leaves it out",
+                path, s->target);
+    }
+    return NRE_OK;
 }
 
 /* The test set is that of its first training that has one. */
@@ -272,34 +300,62 @@ static bool is_first(size_t n, const series *all, const coverage_row *r)
     return true;
 }
 
+/* Targets of cells that are known. */
+static int survey_all(size_t n, const compared *cells, const coverage_table *coverage,
+                      arena *a, series *all, size_t *found)
+{
+    int rc = NRE_OK;
+    for (size_t i = 0; i < coverage->n_rows && !rc; i++) {
+        const coverage_row *r = &coverage->rows[i];
+        size_t k = 0;
+        while (k < n && strcmp(cells[k].name, r->cell) != 0)
+            k++;
+        if (k == n || !is_first(*found, all, r))
+            continue;
+        series *s = &all[(*found)++];
+        *s = (series){.n_runs = cells[k].n,
+                      .runs = cells[k].runs,
+                      .target = r->target,
+                      .cell = r->cell,
+                      .row = r,
+                      .damaged = arena_alloc(a, cells[k].n + 1, sizeof *s->damaged)};
+        rc = s->damaged ? survey(s) : no_memory();
+    }
+    return rc;
+}
+
+/* Those of COVERAGE, with room for one more of each series and training. */
+static table_gap *room_for_gaps(const coverage_table *coverage, size_t n,
+                                const series *all, arena *a)
+{
+    size_t most = coverage->n_gaps + 1;
+    for (size_t i = 0; i < n; i++)
+        most += all[i].n_runs;
+    table_gap *gaps = arena_alloc(a, most, sizeof *gaps);
+    if (gaps && coverage->n_gaps)
+        memcpy(gaps, coverage->gaps, coverage->n_gaps * sizeof *gaps);
+    return gaps;
+}
+
 int compare_pairs(size_t n, const compared *cells, const coverage_table *coverage,
-                  arena *a, size_t *n_rows, const paired_row **out)
+                  arena *a, paired_table *out)
 {
     size_t found = 0;
     series *all = arena_alloc(a, coverage->n_rows + 1, sizeof *all);
     paired_row *rows = arena_alloc(a, coverage->n_rows + 1, sizeof *rows);
-    int rc = all && rows ? NRE_OK : no_memory();
-    *n_rows = 0;
-    *out = rows;
-    for (size_t i = 0; i < coverage->n_rows && !rc; i++) {
-        const coverage_row *r = &coverage->rows[i];
-        for (size_t k = 0; k < n; k++)
-            if (strcmp(cells[k].name, r->cell) == 0 && is_first(found, all, r)) {
-                all[found] = (series){.n_runs = cells[k].n,
-                                      .runs = cells[k].runs,
-                                      .target = r->target,
-                                      .cell = r->cell,
-                                      .row = r};
-                rc = survey(&all[found++]);
-                break;
-            }
-    }
+    int rc = all && rows ? survey_all(n, cells, coverage, a, all, &found) : no_memory();
+    table_gap *gaps = rc ? NULL : room_for_gaps(coverage, found, all, a);
+    *out = (paired_table){coverage->title, 0, rows, coverage->n_gaps, gaps};
+    if (!rc && !gaps)
+        rc = no_memory();
+    for (size_t i = 0; i < found && !rc; i++)
+        rc = add_damaged(&all[i], out, gaps, a);
     for (size_t i = 0; i < found && !rc; i++) {
         bool begun = false;
         for (size_t k = 0; k < i; k++)
             begun = begun || same_group(&all[k], &all[i]);
         if (all[i].known && !begun)
-            rc = compare_group(found, all, &all[i], a, n_rows, rows);
+            rc = compare_group(found, all, &all[i], a, &out->n_rows, rows);
     }
     return rc;
 }

@@ -1,9 +1,11 @@
 /* Figures from the result files of a run: posteriors, coverage, diagnostics, loss. */
 #include "run/run.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int gallery_add(gallery *g, const char *name, const char *caption)
 {
@@ -135,32 +137,41 @@ static int loss_figure(gallery *g)
                     "overfitting.");
 }
 
-/* Those that gnuplot drew. */
+/* Where gnuplot drew it, now or when the run was made; NULL: nowhere. */
+static const char *path_of(const gallery *g, arena *a, const char *name)
+{
+    const char *file = arena_print(a, "%s.svg", name);
+    const char *path = path_join(a, g->folder, file);
+    if (path && !file_exists(path))
+        path = path_join(a, folder_path(g->run->folder, "figures"), file);
+    return path && file_exists(path) ? path : NULL;
+}
+
 static int paths_of(const gallery *g, arena *a, run_summary *out)
 {
     const char **path = arena_alloc(a, g->n + 1, sizeof *path);
     const char **caption = arena_alloc(a, g->n + 1, sizeof *caption);
     size_t n = 0;
     for (size_t i = 0; i < g->n && path && caption; i++) {
-        path[n] = path_join(a, g->folder, arena_print(a, "%s.svg", g->name[i]));
+        path[n] = path_of(g, a, g->name[i]);
         caption[n] = arena_copy(a, g->caption[i]);
-        if (path[n] && caption[n] && file_exists(path[n]))
+        if (path[n] && caption[n])
             n++;
     }
     out->n_figures = n;
+    out->n_undrawn = g->n - n;
     out->figures = path;
     out->captions = caption;
     return path && caption ? NRE_OK : fail(NRE_ENOMEM, "no memory for figures");
 }
 
-int figures_write(const run *r, const coverage_table *coverage, arena *a,
-                  run_summary *out)
+int figures_write(const run *r, const char *where, const coverage_table *coverage,
+                  arena *a, run_summary *out)
 {
     gallery *g = arena_alloc(a, 1, sizeof *g);
     if (!g)
         return fail(NRE_ENOMEM, "no memory for figures");
-    *g = (gallery){
-        .run = r, .arena = arena_new(), .folder = folder_path(r->folder, "figures")};
+    *g = (gallery){.run = r, .arena = arena_new(), .folder = where};
     int rc = g->arena && g->folder ? folder_make(g->folder)
                                    : fail(NRE_ENOMEM, "no memory for figures");
     if (!rc)
@@ -181,4 +192,28 @@ int figures_write(const run *r, const coverage_table *coverage, arena *a,
         rc = paths_of(g, a, out);
     arena_free(g->arena);
     return rc;
+}
+
+int scratch_make(arena *a, const char **out)
+{
+    const char *where = getenv("TMPDIR");
+    char *path =
+        arena_print(a, "%s/nereid-figures-XXXXXX", where && *where ? where : "/tmp");
+    *out = path;
+    if (!path)
+        return fail(NRE_ENOMEM, "no memory for figures");
+    if (mkdtemp(path))
+        return NRE_OK;
+    *out = NULL;
+    return fail(NRE_EIO, "cannot make '%s' for figures: %s; set TMPDIR", path,
+                strerror(errno));
+}
+
+void scratch_remove(const char *path)
+{
+    char *message = strdup(error_message());
+    if (path && (figures_remove(path) || rmdir(path)))
+        log_say(NRE_WARN, "cannot remove the temporary figures in '%s'", path);
+    error_set(message ? message : "");
+    free(message);
 }

@@ -299,15 +299,16 @@ typedef struct compared {
     const char *const *runs;
 } compared;
 /* Of targets and levels in COVERAGE, whose rows have these cells.  Only cells whose runs kept their pairs
- * (pairs_save) and that share their test set with another; all in A.  [main] */
+ * (pairs_save) and that share their test set with another; all in A.  A damaged file is a gap, after those
+ * of COVERAGE, and a warning in the log.  [main] */
 int compare_pairs(size_t n, const compared *cells, const coverage_table *coverage,
-                  arena *a, size_t *n_rows, const paired_row **out);
+                  arena *a, paired_table *out);
 
 /* compare.c: tables of the finished runs below folders, which are runs or sweeps */
 
 /* Where a run stands, in A: "done", "failed, exit 6: ..", "not finished", "not begun". */
 const char *run_state(const char *path, arena *a, bool *finished);
-/* Tables into the folder TABLES and a page (NULL: none), a short form on OUT (NULL: none).
+/* Tables into the folder TABLES (NULL: none) and a page (NULL: none), a short form on OUT (NULL: none).
  * NRE_EDATA when nothing is finished in any of them. */
 int compare_folders(size_t n, const char *const *paths, const char *tables,
                     const char *page, FILE *out);
@@ -325,10 +326,17 @@ int units_diagnose(run *r, arena *a, size_t *n, unit **out);
 /* Tables, page and summary from what the other stages left; the summary goes to OUT (NULL:
  * nowhere).  NRE_EGATE when a gated diagnostic missed its threshold. */
 int report_run(run *r, double seconds, FILE *out);
-/* figures/NAME.{svg,csv,gp} of posteriors, coverage (may be NULL), diagnostics and loss; the paths of those
- * that gnuplot drew and what they show, in A, for the page: out->figures and captions. */
-int figures_write(const run *r, const coverage_table *coverage, arena *a,
-                  run_summary *out);
+/* The page alone, into the file PATH, from results that are there, all or not: STATE is that of the run
+ * (run_state).  Nothing else is written.  What it misses is noted in r->result. */
+int report_page(run *r, const char *state, bool finished, const char *path);
+/* WHERE/NAME.{svg,csv,gp} of posteriors, coverage (may be NULL), diagnostics and loss; what they show and
+ * where they are, in A, for the page: out->figures, captions and n_undrawn.  Where gnuplot draws nothing
+ * those that the run has are taken. */
+int figures_write(const run *r, const char *where, const coverage_table *coverage,
+                  arena *a, run_summary *out);
+/* A folder for figures alone, and its end; the message of an error stays. */
+int scratch_make(arena *a, const char **out);
+void scratch_remove(const char *path);
 /* r->result with folder, exit code and message of RC, on stdout; nothing without --json. */
 void result_print(const run *r, int rc);
 
@@ -523,6 +531,7 @@ int verb_new(const command *c);
 int verb_init(const command *c);
 int verb_explain(const command *c);
 int verb_table(const command *c);
+int verb_report(const command *c);
 int verb_status(const command *c);
 
 /* export_facts.c, export_onnx.c: networks for others */
@@ -636,6 +645,9 @@ typedef struct report_data {
     json_t *source_checks; /* of the run whose networks answer here, or NULL */
     json_t *
         *posterior; /* [n_targets], then those without calibration; NULL when not there */
+    size_t n_units;
+    const unit *units;   /* of a run that is not finished: whose results are its own? */
+    const char *missing; /* results that the config asks for, with reasons; or NULL */
     bool beside;    /* what is read now stands beside the answer: no notes, no gates */
     coverage_table coverage_table;
     posterior_table posterior_table;

@@ -211,10 +211,53 @@ static void note_calibrations(report_data *d)
 
 /* all */
 
-static int read_result(const char *path, json_t **out)
+static int note_missing(report_data *d, const char *name, const char *why)
 {
+    d->missing = d->missing ? arena_print(d->arena, "%s, %s (%s)", d->missing, name, why)
+                            : arena_print(d->arena, "%s (%s)", name, why);
+    return d->missing ? NRE_OK : fail(NRE_ENOMEM, "no memory for the tables");
+}
+
+/* Why file NAME of an unfinished run, which unit STAGE/ABOUT makes, is not to be used: the config may have
+ * changed since; NULL: it may be. */
+static const char *stale(const report_data *d, const char *stage, const char *about)
+{
+    const char *name = arena_print(d->arena, "%s/%s", stage, about), *reason = NULL;
+    for (size_t i = 0; name && i < d->n_units; i++)
+        if (!strcmp(d->units[i].name, name))
+            return unit_is_reusable(d->run, &d->units[i], &reason) ? NULL : reason;
+    return NULL;
+}
+
+static int read_result(report_data *d, const char *stage, const char *about, json_t **out)
+{
+    bool infers = strcmp(stage, "infer") == 0;
+    const char *name = arena_print(
+        d->arena, infers ? "posterior/%s/summary.json" : "diagnostics/%s.json", about);
+    const char *path = path_join(d->arena, d->run->folder->path, name);
+    const char *why = stale(d, stage, about);
     *out = NULL;
+    if (!path)
+        return fail(NRE_ENOMEM, "no memory for the tables");
+    if (why)
+        return note_missing(d, name, why);
     return file_exists(path) ? json_load_path(path, RESULT_LIMIT, out) : NRE_OK;
+}
+
+static int read_posteriors(report_data *d)
+{
+    const session *s = d->run->session;
+    size_t n = s->n_targets;
+    int rc = NRE_OK;
+    d->posterior = arena_alloc(d->arena, 2 * n, sizeof *d->posterior);
+    if (!d->posterior)
+        return fail(NRE_ENOMEM, "no memory for the tables");
+    for (size_t i = 0; i < (calibrates(s->experiment) ? 2 * n : n) && !rc; i++)
+        rc = read_result(d, "infer",
+                         arena_print(d->arena, "%s%s", s->targets[i % n].name,
+                                     i < n ? "" : "/uncalibrated"),
+                         &d->posterior[i]);
+    return rc;
 }
 
 static int read_results(report_data *d)
@@ -222,30 +265,19 @@ static int read_results(report_data *d)
     const run *r = d->run;
     const experiment *e = r->session->experiment;
     int rc = NRE_OK;
-    size_t n = r->session->n_targets;
-    d->posterior = arena_alloc(d->arena, 2 * n, sizeof *d->posterior);
-    if (!d->posterior)
-        return fail(NRE_ENOMEM, "no memory for the tables");
     if (e->diagnose.coverage.wanted)
-        rc = read_result(folder_path(r->folder, "diagnostics/coverage.json"),
-                         &d->coverage);
+        rc = read_result(d, "diagnose", "coverage", &d->coverage);
     if (!rc && e->diagnose.area.wanted)
-        rc = read_result(folder_path(r->folder, "diagnostics/area.json"), &d->area);
+        rc = read_result(d, "diagnose", "area", &d->area);
     if (!rc && e->diagnose.predictive.wanted)
-        rc = read_result(folder_path(r->folder, "diagnostics/predictive.json"),
-                         &d->predictive);
+        rc = read_result(d, "diagnose", "predictive", &d->predictive);
     if (!rc && calibrates(e))
-        rc = read_result(folder_path(r->folder, "diagnostics/calibration.json"),
-                         &d->calibration);
-    for (size_t i = 0; i < (calibrates(e) ? 2 * n : n) && !rc; i++)
-        rc = read_result(folder_path(r->folder, "posterior/%s%s/summary.json",
-                                     r->session->targets[i % n].name,
-                                     i < n ? "" : "/uncalibrated"),
-                         &d->posterior[i]);
+        rc = read_result(d, "diagnose", "calibration", &d->calibration);
+    if (!rc)
+        rc = read_posteriors(d);
     for (size_t k = 0; k < N_CHECKS && !rc; k++)
         if (check_is_wanted(r, k))
-            rc = read_result(folder_path(r->folder, "diagnostics/%s.json", check_name(k)),
-                             &d->check[k]);
+            rc = read_result(d, "diagnose", check_name(k), &d->check[k]);
     return rc;
 }
 
@@ -261,18 +293,26 @@ static int make_tables(report_data *d)
     return rc ? rc : report_quality(d);
 }
 
-static int write_page(const report_data *d, const run_summary *s)
+/* Into PATH, with a note of the figures that it lacks. */
+static int write_page(report_data *d, run_summary *s, const char *path)
 {
     const char *base = d->run->source->path;
     char *config = NULL, *environment = NULL;
     size_t n;
+    if (s->n_undrawn)
+        report_note(d, arena_print(d->arena,
+                                   "%zu figure%s missing: gnuplot is not there or cannot "
+                                   "draw %s; with gnuplot, nereid report draws %s",
+                                   s->n_undrawn, s->n_undrawn == 1 ? " is" : "s are",
+                                   s->n_undrawn == 1 ? "it" : "them",
+                                   s->n_undrawn == 1 ? "it" : "them"));
+    s->n_notes = d->n_notes;
     int rc = file_read(path_join(d->arena, base, "resolved.yaml"), 1 << 22, &config, &n);
     if (!rc)
         rc = file_read(path_join(d->arena, base, "environment.json"), 1 << 22,
                        &environment, &n);
     if (!rc)
-        rc = page_write(s, config, environment,
-                        folder_path(d->run->folder, "report.html"));
+        rc = page_write(s, config, environment, path);
     free(config);
     free(environment);
     return rc;
@@ -323,29 +363,36 @@ static int remove_unwritten(const run *r, const run_summary *all, arena *a,
     return rc;
 }
 
-static int write_tables(const report_data *d, double seconds, FILE *out)
+static int sum_up(const report_data *d, double seconds, run_summary *out)
+{
+    const run *r = d->run;
+    *out = (run_summary){.name = r->session->experiment->name,
+                         .folder = r->folder->path,
+                         .coverage = d->coverage_table.n_rows ? &d->coverage_table : NULL,
+                         .posterior =
+                             d->posterior_table.n_blocks ? &d->posterior_table : NULL,
+                         .n_gates = d->n_gates,
+                         .n_notes = d->n_notes,
+                         .notes = d->notes,
+                         .seconds = seconds,
+                         .checks = d->checks_table.n_rows ? &d->checks_table : NULL,
+                         .quality = d->quality_table.n_rows ? &d->quality_table : NULL,
+                         .elsewhere = r->source != r->folder ? r->source->path : NULL,
+                         .n_timings = r->n_timings,
+                         .timings = r->timings};
+    return report_asked(r, d->arena, &out->n_asked, &out->asked);
+}
+
+static int write_tables(report_data *d, double seconds, FILE *out)
 {
     const run *r = d->run;
     const char *tables = folder_path(r->folder, "tables");
-    run_summary all = {.name = r->session->experiment->name,
-                       .folder = r->folder->path,
-                       .coverage = d->coverage_table.n_rows ? &d->coverage_table : NULL,
-                       .posterior =
-                           d->posterior_table.n_blocks ? &d->posterior_table : NULL,
-                       .n_gates = d->n_gates,
-                       .n_notes = d->n_notes,
-                       .notes = d->notes,
-                       .seconds = seconds,
-                       .checks = d->checks_table.n_rows ? &d->checks_table : NULL,
-                       .quality = d->quality_table.n_rows ? &d->quality_table : NULL,
-                       .elsewhere = r->source != r->folder ? r->source->path : NULL,
-                       .n_timings = r->n_timings,
-                       .timings = r->timings};
+    run_summary all;
     int rc = folder_make(tables);
     if (!rc)
-        rc = remove_unwritten(r, &all, d->arena, tables);
+        rc = sum_up(d, seconds, &all);
     if (!rc)
-        rc = report_asked(r, d->arena, &all.n_asked, &all.asked);
+        rc = remove_unwritten(r, &all, d->arena, tables);
     if (!rc && all.coverage)
         rc = coverage_table_write(all.coverage, tables);
     if (!rc && all.coverage)
@@ -360,9 +407,10 @@ static int write_tables(const report_data *d, double seconds, FILE *out)
     if (!rc && r->n_timings)
         rc = timing_table_write(r->n_timings, r->timings, tables);
     if (!rc)
-        rc = figures_write(r, all.coverage, d->arena, &all);
+        rc = figures_write(r, folder_path(r->folder, "figures"), all.coverage, d->arena,
+                           &all);
     if (!rc && r->session->experiment->report.html)
-        rc = write_page(d, &all);
+        rc = write_page(d, &all, folder_path(r->folder, "report.html"));
     return rc || !out ? rc : summary_print(&all, out);
 }
 
@@ -403,10 +451,32 @@ void result_print(const run *r, int rc)
     printf("\n");
 }
 
+static int report_open(run *r, report_data *d)
+{
+    *d = (report_data){.run = r, .arena = arena_new()};
+    return d->arena ? NRE_OK : fail(NRE_ENOMEM, "no memory for the tables");
+}
+
+static void report_close(report_data *d)
+{
+    for (size_t i = 0; d->posterior && i < 2 * d->run->session->n_targets; i++)
+        json_decref(d->posterior[i]);
+    json_decref(d->coverage);
+    json_decref(d->area);
+    json_decref(d->predictive);
+    json_decref(d->calibration);
+    json_decref(d->source_checks);
+    for (size_t k = 0; k < N_CHECKS; k++)
+        json_decref(d->check[k]);
+    arena_free(d->arena);
+}
+
 int report_run(run *r, double seconds, FILE *out)
 {
-    report_data d = {.run = r, .arena = arena_new()};
-    int rc = d.arena ? read_results(&d) : fail(NRE_ENOMEM, "no memory for the tables");
+    report_data d;
+    int rc = report_open(r, &d);
+    if (!rc)
+        rc = read_results(&d);
     if (!rc)
         rc = make_tables(&d);
     if (!rc)
@@ -415,15 +485,63 @@ int report_run(run *r, double seconds, FILE *out)
         rc = fill_result(&d);
     if (!rc && d.n_gates)
         rc = fail(NRE_EGATE, "%s", d.notes[0]);
-    for (size_t i = 0; d.posterior && i < 2 * r->session->n_targets; i++)
-        json_decref(d.posterior[i]);
-    json_decref(d.coverage);
-    json_decref(d.area);
-    json_decref(d.predictive);
-    json_decref(d.calibration);
-    json_decref(d.source_checks);
-    for (size_t k = 0; k < N_CHECKS; k++)
-        json_decref(d.check[k]);
-    arena_free(d.arena);
+    report_close(&d);
+    return rc;
+}
+
+/* the page alone */
+
+static void note_state(report_data *d, const char *state)
+{
+    report_note(d, arena_print(d->arena, "this run is not complete (%s)%s%s", state,
+                               d->missing ? "; there is no " : "",
+                               d->missing ? d->missing : ""));
+}
+
+static int draw_page(report_data *d, const char *path)
+{
+    const char *scratch = NULL;
+    run_summary all;
+    int rc = sum_up(d, NAN, &all);
+    if (!rc)
+        rc = scratch_make(d->arena, &scratch);
+    if (!rc)
+        rc = figures_write(d->run, scratch, all.coverage, d->arena, &all);
+    if (!rc)
+        rc = write_page(d, &all, path);
+    scratch_remove(scratch);
+    return rc;
+}
+
+/* No "tables": none are written. */
+static int fill_notes(const report_data *d)
+{
+    json_t *notes = json_array();
+    int rc = notes ? NRE_OK : fail(NRE_ENOMEM, "no memory for the result");
+    for (size_t i = 0; i < d->n_notes && !rc; i++)
+        json_array_append_new(notes, json_string(d->notes[i]));
+    json_object_set_new(d->run->result, "notes", notes);
+    return rc;
+}
+
+int report_page(run *r, const char *state, bool finished, const char *path)
+{
+    report_data d;
+    int rc = report_open(r, &d);
+    if (!rc && !finished)
+        rc = stages_open(folder_path(r->folder, "stages.json"), &r->stages);
+    if (!rc && !finished)
+        rc = units_of_run(r, &d.n_units, &d.units);
+    if (!rc)
+        rc = read_results(&d);
+    if (!rc && !finished)
+        note_state(&d, state);
+    if (!rc)
+        rc = make_tables(&d);
+    if (!rc)
+        rc = draw_page(&d, path);
+    if (!rc)
+        rc = fill_notes(&d);
+    report_close(&d);
     return rc;
 }

@@ -15,7 +15,7 @@ grep -qx 'nereid [0-9.]*' out
 ok $? "the version is a number"
 
 exits 2 "a verb of a later version" "$NEREID" submit run
-has err "unknown verb 'submit'; there are run, simulate, infer, evaluate, export, check, status, table, plugins, new, init, explain"
+has err "unknown verb 'submit'; there are run, simulate, infer, evaluate, export, check, status, table, report, plugins, new, init, explain"
 exits 2 "a misspelt verb" "$NEREID" simulte
 has err "did you mean: nereid simulate"
 exits 2 "a misspelt option" "$NEREID" run small.yaml --sede=3

@@ -58,7 +58,10 @@ static void trial_open(trial *t)
     t->links[1] = (comparison_link){t->gap.cell, t->gap.why, NULL};
     t->c = (comparison){
         .title = "a & b",
+        .n_gaps = 1,
+        .gaps = &t->gap,
         .coverage = {"a & b", 2, t->rows, 1, &t->gap},
+        .tables = true,
         .posterior = posterior,
         .timing = json_pack("[{s:s s:s s:s s:f s:b}{s:s s:s s:s s:f s:b}]", "cell",
                             "m_a,b", "stage", "train", "what", "train/all", "seconds",

@@ -111,11 +111,13 @@ Test(paired_table, within_a_comparison)
 {
     scratch s = scratch_new();
     comparison c = {.title = "a & b",
+                    .n_gaps = 1,
+                    .gaps = &GAP,
                     .coverage = {"a & b", 0, NULL, 1, &GAP},
                     .posterior = json_array(),
                     .timing = json_array(),
-                    .n_paired = 3,
-                    .paired = ROWS};
+                    .tables = true,
+                    .paired = {"a & b", 3, ROWS, 1, &GAP}};
     for (size_t i = 0; i < 2; i++) {
         char *text = NULL;
         size_t size = 0;
@@ -133,7 +135,7 @@ Test(paired_table, within_a_comparison)
         cr_assert_eq(file_exists(scratch_path(&s, "paired.json")), i == 0);
         free(page);
         free(text);
-        c.n_paired = 0;
+        c.paired.n_rows = 0;
     }
     json_decref(c.posterior);
     json_decref(c.timing);

@@ -111,7 +111,7 @@ Test(command, suggestions_can_be_pasted)
     refused("simulte a", "unknown verb 'simulte'; did you mean: nereid simulate");
     refused("submit d",
             "there are run, simulate, infer, evaluate, export, check, status, table, "
-            "plugins, new, init, explain");
+            "report, plugins, new, init, explain");
     refused("run a --observation f", "does not go with 'nereid run' (but with: infer)");
     refused("--nothing", "unknown option '--nothing'");
     refused("run a -x", "unknown option '-x'");

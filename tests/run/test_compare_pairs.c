@@ -69,8 +69,7 @@ static coverage_row row_of(trial *t, const char *cell, const char *about)
 Test(compare_pairs, against_the_best)
 {
     trial t;
-    size_t n = 0;
-    const paired_row *rows = NULL;
+    paired_table found;
     trial_open(&t);
     const char *low[] = {add_run(&t, "low0", "s", PAIRS, 0, 0.1, false),
                          add_run(&t, "low1", "s", PAIRS, 0.04, 0.1, true)};
@@ -83,9 +82,11 @@ Test(compare_pairs, against_the_best)
                           row_of(&t, "high", "a,b"),  row_of(&t, "short", "a,b"),
                           row_of(&t, "other", "a,b"), row_of(&t, "low", "a")};
     const coverage_table table = {.n_rows = 6, .rows = all};
-    cr_assert_eq(compare_pairs(4, cells, &table, t.arena, &n, &rows), 0, "%s",
+    cr_assert_eq(compare_pairs(4, cells, &table, t.arena, &found), 0, "%s",
                  error_message());
-    cr_assert_eq(n, 3, "%zu rows", n);
+    const paired_row *rows = found.rows;
+    cr_assert_eq(found.n_rows, 3, "%zu rows", found.n_rows);
+    cr_assert_eq(found.n_gaps, 0);
     cr_assert_str_eq(rows[0].cell, "low");
     cr_assert_str_eq(rows[0].best, rows[1].best);
     cr_assert_eq(rows[0].trainings, 2);
@@ -110,8 +111,7 @@ Test(compare_pairs, against_the_best)
 Test(compare_pairs, spread_over_trainings)
 {
     trial t;
-    size_t n = 0;
-    const paired_row *rows = NULL;
+    paired_table found;
     trial_open(&t);
     const char *low[] = {add_run(&t, "low0", "s", PAIRS, 0, 0, false),
                          add_run(&t, "low1", "s", PAIRS, 0.1, 0, false)};
@@ -120,34 +120,67 @@ Test(compare_pairs, spread_over_trainings)
     const compared cells[] = {{"low", 2, low}, {"high", 2, high}};
     coverage_row all[] = {row_of(&t, "low", "a,b"), row_of(&t, "high", "a,b")};
     const coverage_table table = {.n_rows = 2, .rows = all};
-    cr_assert_eq(compare_pairs(2, cells, &table, t.arena, &n, &rows), 0);
-    cr_assert_eq(n, 2);
+    cr_assert_eq(compare_pairs(2, cells, &table, t.arena, &found), 0);
+    const paired_row *rows = found.rows;
+    cr_assert_eq(found.n_rows, 2);
     cr_assert_float_eq(rows[0].difference, -1.05, 1e-12);
     /* deviations 0.1 / sqrt(2) and 0.2 / sqrt(2), of means of two */
     cr_assert_float_eq(rows[0].error_training, hypot(0.05, 0.1), 1e-12);
     trial_close(&t);
 }
 
-/* Runs without pairs, a cell alone, and a damaged file. */
+/* A run without pairs, and a cell alone. */
 Test(compare_pairs, nothing_to_compare)
 {
     trial t;
-    size_t n = 1;
-    const paired_row *rows = NULL;
+    paired_table found;
     trial_open(&t);
     const char *one[] = {add_run(&t, "one", "s", PAIRS, 0, 0.1, false)};
     const char *bare[] = {arena_print(t.arena, "%s/bare", t.folder)};
-    const char *two[] = {add_run(&t, "two", "s", PAIRS, 0, 0.1, false)};
-    const compared cells[] = {{"one", 1, one}, {"bare", 1, bare}, {"two", 1, two}};
-    coverage_row all[] = {row_of(&t, "one", "a,b"), row_of(&t, "bare", "a,b"),
-                          row_of(&t, "two", "a,b")};
-    const coverage_table table = {.n_rows = 3, .rows = all};
-    cr_assert_eq(compare_pairs(2, cells, &table, t.arena, &n, &rows), 0);
-    cr_assert_eq(n, 0);
-    FILE *f = fopen(path_join(t.arena, two[0], "diagnostics/pairs-a,b.h5"), "r+b");
+    const compared cells[] = {{"one", 1, one}, {"bare", 1, bare}};
+    coverage_row all[] = {row_of(&t, "one", "a,b"), row_of(&t, "bare", "a,b")};
+    const coverage_table table = {.n_rows = 2, .rows = all};
+    cr_assert_eq(compare_pairs(2, cells, &table, t.arena, &found), 0);
+    cr_assert_eq(found.n_rows, 0);
+    trial_close(&t);
+}
+
+static void damage(trial *t, const char *where)
+{
+    FILE *f = fopen(path_join(t->arena, where, "diagnostics/pairs-a,b.h5"), "r+b");
+    cr_assert_not_null(f);
     cr_assert_eq(fseek(f, 4000, SEEK_SET), 0);
     cr_assert_eq(fputc('!', f), '!');
     fclose(f);
-    cr_assert_eq(compare_pairs(3, cells, &table, t.arena, &n, &rows), NRE_EDATA);
+}
+
+/* A damaged file is a gap, whichever training it is of, and the others are compared. */
+Test(compare_pairs, damaged)
+{
+    trial t;
+    paired_table found;
+    table_gap gap = {"gone/r0", "not begun"};
+    trial_open(&t);
+    const char *one[] = {add_run(&t, "one/r0", "s", PAIRS, 0, 0, false),
+                         add_run(&t, "one/r1", "s", PAIRS, 0.5, 0, false)};
+    const char *two[] = {add_run(&t, "two", "s", PAIRS, 1, 0, false)};
+    const char *three[] = {add_run(&t, "three", "s", PAIRS, 2, 0, false)};
+    const compared cells[] = {{"one", 2, one}, {"two", 1, two}, {"three", 1, three}};
+    coverage_row all[] = {row_of(&t, "one", "a,b"), row_of(&t, "two", "a,b"),
+                          row_of(&t, "three", "a,b")};
+    const coverage_table table = {.n_rows = 3, .rows = all, .n_gaps = 1, .gaps = &gap};
+    damage(&t, one[0]);
+    damage(&t, three[0]);
+    cr_assert_eq(compare_pairs(3, cells, &table, t.arena, &found), 0, "%s",
+                 error_message());
+    cr_assert_eq(found.n_rows, 2);
+    cr_assert_str_eq(found.rows[0].cell, "one");
+    cr_assert_eq(found.rows[0].trainings, 1);
+    cr_assert_float_eq(found.rows[0].difference, -0.5, 1e-12);
+    cr_assert_eq(found.n_gaps, 3);
+    cr_assert_str_eq(found.gaps[0].cell, "gone/r0");
+    cr_assert_str_eq(found.gaps[1].cell, "one/r0");
+    cr_assert_str_eq(found.gaps[2].cell, "three");
+    cr_assert(strstr(found.gaps[2].why, "pairs-a,b.h5"), "%s", found.gaps[2].why);
     trial_close(&t);
 }
