@@ -18,6 +18,7 @@ enum {
 static const size_t MEMORY = (size_t)1 << 28; /* bytes of x at once */
 /* Of the points may be missing: they may be the wrong ones. */
 static const double MOST_MISSING = 0.2;
+static const double NARROWED = 1.5; /* times what is expected: noted as more */
 static const double LEVEL[] = {0.68, 0.95};
 enum { N_LEVELS = sizeof LEVEL / sizeof LEVEL[0] };
 static const double PROBABILITY[QUANTILES] = {0.05, 0.16, 0.5, 0.84, 0.95};
@@ -379,6 +380,24 @@ static const char *name_of(const convergence_job *j, uint32_t k)
     return target_marginal(ratio_target(j->subject->posterior->ratio), k)->name;
 }
 
+/* 1/sqrt(n) is right for one mode that data alone make: a prior narrows the first posterior, and where
+ * modes are several their distance stays. */
+static void say_narrowed(const convergence_job *j, const step_result *at, size_t rows,
+                         size_t n, char *text)
+{
+    double usual = 1 / sqrt((double)rows);
+
+    snprintf(
+        text, n,
+        at->narrowed < NARROWED * usual
+            ? "; the deviation of %s falls to %.2g of that with one, about 1/sqrt(n) "
+              "= %.2g."
+            : "; the deviation of %s is %.2g of that with one: more than 1/sqrt(n) = "
+              "%.2g, as where one observation tells little beside the prior, or "
+              "where several modes remain.",
+        name_of(j, at->worst), at->narrowed, usual);
+}
+
 static void say_good(const convergence_job *j, const outcome *o, size_t n, char *text)
 {
     size_t last = o->trusted - 1;
@@ -389,10 +408,7 @@ static void say_good(const convergence_job *j, const outcome *o, size_t n, char 
                  "%zu observations together (smallest p-value %.2g, %zu points)",
                  rows_of(last), o->p, j->n_points);
     if (last > 0 && used > 0 && (size_t)used < n)
-        snprintf(
-            text + used, n - (size_t)used,
-            "; its deviation falls to %.2g of that with one, where 1/sqrt(n) is %.2g.",
-            at->narrowed, 1 / sqrt((double)rows_of(last)));
+        say_narrowed(j, at, rows_of(last), n - (size_t)used, text + used);
     else if (used > 0 && (size_t)used < n)
         snprintf(text + used, n - (size_t)used, ".");
 }

@@ -450,6 +450,18 @@ void classifier_moments(size_t n, uint32_t dim, const float *const *row, float *
 /* Rows x [n][n_x] to what C makes of them, in place. */
 int classifier_scale(const scaling *c, size_t n, float *x);
 
+/* nearest.c: rows behind others, farther from them than these are from one another? */
+typedef struct apart_request {
+    size_t n, n_more;
+    uint32_t dim;
+    const float *const *row; /* [n + n_more][dim] */
+    const float *scale;      /* [dim] differences of a column are multiplied by */
+    pool *pool;
+} apart_request;
+/* CHANCE [n_more] that one more row like the N is as far from the nearest of them: place_p among the
+ * distances of the first 500 to theirs.  Nothing is known of fewer than 100.  [main] */
+int rows_apart(const apart_request *q, double *chance);
+
 /* station.c: what one thread works with. */
 enum { STATION_ROWS = 32 }; /* test rows a task: no result depends on threads */
 typedef struct station {
@@ -481,6 +493,24 @@ void posterior_draws(const grid *g, const cloud *c, size_t n, rng *r, double *th
 /* Fraction of the N sorted values below VALUE. */
 double fraction_below(size_t n, const double *sorted, double value);
 int compare_reals(const void *a, const void *b); /* for qsort */
+
+/* divergence.c: two posteriors of one x, the exact one and another */
+enum { SIDE_EXACT, SIDE_NETWORK, SIDES };
+enum { DIVERGENCE_ERRORS = 32 };
+typedef struct divergence {
+    bool missing;       /* too few effective draws of one of the two */
+    double kl, reverse; /* of the exact from the network, and the other way round */
+    double mean, square, exact; /* of the error by the network, and square by the exact */
+    double gain[SIDES];         /* at the truth */
+    double outside; /* mass of the network where the exact posterior is zero */
+    double effective[SIDES];
+    double *error;         /* [DIVERGENCE_ERRORS] that quantiles are taken of */
+    double *shift, *width; /* [dim] in exact deviations; network over exact */
+} divergence;
+/* Of row ROW, whose posteriors P station_posterior has put in T; a stream of each, whose log ratios stand
+ * apart by a constant.  OUT brings its arrays. */
+int divergence_between(const posterior *const p[SIDES], station *const t[SIDES],
+                       size_t row, rng *r, divergence *out);
 
 /* sbc.c: a value's place among the points of a posterior: mass below it, and equal to it. */
 typedef struct mass_place {

@@ -29,12 +29,13 @@ typedef struct lc2st_job {
     const target *target;
     size_t n, n_x, n_observed, repeats;
     uint32_t width;
-    uint64_t *pair;        /* [n] test rows */
-    float *x;              /* [max(n, n_observed)][n_x] */
-    double *draw;          /* [n_observed][DRAWS][dim] */
-    bool *coarse;          /* [n_observed] */
-    float *z;              /* [rows][width] */
-    const float **row;     /* [rows] of z */
+    uint64_t *pair; /* [n] test rows */
+    float *x;       /* [max(n, n_observed)][n_x] */
+    double *draw;   /* [n_observed][DRAWS][dim] */
+    bool *coarse,
+        *outside;      /* [n_observed] outside: of all x that classifiers learn from */
+    float *z;          /* [rows][width] */
+    const float **row; /* [rows] of z */
     float *mean, *inverse; /* [width] */
     uint64_t *train, *stop, *judged;
     size_t n_train, n_stop;
@@ -74,7 +75,7 @@ static int take_memory(lc2st_job *j)
     size_t most = j->n > j->n_observed ? j->n : j->n_observed;
     j->x = memory_new(most, j->n_x * sizeof *j->x);
     j->draw = memory_new(j->n_observed * DRAWS, d * sizeof *j->draw);
-    j->coarse = memory_new(j->n_observed, sizeof *j->coarse);
+    j->coarse = memory_new(2 * j->n_observed, sizeof *j->coarse);
     j->z = memory_new(rows, j->width * sizeof *j->z);
     j->row = memory_new(rows, sizeof(float *));
     j->mean = memory_new(2 * (size_t)j->width, sizeof *j->mean);
@@ -85,6 +86,7 @@ static int take_memory(lc2st_job *j)
         !j->statistic || !j->logit)
         return fail(NRE_ENOMEM, "no memory for %zu test pairs", j->n);
     j->inverse = j->mean + j->width;
+    j->outside = j->coarse + j->n_observed;
     for (size_t i = 0; i < rows; i++)
         j->row[i] = j->z + i * j->width;
     return NRE_OK;
@@ -178,6 +180,30 @@ static int lay_observed(lc2st_job *j, const scaling *c)
     return status;
 }
 
+/* What a classifier says of an x far from all that it has seen, means nothing. */
+static int look_outside(lc2st_job *j)
+{
+    const size_t n = j->n, d = j->target->n;
+    const float **row = memory_new(n + j->n_observed, sizeof(float *));
+    double *chance = memory_new(j->n_observed, sizeof *chance);
+    for (size_t i = 0; row && i < n + j->n_observed; i++)
+        row[i] = j->row[i < n ? 2 * i : 2 * n + (i - n) * DRAWS] + d;
+    apart_request q = {.n = n,
+                       .n_more = j->n_observed,
+                       .dim = (uint32_t)j->n_x,
+                       .row = row,
+                       .scale = j->inverse + d,
+                       .pool = j->subject->pool};
+    int status = row && chance ? rows_apart(&q, chance)
+                               : fail(NRE_ENOMEM, "no memory for %zu rows", n);
+    for (size_t i = 0; i < j->n_observed && !status; i++)
+        j->outside[i] =
+            !j->coarse[i] && chance[i] * (double)j->n_observed < FINDING_LEVEL;
+    free(chance);
+    free(row);
+    return status;
+}
+
 /* A pair as a whole is trained on or apart. */
 static void divide(lc2st_job *j)
 {
@@ -200,6 +226,8 @@ static int prepare(lc2st_job *j)
         status = draw_posteriors(j);
     if (!status)
         status = lay_observed(j, c);
+    if (!status)
+        status = look_outside(j);
     scaling_free(c);
     if (status)
         return status;
@@ -379,10 +407,10 @@ static json_t *observed_json(const lc2st_job *j, size_t i)
                                         json_number(width)));
     }
     snprintf(number, sizeof number, "%zu", i);
-    return json_pack("{s:s, s:o, s:o, s:o}", "observation", number, "statistic",
-                     json_number(j->coarse[i] ? NAN : j->statistic[i]), "p_value",
-                     json_number(j->coarse[i] ? NAN : p_value(j, i)), "parameters",
-                     parameters);
+    return json_pack(
+        "{s:s, s:b, s:o, s:o, s:o}", "observation", number, "outside", j->outside[i],
+        "statistic", json_number(j->coarse[i] ? NAN : j->statistic[i]), "p_value",
+        json_number(j->coarse[i] ? NAN : p_value(j, i)), "parameters", parameters);
 }
 
 /* Where the posterior is off most, in words. */
@@ -413,12 +441,26 @@ static const char *advice(const lc2st_job *j, arena *a, size_t observation)
         parameter_name(j, which), observation, how);
 }
 
-static bool any_coarse(const lc2st_job *j)
+static size_t count_of(const lc2st_job *j, const bool *which)
 {
-    bool any = false;
+    size_t n = 0;
     for (size_t i = 0; i < j->n_observed; i++)
-        any = any || j->coarse[i];
-    return any;
+        n += which[i];
+    return n;
+}
+
+/* Of an x like no other: "" where there is none. */
+static const char *say_outside(const lc2st_job *j, arena *a)
+{
+    size_t n = count_of(j, j->outside);
+    if (n == 0)
+        return "";
+    return arena_print(a,
+                       "%s %s farther from all test pairs than these from one another, "
+                       "and what classifiers say there means little",
+                       j->n_observed == 1 ? "the observation"
+                                          : text_of_rows(j->n_observed, j->outside).text,
+                       n == 1 ? "lies" : "lie");
 }
 
 static int report(const lc2st_job *j, const local_result *l, json_t **out)
@@ -445,7 +487,13 @@ static int report(const lc2st_job *j, const local_result *l, json_t **out)
         text_of_count(j->n).text, j->repeats);
     if (f.verdict == FINDING_FAILS)
         f.advice = advice(j, a, l->worst);
-    if (any_coarse(j)) {
+    const char *outside = say_outside(j, a);
+    if (*outside && f.verdict != FINDING_FAILS) {
+        f.verdict = FINDING_OPEN;
+        f.reason = outside;
+    } else if (*outside)
+        f.says = arena_print(a, "%s  But %s.", f.says, outside);
+    if (count_of(j, j->coarse) > 0) {
         f.says = arena_print(a, "%s  The posterior of %s stayed too coarse.", f.says,
                              text_of_rows(j->n_observed, j->coarse).text);
         f.reason = "not every observation has a posterior to draw from";
@@ -466,19 +514,11 @@ static int report(const lc2st_job *j, const local_result *l, json_t **out)
     return NRE_OK;
 }
 
-static bool all_coarse(const lc2st_job *j)
-{
-    bool all = true;
-    for (size_t i = 0; i < j->n_observed; i++)
-        all = all && j->coarse[i];
-    return all;
-}
-
 static int examine(lc2st_job *j, json_t **out)
 {
     local_result l = {.null = memory_new(j->repeats + 1, sizeof *l.null)};
     int status = l.null ? prepare(j) : fail(NRE_ENOMEM, "no memory for a finding");
-    if (!status && all_coarse(j)) {
+    if (!status && count_of(j, j->coarse) == j->n_observed) {
         *out = finding_open("the posterior of the observation stayed too coarse");
     } else if (!status) {
         status = pool_run(j->subject->pool, 1 + j->repeats, run_classifier, j);

@@ -8,27 +8,19 @@
 #include <string.h>
 
 enum {
-    PAIRS = 200,       /* by default */
-    GRID_DRAWS = 1000, /* of a posterior on a grid */
-    KEPT = 32,         /* errors of each pair that quantiles are taken of */
-    SHOWN = 1000,      /* pairs in the file */
+    PAIRS = 200,  /* by default */
+    SHOWN = 1000, /* pairs in the file */
     C2ST_DRAWS = 1000,
     C2ST_PAIRS = 3,        /* where nothing was observed */
     C2ST_OBSERVATIONS = 10 /* at most */
 };
-/* Posteriors that overlap less are normalised each by itself. */
-static const double OVERLAP = 0.05;
 static const double NOTED = 0.1; /* nats: a distance worth advice */
 /* Exact posteriors are often far narrower than those of networks. */
 static const cloud_plan PLAN = {
     .n_prior = 1000, .n_round = 1000, .max_rounds = 40, .enough = 500};
-/* Draws that weigh less than this fraction of an equal share are as good as none. */
-static const double LIGHT = 1e-4;
 /* So many draws that hardly one of C2ST_DRAWS is drawn twice. */
 static const cloud_plan C2ST_PLAN = {
     .n_prior = 4000, .n_round = 4000, .max_rounds = 100, .enough = 10 * C2ST_DRAWS};
-
-enum { EXACT, NETWORK, SIDES };
 
 typedef struct side {
     posterior posterior;
@@ -37,323 +29,31 @@ typedef struct side {
     rng_key key;
 } side;
 
-typedef struct comparison {
-    bool missing;       /* too few effective draws of one of the two */
-    double kl, reverse; /* of the exact from the network, and the other way round */
-    double mean, square, exact; /* of the error by the network, and square by the exact */
-    double gain[SIDES];         /* at the truth */
-    double outside; /* mass of the network where the exact posterior is zero */
-    double effective[SIDES];
-} comparison;
-
 typedef struct job {
     const subject *subject;
     side side[SIDES];
     uint64_t n;
     uint32_t dim;
-    comparison *pair;      /* [n] */
-    double *kept;          /* [n][KEPT] */
-    double *shift, *width; /* [n][dim] in exact deviations; network over exact */
+    divergence *pair; /* [n] */
+    double *kept;     /* [n][DIVERGENCE_ERRORS + 2 dim] behind the pairs */
     atomic_ullong done;
 } job;
 
-/* Weighted draws of both posteriors as draws of their mixture, s_exact exact + s_network network. */
-typedef struct mixed {
-    size_t n[SIDES], all;
-    double share[SIDES]; /* by effective sizes */
-    double effective[SIDES];
-    double *theta;        /* [all][dim], the exact posterior's first */
-    double *ratio[SIDES]; /* [all] log ratios */
-    double *weight;       /* [all] of each posterior's own draws: sum to 1 */
-    double *difference;   /* [all] log network - log exact, normalised */
-    double *by[SIDES];    /* [all] weights of that posterior: sum to 1 */
-} mixed;
-
-/* two posteriors from their draws */
-
-static int mixed_new(mixed *m, uint32_t dim)
-{
-    m->all = m->n[EXACT] + m->n[NETWORK];
-    m->theta = memory_new(m->all, (dim + 6) * sizeof *m->theta);
-    if (!m->theta)
-        return fail(NRE_ENOMEM, "no memory for draws of two posteriors");
-    double **column[] = {&m->ratio[EXACT], &m->ratio[NETWORK], &m->weight,
-                         &m->difference,   &m->by[EXACT],      &m->by[NETWORK]};
-    for (size_t i = 0; i < 6; i++)
-        *column[i] = m->theta + m->all * (dim + i);
-    return NRE_OK;
-}
-
-/* Sum to 1, from logarithms; the effective size. */
-static double normalise(size_t n, double *weight)
-{
-    double most = -INFINITY, sum = 0, squares = 0;
-
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, weight[i]);
-    for (size_t i = 0; i < n; i++) {
-        weight[i] = most > -INFINITY ? exp(weight[i] - most) : 0;
-        sum += weight[i];
-        squares += weight[i] * weight[i];
-    }
-    for (size_t i = 0; i < n && sum > 0; i++)
-        weight[i] /= sum;
-    return sum > 0 ? sum * sum / squares : 0;
-}
-
-/* The density that posterior_draws of a grid have. */
-static double log_proposal(const grid *g, const double *theta)
-{
-    size_t cell = grid_cell(g, theta, false);
-    double value = cell < g->n ? log(g->weight[cell] * (double)g->n) : -INFINITY;
-
-    for (uint32_t k = 0; k < g->dim; k++)
-        value += cell_log_prior(&g->target->prior->of[g->target->which[k]], theta[k]) -
-                 log(g->box[k][1] - g->box[k][0]);
-    return value;
-}
-
-/* Draws of a grid weighted by what it smooths over. */
-static int grid_points(const side *a, station *t, size_t row, rng *r, size_t n,
-                       double *theta, double *log_ratio, double *weight)
-{
-    posterior_draws(&t->grid, NULL, n, r, theta);
-    int status = ratio_evaluate(a->posterior.ratio, t->worker, t->observed, row, 1, n,
-                                theta, log_ratio, NULL);
-    if (!status)
-        status = posterior_log_prior(&a->posterior, n, theta, weight, NULL);
-    for (size_t i = 0; i < n && !status; i++) {
-        double from = log_proposal(&t->grid, theta + i * t->grid.dim);
-        weight[i] = from > -INFINITY ? weight[i] + log_ratio[i] - from : -INFINITY;
-    }
-    return status;
-}
-
-static bool counts(const cloud *c, size_t i)
-{
-    return c->weight[i] * (double)c->n > LIGHT;
-}
-
-static size_t points_of(const station *t)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; !t->on_grid && i < t->cloud.n; i++)
-        n += counts(&t->cloud, i);
-    return t->on_grid ? GRID_DRAWS : n;
-}
-
-/* Those of side A, from FIRST on. */
-static int own_points(const side *a, station *t, size_t row, rng *r, mixed *m,
-                      size_t which, size_t first)
-{
-    size_t n = m->n[which], dim = ratio_target(a->posterior.ratio)->n;
-    double *theta = m->theta + first * dim, *log_ratio = m->ratio[which] + first,
-           *weight = m->weight + first;
-    int status = NRE_OK;
-
-    if (t->on_grid) {
-        status = grid_points(a, t, row, r, n, theta, log_ratio, weight);
-        m->effective[which] = status ? 0 : normalise(n, weight);
-        return status;
-    }
-    for (size_t i = 0, at = 0; at < n; i++)
-        if (counts(&t->cloud, i)) {
-            memcpy(theta + at * dim, t->cloud.theta + i * dim, dim * sizeof *theta);
-            log_ratio[at] = t->cloud.log_ratio[i];
-            weight[at++] = log(t->cloud.weight[i]);
-        }
-    m->effective[which] = normalise(n, weight);
-    return NRE_OK;
-}
-
-static double logistic(double z)
-{
-    return z > 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z));
-}
-
-/* Falls with the logarithm C of the network's area over the exact one's, and is 0 where both sets of
- * draws agree on it (Bennett 1976, Journal of Computational Physics 22, 245; Meng & Wong 1996, Statistica
- * Sinica 6, 831).  OVERLAP: 1 for equal posteriors, 0 for disjoint ones. */
-static double disagreement(const mixed *m, double c, double *overlap)
-{
-    double offset = log(m->share[NETWORK] / m->share[EXACT]) - c, sum[SIDES] = {0};
-
-    for (size_t i = 0; i < m->all; i++) {
-        bool exact = i < m->n[EXACT];
-        double z = m->ratio[NETWORK][i] - m->ratio[EXACT][i] + offset;
-        if (m->weight[i] > 0)
-            sum[exact ? EXACT : NETWORK] += m->weight[i] * logistic(exact ? z : -z);
-    }
-    *overlap = sum[EXACT] / m->share[NETWORK];
-    return m->share[EXACT] * sum[EXACT] - m->share[NETWORK] * sum[NETWORK];
-}
-
-/* log of the network's area over the exact one's; AREAS: by each posterior alone. */
-static double area_ratio(const mixed *m, double areas)
-{
-    double low = INFINITY, high = -INFINITY, overlap = 0;
-
-    for (size_t i = 0; i < m->all; i++) {
-        double d = m->ratio[NETWORK][i] - m->ratio[EXACT][i];
-        if (m->weight[i] > 0 && isfinite(d)) {
-            low = fmin(low, d);
-            high = fmax(high, d);
-        }
-    }
-    if (!(low <= high))
-        return areas;
-    for (int i = 0; i < 200 && low < high; i++) {
-        double middle = low + (high - low) / 2;
-        if (middle <= low || middle >= high)
-            break;
-        if (disagreement(m, middle, &overlap) > 0)
-            low = middle;
-        else
-            high = middle;
-    }
-    disagreement(m, low, &overlap);
-    return overlap < OVERLAP ? areas : low;
-}
-
-/* Differences, and the weights of each posterior among all draws: those of the mixture times the
- * posterior's density over the mixture's. */
-static void normalise_both(mixed *m, double log_area_ratio)
-{
-    for (size_t i = 0; i < m->all; i++) {
-        double d = m->ratio[NETWORK][i] - m->ratio[EXACT][i] - log_area_ratio;
-        double less = exp(-fabs(d)), exact = d > 0 ? less : 1, network = d > 0 ? 1 : less;
-        double sum = m->share[EXACT] * exact + m->share[NETWORK] * network;
-        double weight = m->weight[i] * m->share[i < m->n[EXACT] ? EXACT : NETWORK];
-        m->difference[i] = d;
-        m->by[EXACT][i] = weight * exact / sum;
-        m->by[NETWORK][i] = weight * network / sum;
-    }
-}
-
-/* Both divergences with 1 = the integral of a density as their control variate, so that no term is
- * negative and all are 0 for equal posteriors. */
-static void divergences(const mixed *m, comparison *out)
-{
-    for (size_t i = 0; i < m->all; i++) {
-        double d = m->difference[i], exact = m->by[EXACT][i], network = m->by[NETWORK][i];
-        bool finite = isfinite(d);
-        out->kl += network - exact - (exact > 0 ? exact * d : 0);
-        out->reverse += exact - network + (network > 0 ? network * d : 0);
-        out->mean += finite ? network * d : 0;
-        out->square += finite ? network * d * d : 0;
-        out->exact += finite ? exact * d * d : 0;
-        out->outside += d == INFINITY ? network : 0;
-    }
-}
-
-/* Errors at quantiles of the network's mass, in the order of the draws. */
-static void keep_errors(const mixed *m, double *kept)
-{
-    const double *weight = m->by[NETWORK];
-    double total = 0, sum = weight[0];
-    size_t at = 0;
-
-    for (size_t i = 0; i < m->all; i++)
-        total += weight[i];
-    for (size_t i = 0; i < KEPT; i++) {
-        while (sum < total * ((double)i + 0.5) / KEPT && at + 1 < m->all)
-            sum += weight[++at];
-        kept[i] = m->difference[at];
-    }
-}
-
-static void moments(const mixed *m, size_t which, size_t dim, size_t k, double *mean,
-                    double *deviation)
-{
-    double total = 0, sum = 0, squares = 0;
-
-    for (size_t i = 0; i < m->all; i++) {
-        total += m->by[which][i];
-        sum += m->by[which][i] * m->theta[i * dim + k];
-    }
-    *mean = sum / total;
-    for (size_t i = 0; i < m->all; i++) {
-        double away = m->theta[i * dim + k] - *mean;
-        squares += m->by[which][i] * away * away;
-    }
-    *deviation = sqrt(squares / total);
-}
-
-static void compare_moments(const mixed *m, size_t dim, double *shift, double *width)
-{
-    for (size_t k = 0; k < dim; k++) {
-        double mean[SIDES], deviation[SIDES];
-        for (size_t i = 0; i < SIDES; i++)
-            moments(m, i, dim, k, &mean[i], &deviation[i]);
-        shift[k] = (mean[NETWORK] - mean[EXACT]) / deviation[EXACT];
-        width[k] = deviation[NETWORK] / deviation[EXACT];
-    }
-}
-
-static void compare_mixed(const job *j, station *const t[SIDES], size_t row,
-                          uint64_t item, mixed *m)
-{
-    comparison *out = &j->pair[item];
-    double total = m->effective[EXACT] + m->effective[NETWORK];
-
-    for (size_t i = 0; i < SIDES; i++) {
-        out->effective[i] = m->effective[i];
-        out->missing |= !(m->effective[i] >= CLOUD_MIN_EFFECTIVE);
-        m->share[i] = m->effective[i] / total;
-    }
-    if (out->missing)
-        return;
-    double c = area_ratio(m, t[NETWORK]->log_area - t[EXACT]->log_area);
-    normalise_both(m, c);
-    divergences(m, out);
-    keep_errors(m, j->kept + item * KEPT);
-    compare_moments(m, j->dim, j->shift + item * j->dim, j->width + item * j->dim);
-    out->gain[EXACT] = t[EXACT]->log_ratio[row] - t[EXACT]->log_area;
-    out->gain[NETWORK] =
-        out->gain[EXACT] + t[NETWORK]->log_ratio[row] - t[EXACT]->log_ratio[row] - c;
-}
-
 /* test pairs */
-
-/* Draws of both, and what each ratio says at the other's. */
-static int mix(const job *j, station *const t[SIDES], size_t row, rng *r, mixed *m)
-{
-    for (size_t i = 0; i < SIDES; i++)
-        m->n[i] = points_of(t[i]);
-    int status = mixed_new(m, j->dim);
-    for (size_t i = 0; i < SIDES && !status; i++) {
-        size_t first = i == EXACT ? 0 : m->n[EXACT];
-        status = own_points(&j->side[i], t[i], row, &r[i], m, i, first);
-    }
-    for (size_t i = 0; i < SIDES && !status; i++) {
-        size_t other = SIDES - 1 - i, first = i == EXACT ? m->n[EXACT] : 0;
-        status = ratio_evaluate(j->side[i].posterior.ratio, t[i]->worker, t[i]->observed,
-                                row, 1, m->n[other], m->theta + first * j->dim,
-                                m->ratio[i] + first, NULL);
-    }
-    return status;
-}
 
 static int compare_pair(const job *j, station *const t[SIDES], size_t row, uint64_t item)
 {
-    mixed m = {0};
+    const posterior *p[SIDES];
     rng r[SIDES];
     int status = NRE_OK;
 
     for (size_t i = 0; i < SIDES && !status; i++) {
+        p[i] = &j->side[i].posterior;
         rng_start(&r[i], j->side[i].key, item, 0);
         t[i]->plan = PLAN;
         status = station_posterior(&j->side[i].subject, t[i], t[i]->observed, row, &r[i]);
     }
-    j->pair[item].missing = t[EXACT]->missing || t[NETWORK]->missing;
-    if (status || j->pair[item].missing)
-        return status;
-    status = mix(j, t, row, r, &m);
-    if (!status)
-        compare_mixed(j, t, row, item, &m);
-    free(m.theta);
-    return status;
+    return status ? status : divergence_between(p, t, row, r, &j->pair[item]);
 }
 
 static int compare_block(void *context, size_t i, unsigned worker)
@@ -386,7 +86,7 @@ static int compare_block(void *context, size_t i, unsigned worker)
  * row. */
 static bool has_draws(const job *j, size_t n_rows)
 {
-    const posterior *p = &j->side[EXACT].posterior;
+    const posterior *p = &j->side[SIDE_EXACT].posterior;
 
     return NRE_HAS(simulator_ops(j->subject->simulator), posterior_sample) &&
            ratio_is_normalised(p->ratio) && !p->target && !p->truncation &&
@@ -418,7 +118,7 @@ static int simulator_draws(const job *j, const float *x, size_t n, rng_key key,
             status = plugin_failed(at->plugin->table, "posterior_sample", status);
     }
     if (!status)
-        target_columns(ratio_target(j->side[EXACT].posterior.ratio), n, all, theta);
+        target_columns(ratio_target(j->side[SIDE_EXACT].posterior.ratio), n, all, theta);
     free(all);
     free(pointer);
     free(stream);
@@ -466,7 +166,7 @@ static int ratio_draws(const side *a, const observed *o, size_t first, size_t n_
 static int c2st_at(const job *j, const float *x, size_t n_rows, uint64_t item,
                    double *accuracy)
 {
-    const char *name = ratio_target(j->side[EXACT].posterior.ratio)->name;
+    const char *name = ratio_target(j->side[SIDE_EXACT].posterior.ratio)->name;
     double *theta = memory_new((size_t)SIDES * C2ST_DRAWS, j->dim * sizeof *theta);
     observed *o[SIDES] = {NULL};
     bool serve[SIDES] = {true, true};
@@ -479,7 +179,7 @@ static int c2st_at(const job *j, const float *x, size_t n_rows, uint64_t item,
         rng_key key = rng_purpose(j->subject->seed, "likelihood/c2st/%zu/%s", i, name);
         rng r;
         rng_start(&r, key, item, 1);
-        if (i == EXACT && has_draws(j, n_rows)) {
+        if (i == SIDE_EXACT && has_draws(j, n_rows)) {
             status = simulator_draws(j, x, C2ST_DRAWS, key, item, at);
             continue;
         }
@@ -490,7 +190,7 @@ static int c2st_at(const job *j, const float *x, size_t n_rows, uint64_t item,
         if (!status)
             status = ratio_draws(a, o[i], 0, n_rows, &r, C2ST_DRAWS, at, &serve[i]);
     }
-    if (!status && serve[EXACT] && serve[NETWORK])
+    if (!status && serve[SIDE_EXACT] && serve[SIDE_NETWORK])
         status = c2st_of(C2ST_DRAWS, j->dim, theta, theta + C2ST_DRAWS * j->dim,
                          j->subject->seed, j->subject->pool, &result);
     *accuracy = result.accuracy;
@@ -552,7 +252,7 @@ typedef struct column {
     double mean;
 } column;
 
-static int column_of(const job *j, double (*of)(const comparison *c), column *out)
+static int column_of(const job *j, double (*of)(const divergence *c), column *out)
 {
     double sum = 0;
 
@@ -570,12 +270,12 @@ static int column_of(const job *j, double (*of)(const comparison *c), column *ou
     return NRE_OK;
 }
 
-static double kl_of(const comparison *c)
+static double kl_of(const divergence *c)
 {
     return c->kl;
 }
 
-static double reverse_of(const comparison *c)
+static double reverse_of(const divergence *c)
 {
     return c->reverse;
 }
@@ -610,7 +310,7 @@ static means means_of(const job *j)
     double squares = 0;
 
     for (uint64_t i = 0; i < j->n; i++) {
-        const comparison *c = &j->pair[i];
+        const divergence *c = &j->pair[i];
         if (c->missing)
             continue;
         m.n++;
@@ -618,17 +318,19 @@ static means means_of(const job *j)
         m.square += c->square;
         m.exact += c->exact;
         m.outside += c->outside;
-        m.gain[EXACT] += c->gain[EXACT];
-        m.gain[NETWORK] += c->gain[NETWORK];
+        m.gain[SIDE_EXACT] += c->gain[SIDE_EXACT];
+        m.gain[SIDE_NETWORK] += c->gain[SIDE_NETWORK];
     }
-    double n = (double)m.n, *all[] = {&m.error,   &m.square,      &m.exact,
-                                      &m.outside, &m.gain[EXACT], &m.gain[NETWORK]};
+    double n = (double)m.n,
+           *all[] = {&m.error,   &m.square,           &m.exact,
+                     &m.outside, &m.gain[SIDE_EXACT], &m.gain[SIDE_NETWORK]};
     for (size_t k = 0; k < 6; k++)
         *all[k] /= n;
-    m.difference = m.gain[NETWORK] - m.gain[EXACT];
+    m.difference = m.gain[SIDE_NETWORK] - m.gain[SIDE_EXACT];
     for (uint64_t i = 0; i < j->n; i++)
         if (!j->pair[i].missing) {
-            double d = j->pair[i].gain[NETWORK] - j->pair[i].gain[EXACT] - m.difference;
+            double d = j->pair[i].gain[SIDE_NETWORK] - j->pair[i].gain[SIDE_EXACT] -
+                       m.difference;
             squares += d * d;
         }
     m.difference_error = m.n > 1 ? sqrt(squares / (n - 1) / n) : NAN;
@@ -638,14 +340,14 @@ static means means_of(const job *j)
 static int error_json(const job *j, const means *m, json_t **out)
 {
     size_t n = 0;
-    double *kept = memory_new((size_t)j->n, KEPT * sizeof *kept);
+    double *kept = memory_new((size_t)j->n, DIVERGENCE_ERRORS * sizeof *kept);
 
     if (!kept)
         return fail(NRE_ENOMEM, "no memory for errors of log ratios");
     for (uint64_t i = 0; i < j->n; i++)
         if (!j->pair[i].missing) {
-            memcpy(kept + n, j->kept + i * KEPT, KEPT * sizeof *kept);
-            n += KEPT;
+            memcpy(kept + n, j->pair[i].error, DIVERGENCE_ERRORS * sizeof *kept);
+            n += DIVERGENCE_ERRORS;
         }
     qsort(kept, n, sizeof *kept, compare_reals);
     *out =
@@ -666,7 +368,7 @@ typedef struct parameter {
 
 static int parameter_of(const job *j, uint32_t k, parameter *out)
 {
-    const target *t = ratio_target(j->side[EXACT].posterior.ratio);
+    const target *t = ratio_target(j->side[SIDE_EXACT].posterior.ratio);
     size_t n = 0;
     double *width = memory_new((size_t)j->n, 2 * sizeof *width);
 
@@ -676,8 +378,8 @@ static int parameter_of(const job *j, uint32_t k, parameter *out)
     double *shift = width + j->n;
     for (uint64_t i = 0; i < j->n; i++)
         if (!j->pair[i].missing) {
-            shift[n] = fabs(j->shift[i * j->dim + k]);
-            width[n++] = j->width[i * j->dim + k];
+            shift[n] = fabs(j->pair[i].shift[k]);
+            width[n++] = j->pair[i].width[k];
         }
     qsort(shift, n, sizeof *shift, compare_reals);
     qsort(width, n, sizeof *width, compare_reals);
@@ -720,9 +422,9 @@ static json_t *pairs_json(const job *j)
     json_t *list = json_array();
 
     for (uint64_t i = 0; i < j->n && i < SHOWN; i++) {
-        const comparison *c = &j->pair[i];
+        const divergence *c = &j->pair[i];
         double kl = c->missing ? NAN : c->kl, reverse = c->missing ? NAN : c->reverse,
-               effective = fmin(c->effective[EXACT], c->effective[NETWORK]);
+               effective = fmin(c->effective[SIDE_EXACT], c->effective[SIDE_NETWORK]);
         json_array_append_new(list, json_pack("{s:o s:o s:o}", "kl", json_number(kl),
                                               "reverse", json_number(reverse),
                                               "effective", json_number(effective)));
@@ -734,13 +436,13 @@ enum { SENTENCE = 512 };
 
 static void put_sentence(char *text, const column *kl, const means *m, double c2st)
 {
-    int n =
-        snprintf(text, SENTENCE,
-                 "The posterior is %.2g nats (Kullback-Leibler, median) from the exact "
-                 "one, 95%% of %llu test pairs below %.2g; the data tell %.2f nats of "
-                 "which it has %.2f",
-                 quantile_of(kl->n, kl->value, 0.5), (unsigned long long)kl->n,
-                 quantile_of(kl->n, kl->value, 0.95), m->gain[EXACT], m->gain[NETWORK]);
+    int n = snprintf(
+        text, SENTENCE,
+        "The posterior is %.2g nats (Kullback-Leibler, median) from the exact "
+        "one, 95%% of %llu test pairs below %.2g; the data tell %.2f nats of "
+        "which it has %.2f",
+        quantile_of(kl->n, kl->value, 0.5), (unsigned long long)kl->n,
+        quantile_of(kl->n, kl->value, 0.95), m->gain[SIDE_EXACT], m->gain[SIDE_NETWORK]);
 
     if (n > 0 && n < SENTENCE && isfinite(c2st))
         n += snprintf(text + n, (size_t)(SENTENCE - n), "; C2ST %.3f", c2st);
@@ -819,8 +521,8 @@ static int result_of(const job *j, double c2st, json_t *each, json_t **out)
         json_object_set_new(row, "outside", json_number(m.outside));
         json_object_set_new(row, "gain",
                             json_pack("{s:o s:o s:o s:o}", "exact",
-                                      json_number(m.gain[EXACT]), "network",
-                                      json_number(m.gain[NETWORK]), "difference",
+                                      json_number(m.gain[SIDE_EXACT]), "network",
+                                      json_number(m.gain[SIDE_NETWORK]), "difference",
                                       json_number(m.difference), "error",
                                       json_number(m.difference_error)));
         json_object_set(row, "parameters", parameters);
@@ -853,7 +555,7 @@ static int side_open(const subject *s, size_t which, ratio *exact, side *a)
     static const char *const WORDS[] = {"exact", "network"};
 
     a->posterior = *s->posterior;
-    if (which == EXACT)
+    if (which == SIDE_EXACT)
         a->posterior.ratio = exact;
     a->subject = *s;
     a->subject.posterior = &a->posterior;
@@ -864,15 +566,19 @@ static int side_open(const subject *s, size_t which, ratio *exact, side *a)
 
 static int job_memory(job *j)
 {
-    size_t n = (size_t)j->n;
+    size_t n = (size_t)j->n, each = DIVERGENCE_ERRORS + 2 * (size_t)j->dim;
 
     j->pair = memory_new(n, sizeof *j->pair);
-    j->kept = memory_new(n, KEPT * sizeof *j->kept);
-    j->shift = memory_new(n, j->dim * sizeof *j->shift);
-    j->width = memory_new(n, j->dim * sizeof *j->width);
-    return j->pair && j->kept && j->shift && j->width
-               ? NRE_OK
-               : fail(NRE_ENOMEM, "no memory for %zu test pairs", n);
+    j->kept = memory_new(n, each * sizeof *j->kept);
+    if (!j->pair || !j->kept)
+        return fail(NRE_ENOMEM, "no memory for %zu test pairs", n);
+    for (size_t i = 0; i < n; i++) {
+        divergence *d = &j->pair[i];
+        d->error = j->kept + i * each;
+        d->shift = d->error + DIVERGENCE_ERRORS;
+        d->width = d->shift + j->dim;
+    }
+    return NRE_OK;
 }
 
 static int exact_of(const subject *s, ratio **out)
@@ -909,8 +615,6 @@ static int perform(const subject *s, const diagnostic_options *o, json_t **out)
     json_decref(each);
     for (size_t i = 0; i < SIDES; i++)
         stations_free(s, j.side[i].stations);
-    free(j.width);
-    free(j.shift);
     free(j.kept);
     free(j.pair);
     ratio_free(exact);

@@ -60,6 +60,8 @@ Test(convergence, right_ratio_converges)
     cr_assert_str_eq(text_of(row, "verdict"), "ok", "%s", text_of(row, "says"));
     cr_assert_eq(number_of(row, "trusted_rows"), 1000);
     cr_assert_eq(number_of(row, "value"), 1000);
+    cr_assert(strstr(text_of(row, "says"), "about 1/sqrt(n) = 0.032."), "%s",
+              text_of(row, "says"));
     cr_assert_eq(json_array_size(json_object_get(row, "n_rows")), 4);
     for (size_t i = 0; i < 4; i++) {
         double rows = pow(10, (double)i);
@@ -191,4 +193,31 @@ Test(convergence, nowhere_stays_open_and_nan_fails)
         json_decref(row);
         gauss_close(&g);
     }
+}
+
+/* Of theta as of -theta: the distance of the two modes stays, and nobody shall take it for a fault. */
+static double mirrored(uint32_t dim, const double *theta, const float *x)
+{
+    double up = 0, down = 0;
+    for (uint32_t k = 0; k < dim; k++) {
+        up -= 2 * pow(fabs(theta[k]) - (double)x[k], 2);
+        down -= 2 * pow(fabs(theta[k]) + (double)x[k], 2);
+    }
+    return up + log1p(exp(down - up));
+}
+
+Test(convergence, several_modes_do_not_narrow)
+{
+    gauss g = {.dim = 1, .sigma = 0.5, .believed = 0.5};
+    wrong_plan odd = {.power = 1, .below = INFINITY, .part = mirrored};
+    open_gauss(&g, 7, 2);
+    cr_assert_eq(ratio_wrong(g.ratio, &odd, &g.ratio), 0);
+    g.posterior.ratio = g.ratio;
+    json_t *row = judged(&g, 10, 30);
+    cr_assert(!strcmp(text_of(row, "verdict"), "ok"), "%s", text_of(row, "says"));
+    cr_assert(strstr(text_of(row, "says"), "more than 1/sqrt(n) = 0.32"), "%s",
+              text_of(row, "says"));
+    cr_assert(strstr(text_of(row, "says"), "several modes"));
+    json_decref(row);
+    gauss_close(&g);
 }

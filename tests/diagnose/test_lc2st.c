@@ -54,10 +54,31 @@ Test(lc2st, right_posterior)
     gauss_open(&g, GAUSS_EXACT, 1500, 5, 2);
     json_t *row = judge(&g, 1, NOT_FAR, 100, 1);
     assert_says(row, "ok", "no better than by chance");
+    cr_assert(json_is_false(json_object_get(observed_of(row, 0), "outside")));
     cr_assert_eq(json_array_size(json_object_get(row, "null")), 100);
     cr_assert(fabs(shift_of(row, 0)) < 0.2 && fabs(width_of(row, 0) - 1) < 0.2);
     json_decref(row);
     gauss_close(&g);
+}
+
+/* An x beyond all that classifiers learn from: they have nothing to say there. */
+Test(lc2st, outside_of_all_pairs)
+{
+    static const float x[4] = {0.5F, -0.3F, 4, -4};
+    for (size_t n = 1; n <= 2; n++) { /* of two one is outside, named by its number */
+        gauss g = {.dim = 2, .sigma = 0.5, .believed = 0.5};
+        gauss_open(&g, GAUSS_EXACT, 300, 5, 2);
+        json_t *row = judge(&g, n, n == 1 ? x + 2 : x, 100, 1);
+        cr_assert_str_eq(word_of(row, "verdict"), "open", "%s", word_of(row, "says"));
+        cr_assert(strstr(word_of(row, "reason"),
+                         n == 1 ? "the observation lies farther" : "observation 1 lies"),
+                  "%s", word_of(row, "reason"));
+        cr_assert(json_is_true(json_object_get(observed_of(row, n - 1), "outside")));
+        if (n == 2)
+            cr_assert(json_is_false(json_object_get(observed_of(row, 0), "outside")));
+        json_decref(row);
+        gauss_close(&g);
+    }
 }
 
 Test(lc2st, too_narrow_and_too_wide)

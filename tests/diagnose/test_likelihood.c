@@ -51,7 +51,7 @@ static double number(const json_t *row, const char *where, const char *key)
 }
 
 /* Posteriors are N(x / (1 + b^2), b^2 / (1 + b^2)) in each dimension for noise b. */
-static double divergence(const gauss *of, const gauss *from, const float *x)
+static double exact_divergence(const gauss *of, const gauss *from, const float *x)
 {
     double a = of->believed * of->believed, b = from->believed * from->believed, sum = 0;
     double va = a / (1 + a), vb = b / (1 + b);
@@ -99,8 +99,8 @@ static void assert_divergences(uint32_t dim, double believed)
     json_array_foreach(json_object_get(row, "pairs"), i, pair)
     {
         const float *x = t.exact.x + i * dim;
-        double kl = divergence(&t.exact, &t.wrong, x),
-               reverse = divergence(&t.wrong, &t.exact, x);
+        double kl = exact_divergence(&t.exact, &t.wrong, x),
+               reverse = exact_divergence(&t.wrong, &t.exact, x);
         double error = 0.01 + 0.1 * kl, reverse_error = 0.01 + 0.1 * reverse;
         cr_assert_float_eq(number(pair, NULL, "kl"), kl, 4.5 * error);
         cr_assert_float_eq(number(pair, NULL, "reverse"), reverse, 4.5 * reverse_error);
@@ -185,7 +185,7 @@ Test(likelihood, known_up_to_x)
     json_t *row = perform(&t.subject, 20);
     for (size_t i = 0; i < 20; i++) {
         const json_t *pair = json_array_get(json_object_get(row, "pairs"), i);
-        double kl = divergence(&t.exact, &open, t.exact.x + 2 * i);
+        double kl = exact_divergence(&t.exact, &open, t.exact.x + 2 * i);
         cr_assert_float_eq(number(pair, NULL, "kl"), kl, 4.5 * (0.01 + 0.1 * kl));
     }
     json_decref(row);
