@@ -2,7 +2,6 @@
  * after Cranmer, Pavez & Louppe 2015) */
 #include "diagnose/diagnose.h"
 
-#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,30 +11,13 @@ enum {
     ROWS = 10000, /* of each kind */
     POINTS = 3,
     LEAST_ROWS = 100,
-    MOST_TIMES = 32, /* simulations of the prior for each at theta */
-    BLOCK = 256,
-    UNITS = 64,
-    APART = 5, /* each fifth row of those to train on says when to stop */
-    PERMUTATIONS = 1000,
-    ROC = 101
+    EXCESS_ROWS = 1000, /* a mean log r: where it is costly, so many are enough */
+    UNITS = 64
 };
 static const double TEMPER = 0.8;
-static const size_t BYTES_MOST = (size_t)512 << 20; /* of simulations of each kind */
-static const classifier_rules RULES = {.batch = 200,
-                                       .epochs = 100,
-                                       .patience = 5,
-                                       .tolerance = 1e-4,
-                                       .decay = 1e-4,
-                                       .purpose = "auc"};
 
 /* What p(x) is reweighted by: r, r^0.8, 1. */
 typedef enum auc_kind { RATIO, TEMPERED, BASELINE, N_KINDS } auc_kind;
-
-typedef struct auc_outcome {
-    double auc, error;
-    double p, edge;   /* of the label permutations: p-value; what 99 in 100 stay below */
-    double rate[ROC]; /* true positives at false positives of 0, 0.01 .. 1 */
-} auc_outcome;
 
 typedef struct auc_point {
     const double *theta; /* [dim] */
@@ -50,499 +32,45 @@ typedef struct auc_job {
     const subject *subject;
     const target *target;
     size_t n, n_points, n_x;
-    double least;                 /* effective size that a point needs */
-    double *theta;                /* [points][dim] */
-    float *fresh;                 /* [points][n][n_x] */
-    auc_point *point;             /* [points] */
-    size_t n_marginals;           /* of which the first are test rows */
-    float *marginal;              /* [n_marginals][n_x] x ~ p(x) */
-    double *log_ratio;            /* [n_marginals][points] */
+    double least;     /* effective size that a point needs */
+    double *theta;    /* [points][dim] */
+    float *fresh;     /* [points][n][n_x] */
+    auc_point *point; /* [points] */
+    auc_marginals marginals;
     size_t n_assessed, *assessed; /* points */
     net *net;
     atomic_ullong done;
 } auc_job;
 
-/* log ratios of many x at several theta */
-
-typedef struct evaluation {
-    const ratio *ratio;
-    size_t n, n_x, n_points;
-    const float *x;
-    const double *theta; /* [points][dim] */
-    double *out;         /* [n][points] */
-} evaluation;
-
-static int evaluate_block(void *context, size_t block, unsigned worker)
-{
-    const evaluation *e = context;
-    const size_t d = ratio_target(e->ratio)->n * e->n_points, first = block * BLOCK;
-    const size_t n = e->n - first < BLOCK ? e->n - first : BLOCK;
-    ratio_worker *w = NULL;
-    observed *o = NULL;
-    double *theta = memory_new(n, d * sizeof *theta);
-    int status = theta ? ratio_worker_new(e->ratio, &w)
-                       : fail(NRE_ENOMEM, "no memory for log ratios");
-    (void)worker;
-    if (!status)
-        status = observed_new(e->ratio, &o);
-    for (size_t i = 0; i < n && !status; i++)
-        memcpy(theta + i * d, e->theta, d * sizeof *theta);
-    if (!status)
-        status = ratio_observe(e->ratio, w, n, e->x + first * e->n_x, o);
-    if (!status)
-        status = ratio_evaluate(e->ratio, w, o, 0, n, e->n_points, theta,
-                                e->out + first * e->n_points, NULL);
-    observed_free(o);
-    ratio_worker_free(w);
-    free(theta);
-    return status;
-}
-
-static int evaluate_rows(const auc_job *j, size_t n, const float *x, size_t n_points,
-                         const double *theta, double *out)
-{
-    evaluation e = {j->subject->posterior->ratio, n, j->n_x, n_points, x, theta, out};
-    return pool_run(j->subject->pool, (n + BLOCK - 1) / BLOCK, evaluate_block, &e);
-}
-
-/* weights */
-
-/* Rows of p(x) that stand for all, and what each weighs. */
-typedef struct selection {
-    size_t n;
-    uint64_t *row;  /* [n] marginals, ascending */
-    double *weight; /* [n], mean 1 */
-    double effective;
-} selection;
-
-static int compare_falling(const void *a, const void *b)
-{
-    return compare_reals(b, a);
-}
+/* classifiers */
 
 static double power_of(auc_kind kind)
 {
     return kind == RATIO ? 1 : kind == TEMPERED ? TEMPER : 0;
 }
 
-/* The same uniform for all powers. */
-static double uniform_of(rng_key key, size_t row, size_t point)
-{
-    rng r;
-    rng_start(&r, key, row, point);
-    return rng_uniform(&r);
-}
-
-static void weigh(selection *s)
-{
-    double sum = 0, square = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        sum += s->weight[i];
-        square += s->weight[i] * s->weight[i];
-    }
-    s->effective = sum > 0 ? sum * sum / square : 0;
-    for (size_t i = 0; i < s->n; i++)
-        s->weight[i] *= sum > 0 ? (double)s->n / sum : 0;
-}
-
-/* Of weights w at most n rows by priority sampling (Duffield, Lund & Thorup 2007): those with the largest
- * w / u, u uniform, weigh max(w, the largest that was left out); sums over rows stay unbiased, and no row
- * comes twice. */
-static void select_rows(const auc_job *j, const double *weight, const double *priority,
-                        double limit, selection *out)
-{
-    for (size_t i = 0; i < j->n_marginals && out->n < j->n; i++)
-        if (priority[i] > limit) {
-            out->row[out->n] = i;
-            out->weight[out->n++] = fmax(weight[i], limit);
-        }
-    weigh(out);
-}
-
-static void selection_release(selection *s)
-{
-    free(s->row);
-    free(s->weight);
-    *s = (selection){0};
-}
-
-static int selection_of(const auc_job *j, size_t point, auc_kind kind, selection *out)
-{
-    const rng_key key = rng_purpose(j->subject->seed, "auc/priority");
-    const size_t n = j->n_marginals;
-    const double *log_ratio = j->log_ratio + point, power = power_of(kind);
-    double most = -INFINITY, *weight = memory_new(3 * n, sizeof *weight);
-    *out = (selection){.row = memory_new(j->n, sizeof *out->row),
-                       .weight = memory_new(j->n, sizeof *out->weight)};
-    if (!weight || !out->row || !out->weight) {
-        free(weight);
-        selection_release(out);
-        return fail(NRE_ENOMEM, "no memory for the weights of %zu simulations", n);
-    }
-    double *priority = weight + n, *sorted = priority + n;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, log_ratio[i * j->n_points]);
-    for (size_t i = 0; i < n; i++) {
-        weight[i] = power > 0 ? exp(power * (log_ratio[i * j->n_points] - most)) : 1;
-        priority[i] = weight[i] / uniform_of(key, i, point);
-    }
-    memcpy(sorted, priority, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, compare_falling);
-    if (most > -INFINITY || power == 0)
-        select_rows(j, weight, priority, n > j->n ? sorted[j->n] : 0, out);
-    free(weight);
-    return NRE_OK;
-}
-
-/* simulations of p(x) */
-
-/* Test rows while there are some, then fresh ones. */
-static int draw_marginals(const auc_job *j, size_t first, size_t n, float *x)
-{
-    const subject *s = j->subject;
-    const truncation *left = s->posterior->truncation;
-    uint64_t index[BLOCK];
-    size_t there = s->test->n < SIZE_MAX ? (size_t)s->test->n : SIZE_MAX;
-    size_t old = first >= there ? 0 : there - first < n ? there - first : n;
-    draw d = {.seed = s->seed,
-              .purpose = "auc/marginal",
-              .first = first + old - there,
-              .n = n - old,
-              .on_invalid = s->on_invalid,
-              .keep = left ? truncation_proposals(left) : NULL};
-    int status = NRE_OK;
-    for (size_t done = 0; done < old && !status; done += BLOCK) {
-        size_t some = old - done < BLOCK ? old - done : BLOCK;
-        for (size_t i = 0; i < some; i++)
-            index[i] = first + done + i;
-        status = s->test->rows(s->test, 0, 0, some, index, NULL, x + done * j->n_x);
-    }
-    return status || d.n == 0 ? status
-                              : simulator_draw(s->simulator, s->pool, s->watch, &d, NULL,
-                                               x + old * j->n_x, NULL, NULL, NULL);
-}
-
-static int more_marginals(auc_job *j, size_t n)
-{
-    size_t old = j->n_marginals;
-    float *x = realloc(j->marginal, n * j->n_x * sizeof *x);
-    double *log_ratio = NULL;
-    if (x) {
-        j->marginal = x;
-        log_ratio = realloc(j->log_ratio, n * j->n_points * sizeof *log_ratio);
-    }
-    if (!log_ratio)
-        return fail(NRE_ENOMEM, "no memory for %zu simulations", n);
-    j->log_ratio = log_ratio;
-    j->n_marginals = n;
-    x += old * j->n_x;
-    int status = draw_marginals(j, old, n - old, x);
-    return status ? status
-                  : evaluate_rows(j, n - old, x, j->n_points, j->theta,
-                                  j->log_ratio + old * j->n_points);
-}
-
-/* Whether some point needs more rows, and not far more than there may be. */
-static int wants_more(auc_job *j, size_t most, bool *out)
-{
-    int status = NRE_OK;
-    *out = false;
-    for (size_t i = 0; i < j->n_points && !status; i++) {
-        selection s;
-        status = selection_of(j, i, RATIO, &s);
-        if (status)
-            break;
-        j->point[i].effective = s.effective;
-        double needed = j->least / fmax(s.effective, 1) * (double)j->n_marginals;
-        *out |= s.effective < j->least && needed < 2 * (double)most;
-        selection_release(&s);
-    }
-    *out &= j->n_marginals < most;
-    return status;
-}
-
-/* Twice as many until the weights of each point are worth enough rows. */
-static int gather_marginals(auc_job *j)
-{
-    size_t most = BYTES_MOST / (j->n_x * sizeof(float));
-    bool more = true;
-    int status = NRE_OK;
-    most = most < MOST_TIMES * j->n ? most : MOST_TIMES * j->n;
-    for (size_t n = j->n; more && !status; n = 2 * n < most ? 2 * n : most) {
-        status = more_marginals(j, n);
-        if (!status)
-            status = wants_more(j, most, &more);
-    }
-    return status;
-}
-
-/* classifiers */
-
-/* A judged row. */
-typedef struct scored {
-    float score;
-    double weight;
-    bool second;
-} scored;
-
-static int compare_scores(const void *a, const void *b)
-{
-    const scored *x = a, *y = b;
-    return (x->score > y->score) - (x->score < y->score);
-}
-
-typedef struct masses {
-    double first, second;
-} masses;
-
-static masses masses_of(size_t n, const scored *row)
-{
-    masses m = {0, 0};
-    for (size_t i = 0; i < n; i++)
-        *(row[i].second ? &m.second : &m.first) += row[i].weight;
-    return m;
-}
-
-/* Rows from I on that have one score: the first behind them, and what they weigh. */
-static size_t tie_of(size_t n, const scored *row, size_t i, masses *m)
-{
-    size_t end = i + 1;
-    while (end < n && !(row[end].score > row[i].score))
-        end++;
-    *m = masses_of(end - i, row + i);
-    return end;
-}
-
-/* Chance that a row of the second kind scores higher than one of the first; rows in rising order. */
-static double area_under(size_t n, const scored *row)
-{
-    masses all = masses_of(n, row), tie;
-    double below = 0, sum = 0;
-    for (size_t i = 0, end; i < n; i = end) {
-        end = tie_of(n, row, i, &tie);
-        sum += tie.second * (below + tie.first / 2);
-        below += tie.first;
-    }
-    return sum / (all.first * all.second);
-}
-
-/* DeLong, DeLong & Clarke-Pearson (1988), of weighted rows. */
-static double area_error(size_t n, const scored *row, double area)
-{
-    masses all = masses_of(n, row), tie, below = {0, 0};
-    double sum = 0;
-    for (size_t i = 0, end; i < n; i = end) {
-        end = tie_of(n, row, i, &tie);
-        double of_second = (below.first + tie.first / 2) / all.first;
-        double of_first = 1 - (below.second + tie.second / 2) / all.second;
-        for (size_t k = i; k < end; k++) {
-            double share = row[k].weight / (row[k].second ? all.second : all.first);
-            double off = (row[k].second ? of_second : of_first) - area;
-            sum += share * share * off * off;
-        }
-        below.first += tie.first;
-        below.second += tie.second;
-    }
-    return sqrt(sum);
-}
-
-/* True positives at equidistant false positives, the highest scores first. */
-static void curve_of(size_t n, const scored *row, double *rate)
-{
-    masses all = masses_of(n, row), above = {0, 0};
-    size_t at = 0;
-    for (size_t end = n, i; end > 0; end = i) {
-        masses tie = {0, 0};
-        for (i = end; i > 0 && !(row[i - 1].score < row[end - 1].score); i--)
-            *(row[i - 1].second ? &tie.second : &tie.first) += row[i - 1].weight;
-        double next = (above.first + tie.first) / all.first;
-        for (; at < ROC && tie.first > 0 && (double)at / (ROC - 1) <= next; at++) {
-            double part = (double)at / (ROC - 1) * all.first - above.first;
-            rate[at] = (above.second + tie.second * part / tie.first) / all.second;
-        }
-        above.first += tie.first;
-        above.second += tie.second;
-    }
-    for (; at < ROC; at++)
-        rate[at] = 1;
-}
-
-/* Labels about, each row with its weight: as many judged rows of one kind as of the other, so that an
- * area has the variance (1 / effective + 1 / n) / 12 as before.  The classifier has seen none of them;
- * areas of so many rows are normal, which tells chances smaller than 1 / PERMUTATIONS. */
-static int permute(size_t n, scored *row, rng *r, auc_outcome *out)
-{
-    size_t n_second = 0;
-    double sum = 0, squares = 0;
-    uint64_t *order = memory_new(n, sizeof *order);
-    if (!order)
-        return fail(NRE_ENOMEM, "no memory to permute %zu labels", n);
-    for (size_t i = 0; i < n; i++)
-        n_second += row[i].second;
-    for (size_t k = 0; k < PERMUTATIONS; k++) {
-        rng_permutation(r, n, order);
-        for (size_t i = 0; i < n; i++)
-            row[order[i]].second = i < n_second;
-        double off = area_under(n, row) - 0.5;
-        sum += off / PERMUTATIONS;
-        squares += off * off / PERMUTATIONS;
-    }
-    double deviation = sqrt(fmax(squares - sum * sum, 0));
-    free(order);
-    out->p = deviation > 0 ? gsl_cdf_ugaussian_Q((out->auc - 0.5 - sum) / deviation) : 1;
-    out->edge = 0.5 + sum + deviation * gsl_cdf_ugaussian_Qinv(0.01);
-    return NRE_OK;
-}
-
-/* One classifier and its rows: reweighted ones, then fresh ones. */
-typedef struct contest {
-    const auc_job *job;
-    auc_kind kind;
-    size_t point, number;
-    size_t n_first, n; /* reweighted, all */
-    classifier_rows rows;
-    const float **row; /* [n] */
-    bool *second;      /* [n] */
-    double *weight;    /* [n] */
-    uint64_t *train;   /* [n]: to train on, to stop by, to judge */
-    size_t n_judged;
-    float *mean; /* [2][n_x] */
-    float *logit;
-    scored *scored;
-} contest;
-
-static int contest_new(contest *c, const selection *s)
-{
-    const auc_job *j = c->job;
-    c->n_first = s->n;
-    c->n = s->n + j->n;
-    c->row = memory_new(c->n, sizeof(float *));
-    c->second = memory_new(c->n, sizeof *c->second);
-    c->weight = memory_new(c->n, sizeof *c->weight);
-    c->train = memory_new(c->n, sizeof *c->train);
-    c->mean = memory_new(2 * j->n_x, sizeof *c->mean);
-    c->logit = memory_new(c->n, sizeof *c->logit);
-    c->scored = memory_new(c->n, sizeof *c->scored);
-    if (!c->row || !c->second || !c->weight || !c->train || !c->mean || !c->logit ||
-        !c->scored)
-        return fail(NRE_ENOMEM, "no memory for %zu rows of a classifier", c->n);
-    for (size_t i = 0; i < c->n; i++) {
-        c->second[i] = i >= s->n;
-        c->weight[i] = c->second[i] ? 1 : s->weight[i];
-        c->row[i] = c->second[i] ? j->point[c->point].fresh + (i - s->n) * j->n_x
-                                 : j->marginal + s->row[i] * j->n_x;
-    }
-    return NRE_OK;
-}
-
-static void contest_release(contest *c)
-{
-    free(c->row);
-    free(c->second);
-    free(c->weight);
-    free(c->train);
-    free(c->mean);
-    free(c->logit);
-    free(c->scored);
-}
-
-/* Every second row of each kind is judged. */
-static bool is_judged(const contest *c, size_t i)
-{
-    return (i - (c->second[i] ? c->n_first : 0)) % 2 == 1;
-}
-
-static bool is_apart(const contest *c, size_t i)
-{
-    return (i - (c->second[i] ? c->n_first : 0)) / 2 % APART == APART - 1;
-}
-
-static size_t list_rows(contest *c, size_t at, bool judged, bool apart)
-{
-    for (size_t i = 0; i < c->n; i++)
-        if (is_judged(c, i) == judged && (judged || is_apart(c, i) == apart))
-            c->train[at++] = i;
-    return at;
-}
-
-static int divide(contest *c)
-{
-    const auc_job *j = c->job;
-    size_t n_train = list_rows(c, 0, false, false), n_fresh = 0;
-    size_t n_apart = list_rows(c, n_train, false, true) - n_train;
-    c->n_judged = list_rows(c, n_train + n_apart, true, false) - n_train - n_apart;
-    const float **fresh = memory_new(n_train, sizeof(float *));
-    if (!fresh)
-        return fail(NRE_ENOMEM, "no memory for %zu rows of a classifier", n_train);
-    for (size_t i = 0; i < n_train; i++)
-        if (c->second[c->train[i]])
-            fresh[n_fresh++] = c->row[c->train[i]];
-    classifier_moments(n_fresh, (uint32_t)j->n_x, fresh, c->mean, c->mean + j->n_x);
-    free(fresh);
-    c->rows = (classifier_rows){.dim = (uint32_t)j->n_x,
-                                .row = c->row,
-                                .second = c->second,
-                                .weight = c->weight,
-                                .mean = c->mean,
-                                .inverse = c->mean + j->n_x,
-                                .n_train = n_train,
-                                .n_stop = n_apart,
-                                .train = c->train,
-                                .stop = c->train + n_train};
-    return NRE_OK;
-}
-
-static int judge(contest *c, const classifier *with, auc_outcome *out)
-{
-    const uint64_t *judged = c->train + c->rows.n_train + c->rows.n_stop;
-    const size_t n = c->n_judged;
-    rng r;
-    int status = classifier_judge(with, &c->rows, n, judged, c->logit);
-    if (status)
-        return status;
-    for (size_t i = 0; i < n; i++)
-        c->scored[i] = (scored){c->logit[i], c->weight[judged[i]], c->second[judged[i]]};
-    qsort(c->scored, n, sizeof *c->scored, compare_scores);
-    out->auc = area_under(n, c->scored);
-    out->error = area_error(n, c->scored, out->auc);
-    curve_of(n, c->scored, out->rate);
-    rng_start(&r, rng_purpose(c->job->subject->seed, "auc/labels"), c->number, 0);
-    return permute(n, c->scored, &r, out);
-}
-
-static int compete(contest *c, auc_outcome *out)
-{
-    classifier_rules rules = RULES;
-    classifier with = {0};
-    int status = divide(c);
-    rules.seed = c->job->subject->seed;
-    rules.number = c->number;
-    if (!status)
-        status = classifier_train(c->job->net, &rules, &c->rows, &with);
-    if (!status)
-        status = judge(c, &with, out);
-    classifier_release(&with);
-    return status;
-}
-
 static int run_contest(void *context, size_t number, unsigned worker)
 {
     auc_job *j = context;
-    size_t point = j->assessed[number / N_KINDS];
-    contest c = {.job = j,
-                 .kind = (auc_kind)(number % N_KINDS),
-                 .point = point,
-                 .number = point * N_KINDS + number % N_KINDS};
-    selection s;
+    const size_t point = j->assessed[number / N_KINDS];
+    const auc_kind kind = (auc_kind)(number % N_KINDS);
+    auc_selection s;
     (void)worker;
-    int status = selection_of(j, point, c.kind, &s);
+    int status = auc_select(&j->marginals, point, power_of(kind), j->n, &s);
     if (status)
         return status;
-    status = contest_new(&c, &s);
-    if (!status)
-        status = compete(&c, &j->point[point].outcome[c.kind]);
-    contest_release(&c);
-    selection_release(&s);
+    const auc_sides sides = {.net = j->net,
+                             .n_x = j->n_x,
+                             .n_first = s.n,
+                             .n_second = j->n,
+                             .first = j->marginals.x,
+                             .row = s.row,
+                             .weight = s.weight,
+                             .second = j->point[point].fresh,
+                             .seed = j->subject->seed,
+                             .number = point * N_KINDS + kind};
+    status = auc_contest(&sides, &j->point[point].outcome[kind]);
+    auc_selection_release(&s);
     return status ? status
                   : progress_report(j->subject->watch, "auc",
                                     atomic_fetch_add(&j->done, 1) + 1,
@@ -588,20 +116,22 @@ static double mean_of(size_t n, const double *weight, const double *value, doubl
 static int find_excess(auc_job *j, size_t point)
 {
     auc_point *p = &j->point[point];
-    selection s = {0};
-    double square = 0, *value = memory_new(2 * j->n, sizeof *value);
-    int status = value ? selection_of(j, point, RATIO, &s)
+    const auc_marginals *m = &j->marginals;
+    const size_t n = j->n < EXCESS_ROWS ? j->n : EXCESS_ROWS;
+    auc_selection s = {0};
+    double square = 0, *value = memory_new(n + j->n, sizeof *value);
+    int status = value ? auc_select(m, point, 1, j->n, &s)
                        : fail(NRE_ENOMEM, "no memory for log ratios");
     if (!status)
-        status = evaluate_rows(j, j->n, p->fresh, 1, p->theta, value);
+        status = auc_log_ratios(j->subject, n, p->fresh, 1, p->theta, value);
     for (size_t i = 0; i < s.n; i++)
-        value[j->n + i] = j->log_ratio[s.row[i] * j->n_points + point];
+        value[n + i] = m->log_ratio[s.row[i] * m->n_points + point];
     if (!status) {
-        p->excess = mean_of(s.n, s.weight, value + j->n, &square) -
-                    mean_of(j->n, NULL, value, &square);
+        p->excess =
+            mean_of(s.n, s.weight, value + n, &square) - mean_of(n, NULL, value, &square);
         p->excess_error = sqrt(square);
     }
-    selection_release(&s);
+    auc_selection_release(&s);
     free(value);
     return status;
 }
@@ -609,11 +139,13 @@ static int find_excess(auc_job *j, size_t point)
 static int assess_points(auc_job *j)
 {
     int status = NRE_OK;
-    for (size_t i = 0; i < j->n_points && !status; i++)
+    for (size_t i = 0; i < j->n_points && !status; i++) {
+        j->point[i].effective = j->marginals.effective[i];
         if (j->point[i].effective >= j->least) {
             j->assessed[j->n_assessed++] = i;
             status = find_excess(j, i);
         }
+    }
     return status;
 }
 
@@ -624,11 +156,11 @@ static int scale_rows(auc_job *j)
     loader *l = NULL;
     scaling *c = NULL;
     int status =
-        loader_of_arrays(j->n_marginals, j->target->n, j->n_x, NULL, j->marginal, &l);
+        loader_of_arrays(j->marginals.n, j->target->n, j->n_x, NULL, j->marginals.x, &l);
     if (!status)
         status = scaling_fit(s->simulator, l, true, s->pool, &c);
     if (!status)
-        status = classifier_scale(c, j->n_marginals, j->marginal);
+        status = classifier_scale(c, j->marginals.n, j->marginals.x);
     if (!status)
         status = classifier_scale(c, j->n_points * j->n, j->fresh);
     scaling_free(c);
@@ -640,7 +172,7 @@ static int run_all(auc_job *j)
 {
     int status = simulate_points(j);
     if (!status)
-        status = gather_marginals(j);
+        status = auc_gather(&j->marginals, j->n, j->least);
     if (!status)
         status = assess_points(j);
     if (status || j->n_assessed == 0)
@@ -688,11 +220,11 @@ static json_t *point_json(const auc_job *j, const auc_point *p)
 
 static json_t *roc_json(const auc_job *j)
 {
-    double even[ROC];
-    size_t n = j->n_assessed > 0 ? ROC : 0;
+    double even[AUC_ROC];
+    size_t n = j->n_assessed > 0 ? AUC_ROC : 0;
     const auc_outcome *o = n ? j->point[j->assessed[0]].outcome : j->point[0].outcome;
-    for (size_t i = 0; i < ROC; i++)
-        even[i] = (double)i / (ROC - 1);
+    for (size_t i = 0; i < AUC_ROC; i++)
+        even[i] = (double)i / (AUC_ROC - 1);
     return json_pack("{s:o, s:o, s:o}", "false_positive", numbers_json(n, even),
                      "weighted", numbers_json(n, o[RATIO].rate), "baseline",
                      numbers_json(n, o[BASELINE].rate));
@@ -747,7 +279,7 @@ static const char *reason(const auc_job *j, arena *a, double power)
                            "have an effective "
                            "size of %.0f at best, and reach the %.0f that are needed at "
                            "%zu of %zu points",
-                           text_of_count(j->n_marginals).text, best_effective(j),
+                           text_of_count(j->marginals.n).text, best_effective(j),
                            j->least, j->n_assessed, j->n_points);
     if (power >= FINDING_LEVEL)
         return arena_print(a,
@@ -782,7 +314,7 @@ static json_t *report(const auc_job *j, arena *a)
                  .error = at->outcome[RATIO].error,
                  .expected = 0.5,
                  .p = p,
-                 .n = j->n_marginals + j->n_points * j->n,
+                 .n = j->marginals.n + j->n_points * j->n,
                  .says = any ? sentence(j, a, at, p) : NULL};
     if (f.verdict == FINDING_FAILS)
         f.advice = advice(j, a, at);
@@ -806,9 +338,15 @@ static int examine(auc_job *j, json_t **out)
     j->fresh = memory_new(points * j->n, j->n_x * sizeof *j->fresh);
     j->point = memory_new(points, sizeof *j->point);
     j->assessed = memory_new(points, sizeof *j->assessed);
-    int status = a && j->theta && j->fresh && j->point && j->assessed
-                     ? run_all(j)
-                     : fail(NRE_ENOMEM, "no memory for the points of a diagnostic");
+    j->marginals =
+        (auc_marginals){.subject = j->subject,
+                        .n_points = points,
+                        .theta = j->theta,
+                        .effective = memory_new(points, sizeof *j->marginals.effective)};
+    int status =
+        a && j->theta && j->fresh && j->point && j->assessed && j->marginals.effective
+            ? run_all(j)
+            : fail(NRE_ENOMEM, "no memory for the points of a diagnostic");
     if (!status)
         *out = report(j, a);
     net_free(j->net);
@@ -816,8 +354,7 @@ static int examine(auc_job *j, json_t **out)
     free(j->fresh);
     free(j->point);
     free(j->assessed);
-    free(j->marginal);
-    free(j->log_ratio);
+    auc_marginals_release(&j->marginals);
     arena_free(a);
     return status;
 }
@@ -833,7 +370,7 @@ static int perform(const subject *s, const diagnostic_options *o, json_t **out)
     if (j.n < LEAST_ROWS)
         *out = finding_open("fewer than 100 simulations of each kind tell nothing");
     else if ((double)j.n * (double)j.n_points * (double)j.n_x * sizeof(float) >
-             (double)BYTES_MOST)
+             (double)AUC_BYTES_MOST)
         *out = finding_open("so many simulations of so long an x do not fit in 512 MiB");
     else
         return examine(&j, out);

@@ -462,6 +462,57 @@ typedef struct apart_request {
  * distances of the first 500 to theirs.  Nothing is known of fewer than 100.  [main] */
 int rows_apart(const apart_request *q, double *chance);
 
+/* auc_marginals.c: simulations of p(x), the first of them test rows, for points theta */
+
+enum { AUC_BYTES_MOST = 512 << 20 }; /* of simulations of each kind */
+typedef struct auc_marginals {
+    const subject *subject;
+    size_t n_points;
+    const double *theta; /* [n_points][dim], borrowed */
+    size_t n;
+    float *x;          /* [n][n_x] */
+    double *log_ratio; /* [n][n_points] */
+    double *effective; /* [n_points] of N such rows at most that stand for p(x | theta) */
+} auc_marginals;
+/* At least N, unless an eighth of them shows that no point can be assessed; twice as many, and again, while
+ * the weights of a point that can be assessed are worth less than LEAST rows.  [main] */
+int auc_gather(auc_marginals *m, size_t n, double least);
+void auc_marginals_release(auc_marginals *m);
+/* Log ratios [n][n_points] of N x at each of some theta [n_points][dim], by all threads.  [main] */
+int auc_log_ratios(const subject *s, size_t n, const float *x, size_t n_points,
+                   const double *theta, double *out);
+/* Rows of p(x) that stand for p(x) r^POWER. */
+typedef struct auc_selection {
+    size_t n;
+    uint64_t *row;  /* [n] ascending */
+    double *weight; /* [n], mean 1 */
+    double effective;
+} auc_selection;
+/* At most so many; the same random numbers for all powers.  Any thread. */
+int auc_select(const auc_marginals *m, size_t point, double power, size_t most,
+               auc_selection *out);
+void auc_selection_release(auc_selection *s);
+
+/* auc_contest.c: a classifier between two kinds of rows, half of which it never sees but to judge them */
+
+enum { AUC_ROC = 101 };
+typedef struct auc_sides { /* all borrowed */
+    const net *net;
+    size_t n_x, n_first, n_second;
+    const float *first;   /* of whose rows */
+    const uint64_t *row;  /* [n_first] these are of the first kind, */
+    const double *weight; /* [n_first] each with its weight, mean 1 */
+    const float *second;  /* [n_second][n_x] */
+    uint64_t seed, number;
+} auc_sides;
+typedef struct auc_outcome {
+    double auc, error;
+    double p, edge; /* of the label permutations: p-value; what 99 in 100 stay below */
+    double rate[AUC_ROC]; /* true positives at false positives of 0, 0.01 .. 1 */
+} auc_outcome;
+/* One thread. */
+int auc_contest(const auc_sides *sides, auc_outcome *out);
+
 /* station.c: what one thread works with. */
 enum { STATION_ROWS = 32 }; /* test rows a task: no result depends on threads */
 typedef struct station {
