@@ -11,10 +11,10 @@
 enum { WITHIN = 1024, BEYOND = 256, POINTS = WITHIN + 2 * BEYOND + 1 };
 /* The same of the profile of a target of several parameters, which is searched for. */
 enum { PROFILE_WITHIN = 192, PROFILE_BEYOND = 24 };
-static const double TAIL = 1e-9;   /* prior mass that an infinite support is cut at */
-static const double NUDGE = 1e-12; /* prior mass between a support's end and that point */
+static const double TAIL = 1e-9; /* prior mass that an infinite support is cut at */
 static const double LEAST_MASS =
     1e-9; /* differences of a distribution function below it are rounded */
+static const double NOTHING = 1e-6; /* posterior mass that makes no piece of a region */
 
 const char *const LIMIT_PRIOR_NAMES[LIMIT_PRIORS] = {"own", "uniform", "inverse", "log"};
 
@@ -60,12 +60,22 @@ static double quantile_of(const measure *m, double u)
     return m->lo + u * (m->hi - m->lo);
 }
 
-/* By the parameter.  At the very ends of the support, where it may have a pole, that of a point
- * beside them. */
+/* As near to an end of the support as its density is told from that at the end, where it may have a
+ * pole. */
+static double beside(double end, double other)
+{
+    double scale = isfinite(other) ? fmax(fabs(end), fabs(other)) : fabs(end);
+    double step = 4 * DBL_EPSILON * scale;
+    return end < other ? end + (end == 0 ? DBL_MIN : step) : end - step;
+}
+
+/* By the parameter. */
 static double density_at(const measure *m, double t)
 {
-    if (m->kind == LIMIT_OWN && (t <= m->lo || t >= m->hi))
-        t = marginal_quantile(m->of, t <= m->lo ? NUDGE : 1 - NUDGE);
+    if (m->kind == LIMIT_OWN && isfinite(m->lo))
+        t = fmax(t, beside(m->lo, m->hi));
+    if (m->kind == LIMIT_OWN && isfinite(m->hi))
+        t = fmin(t, beside(m->hi, m->lo));
     if (m->kind == LIMIT_OWN)
         return fmin(exp(marginal_log_density(m->of, t, NULL)), 1e100);
     if (m->kind == LIMIT_INVERSE)
@@ -327,8 +337,10 @@ static double prior_mass(const reweighted *r, size_t i)
     double mass = mass_below(&r->prior, t[i + 1]) - mass_below(&r->prior, t[i]);
     if (mass > LEAST_MASS)
         return mass;
-    return 0.5 * (density_at(&r->prior, t[i]) + density_at(&r->prior, t[i + 1])) *
-           (t[i + 1] - t[i]);
+    double by_density = 0.5 *
+                        (density_at(&r->prior, t[i]) + density_at(&r->prior, t[i + 1])) *
+                        (t[i + 1] - t[i]);
+    return fmin(by_density, mass + DBL_EPSILON); /* beside a pole it says too much */
 }
 
 static double largest(size_t n, const double *value)
@@ -382,27 +394,30 @@ static double quantile_at(const reweighted *r, double p)
                               : t[i] + share * (t[i + 1] - t[i]);
 }
 
-/* Posterior mass where the density, linear along a segment, is at least C. */
+/* Posterior mass of segment I where the density, linear along it, is at least C. */
+static double segment_above(const reweighted *r, size_t i, double c)
+{
+    double low = fmin(r->density[i], r->density[i + 1]),
+           high = fmax(r->density[i], r->density[i + 1]);
+    if (low >= c)
+        return r->mass[i];
+    return high > c ? r->mass[i] * (high - c) / (high - low) : 0;
+}
+
 static double mass_above(const reweighted *r, double c)
 {
     double sum = 0;
-    for (size_t i = 0; i + 1 < r->line->n; i++) {
-        double low = fmin(r->density[i], r->density[i + 1]),
-               high = fmax(r->density[i], r->density[i + 1]);
-        if (low >= c)
-            sum += r->mass[i];
-        else if (high > c)
-            sum += r->mass[i] * (high - c) / (high - low);
-    }
+    for (size_t i = 0; i + 1 < r->line->n; i++)
+        sum += segment_above(r, i, c);
     return sum;
 }
 
-/* The first place from the chosen end where VALUE, linear between the points, reaches LEAST; NAN
- * when the end itself does. */
-static double first_above(const line *l, const double *value, double least)
+/* The first place from the chosen end, or after FROM steps from it, where VALUE, linear between the
+ * points, reaches LEAST; NAN when the end itself does. */
+static double first_above(const line *l, const double *value, double least, size_t from)
 {
     bool upper = l->wanted->upper;
-    for (size_t step = 0; step < l->n; step++) {
+    for (size_t step = from; step < l->n; step++) {
         size_t i = upper ? l->n - 1 - step : step, before = upper ? i + 1 : i - 1;
         if (value[i] < least)
             continue;
@@ -415,6 +430,23 @@ static double first_above(const line *l, const double *value, double least)
     return NAN;
 }
 
+/* Steps from the chosen end past pieces of the region that hold next to nothing: a pole of the prior
+ * makes one at an end where the posterior is as good as zero. */
+static size_t skip_nothing(const reweighted *r, double c)
+{
+    const line *l = r->line;
+    size_t from = 0;
+    double sum = 0;
+    for (size_t step = 0; step + 1 < l->n && sum < NOTHING; step++) {
+        size_t i = l->wanted->upper ? l->n - 2 - step : step;
+        size_t next = l->wanted->upper ? i : i + 1;
+        sum += segment_above(r, i, c);
+        if (r->density[next] < c && sum < NOTHING)
+            from = step + 1;
+    }
+    return from;
+}
+
 /* The level of density is sought by its logarithm: beside a pole all else is small. */
 static double hpd_edge(const reweighted *r)
 {
@@ -423,7 +455,7 @@ static double hpd_edge(const reweighted *r)
         double middle = 0.5 * (low + high);
         *(mass_above(r, exp(middle)) >= r->line->wanted->level ? &low : &high) = middle;
     }
-    return first_above(r->line, r->density, exp(low));
+    return first_above(r->line, r->density, exp(low), skip_nothing(r, exp(low)));
 }
 
 static int limit_under(const line *l, limit_prior kind, limits *out)
@@ -472,7 +504,7 @@ static int answer(line *l, limits *out)
     }
     for (size_t i = 0; i < 2 && status == NRE_OK; i++) {
         out->threshold[i] = wilks_threshold(level[i], 1);
-        out->wilks[i] = first_above(l, l->profile, l->most - 0.5 * out->threshold[i]);
+        out->wilks[i] = first_above(l, l->profile, l->most - 0.5 * out->threshold[i], 0);
     }
     out->best = l->best[l->wanted->parameter];
     return status == NRE_OK ? compare(l, out) : status;

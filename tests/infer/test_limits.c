@@ -305,6 +305,69 @@ Test(limits, where_simulations_fail)
     fixture_close(&f);
 }
 
+static double centre;
+
+static double hill(double t)
+{
+    return -5 * pow(t - centre, 2);
+}
+
+/* Under a beta prior on [-1, 1] with poles at both ends. */
+static limits limits_between_poles(double at, const limit_plan *wanted)
+{
+    static fixture f;
+    static ratio own;
+    marginal of = {
+        .name = "t", .family = NRE_BETA, .a = 0.1, .b = 0.1, .lo = -1, .hi = 1};
+    prior poles = {.n = 1, .of = &of};
+    toy t = {.dim = 1, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 1};
+    float x = 0;
+    fixture_open(&f, &t);
+    f.target.prior = &poles;
+    own = (ratio){&OF_CURVE, &f.target, 1, .normalised = false};
+    centre = at;
+    curve = hill;
+    fixture_use(&f, &own);
+    fixture_observe(&f, 1, &x);
+    limits l = limits_at(&f, wanted);
+    fixture_close(&f);
+    return l;
+}
+
+/* Where a hill at -0.9 leaves 5% above: by s with t = -1 + 2 s^10, whose prior has no pole. */
+static double above_between_poles(void)
+{
+    enum { N = 400000 };
+    double all = 0, sum = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < N; i++) {
+            double w = pow((i + 0.5) / N, 10), t = -1 + 2 * w;
+            double mass = pow(1 - w, -0.9) * exp(-5 * pow(t + 0.9, 2));
+            *(pass ? &sum : &all) += mass;
+            if (pass && sum >= 0.95 * all)
+                return t;
+        }
+    return NAN;
+}
+
+/* The density has a pole at the far end, too, where next to nothing of the posterior lies: that is no
+ * region which reaches the edge; it is where the hill is nearer. */
+Test(limits, between_poles)
+{
+    double exact = above_between_poles();
+    for (int upper = 0; upper < 2; upper++) {
+        double sign = upper ? 1 : -1;
+        limit_plan wanted = {0, upper, 0.95, 1 << LIMIT_OWN, NAN};
+        limits l = limits_between_poles(-0.9 * sign, &wanted);
+        cr_assert_float_eq(l.under[LIMIT_OWN].quantile, sign * exact, 1e-4);
+        cr_assert_float_eq(l.under[LIMIT_OWN].hpd_edge, sign * exact, 1e-4, "%g, not %g",
+                           l.under[LIMIT_OWN].hpd_edge, sign * exact);
+        l = limits_between_poles(-0.3 * sign, &wanted);
+        cr_assert(isnan(l.under[LIMIT_OWN].hpd_edge), "%.17g",
+                  l.under[LIMIT_OWN].hpd_edge);
+    }
+}
+
 Test(limits, says_which_priors_cannot_be)
 {
     marginal of[] = {{.name = "m", .family = NRE_UNIFORM, .a = 1, .b = 50},
