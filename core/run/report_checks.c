@@ -393,7 +393,9 @@ static void gate_outside(findings *f, check_row *r, bool asked)
         miss(f, r, r->says);
 }
 
-static void area_says(findings *f, const json_t *j, const places *p, check_row *r)
+/* RATIO: "the ratio". */
+static void area_says(findings *f, const json_t *j, const char *ratio, const places *p,
+                      check_row *r)
 {
     arena *a = f->d->arena;
     const json_t *seen = json_array_get(json_object_get(j, "observed"), p->farthest);
@@ -403,11 +405,10 @@ static void area_says(findings *f, const json_t *j, const places *p, check_row *
         r->value = mean;
         r->error = sd / sqrt((double)n);
         set_verdict(r, FINDING_INFORMS);
-        r->says =
-            arena_print(a,
-                        "The area of the ratio is %.3f ±%.3f (standard deviation) over "
-                        "%llu test simulations; a right one has 1.",
-                        mean, sd, n);
+        r->says = arena_print(a,
+                              "The area of %s is %.3f ±%.3f (standard deviation) over "
+                              "%llu test simulations; a right one has 1.",
+                              ratio, mean, sd, n);
         return;
     }
     r->value = real_in(seen, "area");
@@ -416,29 +417,42 @@ static void area_says(findings *f, const json_t *j, const places *p, check_row *
     if (p->n == 1)
         r->says =
             arena_print(a,
-                        "The area of the ratio is %.3f for the observation (1 for a "
+                        "The area of %s is %.3f for the observation (1 for a "
                         "right one), above that of %.1f%% of %llu test simulations, "
                         "which have %.3f ±%.3f.",
-                        r->value, 100 * rank, n, mean, sd);
+                        ratio, r->value, 100 * rank, n, mean, sd);
     else
-        r->says =
-            arena_print(a,
-                        "%s an area outside the central 99%% of %llu test simulations%s, "
-                        "which have %.3f ±%.3f; the farthest from these is observation "
-                        "%zu with %.3f.",
-                        how_many(a, p, "has", "have"), n, excuse_of(p), mean, sd,
-                        p->farthest, r->value);
+        r->says = arena_print(
+            a,
+            "%s an area of %s outside the central 99%% of %llu test "
+            "simulations%s, which have %.3f ±%.3f; the farthest from these is "
+            "observation %zu with %.3f.",
+            how_many(a, p, "has", "have"), ratio, n, excuse_of(p), mean, sd, p->farthest,
+            r->value);
 }
 
-static void area_check(findings *f, const char *about)
+/* Whose ratio the posterior of a target is made of: its own, or that of all parameters. */
+static const char *made_of(const findings *f, size_t which)
 {
+    const char *estimator = word_in(f->d->posterior[which], "estimator");
+    return estimator ? estimator : f->d->run->session->targets[which].name;
+}
+
+static void area_check(findings *f, size_t which)
+{
+    const char *about = f->d->run->session->targets[which].name,
+               *made = made_of(f, which);
+    const char *ratio =
+        !strcmp(made, about)
+            ? "the ratio"
+            : "the ratio of all parameters, which this posterior is made of,";
     bool asked = f->d->run->session->experiment->diagnose.area.gate_outside;
     size_t i;
     json_t *j;
     json_array_foreach(json_object_get(f->d->area, "rows"), i, j)
     {
         const char *of = word_in(j, "target");
-        check_row *r = of && !strcmp(of, about) ? add(f, "area", of) : NULL;
+        check_row *r = of && !strcmp(of, made) ? add(f, "area", about) : NULL;
         if (!r)
             continue;
         r->beside = is_beside(f->d->area, j);
@@ -453,7 +467,7 @@ static void area_check(findings *f, const char *about)
             continue;
         }
         const places p = report_places(f->d->arena, j, PLACE_OF_AREA);
-        area_says(f, j, &p, r);
+        area_says(f, j, ratio, &p, r);
         gate_outside(f, r, asked);
         r->advice =
             "There the network contradicts itself: train on more simulations near the "
@@ -682,7 +696,7 @@ static void target_checks(findings *f, size_t which)
     coverage_checks(f, name);
     for (size_t k = 0; k < sizeof ON_PAIRS / sizeof ON_PAIRS[0]; k++)
         listed_check(f, ON_PAIRS[k], name);
-    area_check(f, name);
+    area_check(f, which);
     listed_check(f, CHECK_POSTERIOR_PREDICTIVE, name);
     posterior_checks(f, which);
     calibration_check(f, name);

@@ -213,7 +213,8 @@ int rounds_run(run *r, size_t last);
 /* Units of each round in turn; *GO_ON: what they make is there, and the next round can follow. */
 typedef int round_visit(run *one, size_t n, const unit *u, void *context, bool *go_on);
 int rounds_walk(run *r, round_visit *visit, void *context);
-/* Where S has rounds: NRE_EEXISTS when the run in the folder PATH has parts of a run without. */
+/* Where S has rounds: NRE_EEXISTS when the run in the folder PATH has parts of a run without, or copies
+ * where its links belong. */
 int rounds_check_folder(const session *s, const char *path);
 /* S stands at the last round of the run in F; NRE_EDATA when that is not what RUN/model leads to. */
 int rounds_restore(session *s, folder *f);
@@ -375,6 +376,9 @@ int simulations_check(const run *r, const tally *t, const char *purpose);
 int observation_inputs(run *r, arena *a, const char **text);
 /* Inputs of a stage that uses the estimator of a target. */
 int estimator_inputs(run *r, arena *a, size_t target, const char **out);
+/* That which the posterior of a target is made of: its own, or for rows that share what it leaves out that
+ * of all parameters, n_estimators where there is none.  After observations_of. */
+size_t posterior_estimator(const run *r, size_t which);
 /* What keys say together and only the built networks can tell: exit 3. */
 int training_check(const session *s);
 typedef struct estimator { /* a trained (or exact, or prior) ratio, ready to use */

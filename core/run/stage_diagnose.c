@@ -147,6 +147,8 @@ typedef struct duty {
     bool observes; /* looks at the observation */
     bool once;     /* the same for every target */
     bool twice;    /* with a calibration also of what the networks say themselves */
+    bool
+        made_of; /* also of the estimator that a posterior is made of and no target has */
     int (*perform)(run *r, size_t which, judged *b, json_t **out);
 } duty;
 
@@ -166,11 +168,13 @@ static bool predictive_wanted(const experiment *e)
 }
 
 static const duty DUTIES[] = {
-    {"coverage", "diagnose.coverage", coverage_wanted, false, false, true, coverage_unit},
-    {"area", "diagnose.area", area_wanted, true, false, true, area_unit},
-    {"predictive", "diagnose.predictive", predictive_wanted, true, true, false,
+    {"coverage", "diagnose.coverage", coverage_wanted, false, false, true, false,
+     coverage_unit},
+    {"area", "diagnose.area", area_wanted, true, false, true, true, area_unit},
+    {"predictive", "diagnose.predictive", predictive_wanted, true, true, false, false,
      predictive_unit},
-    {"calibration", "infer.calibrate", calibrates, false, false, false, calibration_unit},
+    {"calibration", "infer.calibrate", calibrates, false, false, false, false,
+     calibration_unit},
 };
 enum { N_DUTIES = sizeof DUTIES / sizeof DUTIES[0] };
 
@@ -214,20 +218,39 @@ static const char *missing(const run *r, const unit *u)
     return first;
 }
 
+/* The estimator that posteriors are made of, where it is none of the targets that were asked for. */
+static int perform_maker(run *r, const duty *d, json_t *list)
+{
+    const session *s = r->session;
+    for (size_t i = 0; i < s->n_targets && d->made_of; i++) {
+        size_t made_of = posterior_estimator(r, i);
+        if (made_of >= s->n_targets && made_of < s->n_estimators)
+            return perform_target(r, d, made_of, list);
+    }
+    return NRE_OK;
+}
+
+static int perform_all(run *r, const duty *d, json_t *list)
+{
+    size_t n = d->once ? 1 : r->session->n_targets;
+    int rc = NRE_OK;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = perform_target(r, d, i, list);
+    return rc ? rc : perform_maker(r, d, list);
+}
+
 static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
 {
     const duty *d = &DUTIES[u->index];
-    size_t n = d->once ? 1 : r->session->n_targets;
     json_t *list = json_array();
     (void)rate;
     (void)rate_unit;
     int rc = folder_make(folder_path(r->folder, "diagnostics"));
-    for (size_t i = 0; i < n && !rc; i++)
-        rc = perform_target(r, d, i, list);
+    if (!rc)
+        rc = perform_all(r, d, list);
     r->plain = true;
-    for (size_t i = 0; i < n && !rc && d->twice && calibrates(r->session->experiment);
-         i++)
-        rc = perform_target(r, d, i, list);
+    if (!rc && d->twice && calibrates(r->session->experiment))
+        rc = perform_all(r, d, list);
     r->plain = false;
     json_t *all = json_pack("{s:O}", "rows", list);
     if (!rc)

@@ -18,8 +18,7 @@ static size_t whole_estimator(const session *s)
     return i;
 }
 
-/* That which the posterior of a target is made of. */
-static size_t estimator_of(const run *r, size_t which)
+size_t posterior_estimator(const run *r, size_t which)
 {
     return shares_nuisance(r, &r->session->targets[which]) ? whole_estimator(r->session)
                                                            : which;
@@ -69,7 +68,7 @@ static int unit_inputs(run *r, arena *a, size_t which, const char **out)
                                            "infer.limits", "infer.prior",
                                            "infer.regions"};
     const plugin *p = r->session->sampler->plugin;
-    int rc = estimator_inputs(r, a, estimator_of(r, which), out);
+    int rc = estimator_inputs(r, a, posterior_estimator(r, which), out);
     if (!rc)
         *out = arena_print(a, "%s%s%sposterior = %s\nplugin.sampler = %s %s %s\n", *out,
                            rounds_regions(r->session),
@@ -103,12 +102,12 @@ static int perform(run *r, const unit *u, double *rate, const char **rate_unit)
     (void)rate_unit;
     int rc = observations_of(r, &n, &x);
     if (!rc)
-        rc = estimator_open(r, estimator_of(r, u->index), &e);
-    if (!rc && estimator_of(r, u->index) == u->index &&
+        rc = estimator_open(r, posterior_estimator(r, u->index), &e);
+    if (!rc && posterior_estimator(r, u->index) == u->index &&
         s->experiment->infer.regions.wanted)
         rc = neyman_open(r, u->index, e, &critical);
     if (!rc) {
-        meant = session_meant(s, estimator_of(r, u->index));
+        meant = session_meant(s, posterior_estimator(r, u->index));
         e->posterior.target = &meant;
         posterior_request request = {s, e,        u->index, s->sampler, n,
                                      x, r->joint, path,     critical};

@@ -72,6 +72,10 @@ printf '0.3,-0.2\n0.1,0.4\n' >two.csv
 exits 0 "of a run, one target of it" "$NEREID" -q infer shared --observation two.csv --joint --target theta_1 -o two
 [ ! -e two/posterior/all ] && [ "$(value two/posterior/theta_1/summary.json "['estimator']")" = all ]
 ok $? "by the estimator of all"
+[ "$(value two/diagnostics/area.json "['rows'][1]['target']")" = all ]
+ok $? "the area of that estimator is computed"
+tr -s '\n ' '  ' <two/tables/checks.md >line
+has line "the ratio of all parameters, which this posterior is made of"
 exits 0 "one network" "$NEREID" -q run shared.yaml -o single --set train.ensemble=1
 tr -s '\n ' '  ' <out >line
 has line "the error of a single network cannot be known"
