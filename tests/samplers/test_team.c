@@ -7,12 +7,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
+extern const nre_plugin plugin_rejection;
 extern const nre_plugin plugin_metropolis, plugin_hmc, plugin_nuts, plugin_slice,
     plugin_ensemble, plugin_tempered, plugin_importance;
 
 /* Two lots, the second smaller; windows of warm-up end within. */
 static const effort WORK = {.n_chains = 101, .warmup = 80, .draws = 20, .seed = 3};
 static const effort EVEN = {.n_chains = 130, .warmup = 80, .draws = 20, .seed = 3};
+static const effort BANDS = {.n_chains = 200, .warmup = 40, .draws = 60, .seed = 6};
 
 static void same(const chains *a, const chains *b)
 {
@@ -26,12 +28,12 @@ static void same(const chains *a, const chains *b)
               (isnan(a->acceptance) && isnan(b->acceptance)));
 }
 
-static void threads_change_nothing(const nre_plugin *sampler, const effort *e)
+static void threads_change_nothing(const nre_plugin *sampler, const law *l,
+                                   const effort *e)
 {
-    law l = law_gaussian();
     trial t;
     chains one, many;
-    trial_open(&t, &l, sampler, NULL);
+    trial_open(&t, l, sampler, NULL);
     cr_assert_eq(trial_sample(&t, 0, e, &one), NRE_OK, "%s", error_message());
     for (unsigned threads = 2; threads <= 3; threads++) {
         pool *p = NULL;
@@ -50,9 +52,12 @@ Test(team, threads_change_nothing)
     const nre_plugin *const any[] = {&plugin_metropolis, &plugin_hmc,
                                      &plugin_nuts,       &plugin_slice,
                                      &plugin_tempered,   &plugin_importance};
+    law gaussian = law_gaussian(), wide = law_truncated();
     for (size_t i = 0; i < sizeof any / sizeof *any; i++)
-        threads_change_nothing(any[i], &WORK);
-    threads_change_nothing(&plugin_ensemble, &EVEN);
+        threads_change_nothing(any[i], &gaussian, &WORK);
+    threads_change_nothing(&plugin_ensemble, &gaussian, &EVEN);
+    threads_change_nothing(&plugin_ensemble, &gaussian, &BANDS);
+    threads_change_nothing(&plugin_rejection, &wide, &EVEN);
 }
 
 /* A log ratio that is no number once chains are on their way. */
