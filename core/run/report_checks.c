@@ -393,8 +393,8 @@ static void gate_outside(findings *f, check_row *r, bool asked)
         miss(f, r, r->says);
 }
 
-/* RATIO: "the ratio". */
-static void area_says(findings *f, const json_t *j, const char *ratio, const places *p,
+/* WHAT: "the ratio". */
+static void area_says(findings *f, const json_t *j, const char *what, const places *p,
                       check_row *r)
 {
     arena *a = f->d->arena;
@@ -408,7 +408,7 @@ static void area_says(findings *f, const json_t *j, const char *ratio, const pla
         r->says = arena_print(a,
                               "The area of %s is %.3f ±%.3f (standard deviation) over "
                               "%llu test simulations; a right one has 1.",
-                              ratio, mean, sd, n);
+                              what, mean, sd, n);
         return;
     }
     r->value = real_in(seen, "area");
@@ -420,29 +420,29 @@ static void area_says(findings *f, const json_t *j, const char *ratio, const pla
                         "The area of %s is %.3f for the observation (1 for a "
                         "right one), above that of %.1f%% of %llu test simulations, "
                         "which have %.3f ±%.3f.",
-                        ratio, r->value, 100 * rank, n, mean, sd);
+                        what, r->value, 100 * rank, n, mean, sd);
     else
         r->says = arena_print(
             a,
             "%s an area of %s outside the central 99%% of %llu test "
             "simulations%s, which have %.3f ±%.3f; the farthest from these is "
             "observation %zu with %.3f.",
-            how_many(a, p, "has", "have"), ratio, n, excuse_of(p), mean, sd, p->farthest,
+            how_many(a, p, "has", "have"), what, n, excuse_of(p), mean, sd, p->farthest,
             r->value);
 }
 
 /* Whose ratio the posterior of a target is made of: its own, or that of all parameters. */
 static const char *made_of(const findings *f, size_t which)
 {
-    const char *estimator = word_in(f->d->posterior[which], "estimator");
-    return estimator ? estimator : f->d->run->session->targets[which].name;
+    const char *maker = word_in(f->d->posterior[which], "estimator");
+    return maker ? maker : f->d->run->session->targets[which].name;
 }
 
 static void area_check(findings *f, size_t which)
 {
     const char *about = f->d->run->session->targets[which].name,
                *made = made_of(f, which);
-    const char *ratio =
+    const char *what =
         !strcmp(made, about)
             ? "the ratio"
             : "the ratio of all parameters, which this posterior is made of,";
@@ -467,7 +467,7 @@ static void area_check(findings *f, size_t which)
             continue;
         }
         const places p = report_places(f->d->arena, j, PLACE_OF_AREA);
-        area_says(f, j, ratio, &p, r);
+        area_says(f, j, what, &p, r);
         gate_outside(f, r, asked);
         r->advice =
             "There the network contradicts itself: train on more simulations near the "
@@ -657,6 +657,30 @@ static void read_finding(findings *f, const json_t *j, check_row *r)
         r->reason = word_in(j, "reason") ? word_in(j, "reason") : "no reason is known";
 }
 
+static bool has_threshold(const check_request *asked)
+{
+    return !isnan(asked->gate.above) || !isnan(asked->gate.below);
+}
+
+/* A target that a diagnostic has nothing to say of is not held against a threshold, if another is. */
+static bool is_exempt(const json_t *rows, const json_t *row)
+{
+    bool another = false;
+    size_t i;
+    json_t *j;
+    json_array_foreach(rows, i, j)
+        another = another || !json_is_true(json_object_get(j, "declined"));
+    return another && json_is_true(json_object_get(row, "declined"));
+}
+
+static void exempt(findings *f, const check_request *asked, const check_row *r)
+{
+    if (has_threshold(asked) && !r->beside)
+        report_note(f->d, arena_print(f->d->arena,
+                                      "diagnose.%s.gate leaves out target %s: %s",
+                                      r->name, r->target, r->reason));
+}
+
 static void listed_check(findings *f, size_t kind, const char *about)
 {
     const check_request *asked = &f->d->run->session->experiment->diagnose.check[kind];
@@ -670,11 +694,13 @@ static void listed_check(findings *f, size_t kind, const char *about)
             continue;
         r->beside = is_beside(f->d->check[kind], j);
         read_finding(f, j, r);
-        gate_check(f, asked, r);
+        if (is_exempt(json_object_get(f->d->check[kind], "rows"), j))
+            exempt(f, asked, r);
+        else
+            gate_check(f, asked, r);
         found++;
     }
-    bool threshold = !isnan(asked->gate.above) || !isnan(asked->gate.below);
-    if (found || !asked->wanted || !threshold)
+    if (found || !asked->wanted || !has_threshold(asked))
         return;
     check_row *r = add(f, check_name(kind), about);
     if (r) {
