@@ -1,4 +1,5 @@
 /* importance.c: areas, moments and ranks against closed forms. */
+#include "../sanitized.h"
 #include "toy.h"
 
 #include <criterion/criterion.h>
@@ -72,17 +73,17 @@ Test(importance, at_the_bounds_of_a_box)
     check(&TOYS[1]);
 }
 
-Test(importance, correlated)
+Test(importance, correlated, .disabled = SANITIZED)
 {
     check(&TOYS[2]);
 }
 
-Test(importance, ten_parameters)
+Test(importance, ten_parameters, .disabled = SANITIZED)
 {
     check(&TOYS[3]);
 }
 
-Test(importance, two_modes)
+Test(importance, two_modes, .disabled = SANITIZED)
 {
     check(&TOYS[4]);
 }
@@ -94,7 +95,7 @@ Test(importance, as_wide_as_the_prior)
 
 /* A truth that is one of the draws has a uniform rank however few they are, also in the
  * last half per cent. */
-Test(importance, ranks_among_few_draws)
+Test(importance, ranks_among_few_draws, .disabled = SANITIZED)
 {
     enum { MANY = 12000, LEVELS = 4 };
     toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.4};

@@ -1,4 +1,5 @@
 /* neyman.c: against critical values that are known. */
+#include "../sanitized.h"
 #include "toy.h"
 
 #include <criterion/criterion.h>
@@ -124,7 +125,7 @@ static double widening(const double *theta, rng *r)
 }
 
 /* Critical values that grow with both parameters: (1 + ab)^2 times chi-squared's. */
-Test(neyman, depends_on_theta)
+Test(neyman, depends_on_theta, .disabled = SANITIZED)
 {
     toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = 0, .b = 2, .sigma = 1};
     static pairs p;
@@ -187,7 +188,7 @@ Test(neyman, at_an_edge)
 }
 
 /* Heavy ends of an unbounded prior are as good as its middle. */
-Test(neyman, of_a_normal_prior)
+Test(neyman, of_a_normal_prior, .disabled = SANITIZED)
 {
     toy t = {.dim = 3, .prior = TOY_NORMAL, .a = 1, .b = 2, .sigma = 1};
     static pairs p;

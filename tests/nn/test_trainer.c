@@ -1,5 +1,6 @@
 /* Tests of nn/trainer.c: every op forward against plain loops and backward against
  * differences, batch norm's statistics, slices, threads. */
+#include "../sanitized.h"
 #include "plain.h"
 
 #include <criterion/criterion.h>
@@ -93,7 +94,7 @@ static void check_gradient(const example *e)
                        e->name, r.loss, loss);
     for (size_t i = 0; i < r.b.n * r.b.per_x; i++)
         cr_assert_float_eq(r.b.logit[i], logit[i], 2e-5, "%s: logit %zu", e->name, i);
-    for (size_t i = 0; i < r.n_weights; i++) {
+    for (size_t i = 0; i < r.n_weights; i += SANITIZED ? 17 : 1) {
         const double keep = w[i], h = 1e-5;
         w[i] = keep + h;
         double up = loss_of(&b, logit);

@@ -1,4 +1,5 @@
 /* ensemble before known posteriors. */
+#include "../sanitized.h"
 #include "targets.h"
 
 #include <criterion/criterion.h>
@@ -34,7 +35,7 @@ Test(ensemble, skewed)
     recovers(&plugin_ensemble, NULL, &l, &WORK);
 }
 
-Test(ensemble, calibrated)
+Test(ensemble, calibrated, .disabled = SANITIZED)
 {
     calibrated(&plugin_ensemble, NULL,
                &(effort){.n_chains = 8, .warmup = 100, .draws = 250, .seed = 3});

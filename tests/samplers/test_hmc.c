@@ -1,4 +1,5 @@
 /* hmc before known posteriors. */
+#include "../sanitized.h"
 #include "targets.h"
 
 #include <criterion/criterion.h>
@@ -46,13 +47,13 @@ Test(hmc, skewed)
              &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 11});
 }
 
-Test(hmc, deciles)
+Test(hmc, deciles, .disabled = SANITIZED)
 {
     deciles_agree(&plugin_hmc, NULL,
                   &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 12});
 }
 
-Test(hmc, calibrated)
+Test(hmc, calibrated, .disabled = SANITIZED)
 {
     calibrated(&plugin_hmc, NULL,
                &(effort){.n_chains = 4, .warmup = 100, .draws = 100, .seed = 1});

@@ -1,4 +1,5 @@
 /* importance before known posteriors. */
+#include "../sanitized.h"
 #include "targets.h"
 
 #include <criterion/criterion.h>
@@ -70,7 +71,7 @@ Test(importance, too_narrow_for_the_prior)
     trial_close(&t);
 }
 
-Test(importance, calibrated)
+Test(importance, calibrated, .disabled = SANITIZED)
 {
     static const char *const QUICK[] = {"points=1000", "rounds=2", "components=2", NULL};
     calibrated(&plugin_importance, QUICK,

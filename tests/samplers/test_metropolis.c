@@ -1,4 +1,5 @@
 /* metropolis before known posteriors; and the comparison itself before samplers that are wrong. */
+#include "../sanitized.h"
 #include "targets.h"
 
 #include <criterion/criterion.h>
@@ -38,13 +39,13 @@ Test(metropolis, skewed)
     recovers(&plugin_metropolis, NULL, &l, &WORK);
 }
 
-Test(metropolis, deciles)
+Test(metropolis, deciles, .disabled = SANITIZED)
 {
     deciles_agree(&plugin_metropolis, NULL,
                   &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 12});
 }
 
-Test(metropolis, calibrated)
+Test(metropolis, calibrated, .disabled = SANITIZED)
 {
     calibrated(&plugin_metropolis, NULL,
                &(effort){.n_chains = 4, .warmup = 200, .draws = 500, .seed = 1});

@@ -1,4 +1,5 @@
 /* nuts before known posteriors. */
+#include "../sanitized.h"
 #include "targets.h"
 
 #include <criterion/criterion.h>
@@ -46,13 +47,13 @@ Test(nuts, skewed)
              &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 11});
 }
 
-Test(nuts, deciles)
+Test(nuts, deciles, .disabled = SANITIZED)
 {
     deciles_agree(&plugin_nuts, NULL,
                   &(effort){.n_chains = 16, .warmup = 300, .draws = 20000, .seed = 12});
 }
 
-Test(nuts, calibrated)
+Test(nuts, calibrated, .disabled = SANITIZED)
 {
     calibrated(&plugin_nuts, NULL,
                &(effort){.n_chains = 4, .warmup = 100, .draws = 100, .seed = 1});

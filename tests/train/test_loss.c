@@ -1,4 +1,5 @@
 /* The list of losses. */
+#include "../sanitized.h"
 #include "problem.h"
 
 #include <criterion/criterion.h>
@@ -33,14 +34,14 @@ static void expect_learning(const loss *l)
     problem_open(&p, 8192, 4096, 2);
     p.settings.loss = l;
     p.settings.loss_options = (loss_options){.marginals = 3, .gamma = 2, .lambda = 1};
-    p.settings.epochs = 12;
+    p.settings.epochs = SANITIZED ? 1 : 12;
     p.settings.batch_size = 128;
     cr_assert_eq(validation_loss_of(&p.job, problem_log_ratio, NULL, &exact), 0);
     cr_assert_eq(validation_loss_of(&p.job, problem_no_ratio, NULL, &floor), 0);
     cr_assert_eq(train_run(&p.job, &r), 0, "%s", error_message());
     double share = (r.best_loss - exact) / (floor - exact);
-    cr_assert(share > 0 && share < 0.04, "%s: excess %g of what r = 1 lacks", l->name,
-              share);
+    cr_assert(SANITIZED || (share > 0 && share < 0.04),
+              "%s: excess %g of what r = 1 lacks", l->name, share);
     problem_close(&p);
 }
 
