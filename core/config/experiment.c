@@ -654,7 +654,8 @@ static void check_across(const experiment *e, mistakes *m, arena *a)
     check_test_size(e, m, a);
     check_at_most(e, m, "diagnose.area.observables", "datasets.test.n");
     check_at_most(e, m, "diagnose.predictive.observables", "datasets.test.n");
-    check_at_most(e, m, "train.batch_size", "datasets.train.n");
+    if (e->estimator == ESTIMATOR_NETWORK && e->infer.method != METHOD_ABC)
+        check_at_most(e, m, "train.batch_size", "datasets.train.n");
     check_at_most(e, m, "train.accumulate", "train.batch_size");
     check_online(e, m);
     const node *at = NULL;

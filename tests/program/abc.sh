@@ -7,7 +7,8 @@ exits 0 "a run" "$NEREID" -q run small.yaml -o run --set infer.method=abc --set 
 ok $? "nothing was trained"
 has out "(abc, abc)"
 has out "made of the 200 closest of 4000"
-has out "Whether this posterior may be believed was not checked."
+tr -s '\n ' '  ' <out | grep -q "may be believed was not checked: it is made of the closest simulations"
+ok $? "what is not checked, and why"
 has run/tables/coverage.md "method abc has no ratio"
 hasnt run/tables/coverage.csv ",0.0000,"
 there run/posterior/all/samples.nc
@@ -19,6 +20,9 @@ ok $? "how many were kept"
 ok $? "coverage is missing, not 0"
 [ "$(value run/diagnostics/area.json "['rows'][0]['mean']")" = None ]
 ok $? "so is the area"
+exits 0 "fewer simulations than a batch of training" "$NEREID" check small.yaml \
+    --set infer.method=abc --set datasets.train.n=200
+exits 3 "which training needs" "$NEREID" check small.yaml --set datasets.train.n=200
 exits 0 "again, with other threads" "$NEREID" -q run small.yaml -o again --set infer.method=abc \
     --set infer.abc.keep=0.05 -j 1
 same run again "one thread and many" 2>find.err
@@ -84,6 +88,9 @@ exits 3 "too few" "$NEREID" -q run small.yaml -o few --set infer.method=abc
 has err "are 4, fewer than 20"
 exits 3 "with an estimator" "$NEREID" -q check small.yaml --set infer.method=abc --set estimator=exact
 has err "infer.method: abc has no estimator"
+exits 3 "a gate that nothing could miss" "$NEREID" -q check small.yaml --set infer.method=abc \
+    --set diagnose.sbc.gate.fails=error
+has err "diagnose.sbc.gate.fails: infer.method: abc has no ratio to judge"
 exits 3 "online" "$NEREID" -q check small.yaml --set infer.method=abc --set 'train.online={reuse: 2}'
 has err "needs stored simulations"
 finish

@@ -101,7 +101,7 @@ exits 7 "gated" "$NEREID" -q run exact.yaml -o gated --set 'infer.observation={f
 printf '0.3,-0.2\n9,9\n' >mixed.csv
 exits 0 "one of two" "$NEREID" -q run exact.yaml -o mixed --set 'infer.observation={file: mixed.csv}'
 tr -s '\n ' '  ' <out >line
-has line "the farthest is observation 1."
+has line "the farthest is observation 1"
 [ "$(value mixed/tables/posterior.json "['rows'][0]['believe']")" = yes ]
 ok $? "the other is believed"
 finish
