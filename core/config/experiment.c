@@ -487,10 +487,6 @@ static void check_abc(const experiment *e, mistakes *m)
         {e->infer.n_priors > 0, "infer.prior", "has no ratio to reweight"},
         {e->infer.calibrate.wanted, "infer.calibrate", "has no ratio to calibrate"},
         {e->train.online.wanted, "train.online", "needs stored simulations"},
-        {e->diagnose.coverage.gate_under, "diagnose.coverage.gate.under",
-         "has no coverage to judge"},
-        {e->diagnose.area.gate_outside, "diagnose.area.gate.outside",
-         "has no area to judge"},
         {e->rounds.wanted, "rounds", "has no networks to cut the prior by"}};
     for (size_t i = 0;
          e->infer.method == METHOD_ABC && i < sizeof others / sizeof others[0]; i++) {
@@ -499,6 +495,22 @@ static void check_abc(const experiment *e, mistakes *m)
             mistake_add(m, at->origin, at->line, at->column, at->width, NULL,
                         "%s: infer.method: abc %s; leave it out", others[i].path,
                         others[i].why);
+    }
+}
+
+/* Of diagnostics that judge a ratio: none would ever be told. */
+static void check_abc_gates(const experiment *e, mistakes *m, arena *a)
+{
+    const node *of = find(e->tree, "diagnose");
+    for (const node *c = of ? of->first : NULL; c && e->infer.method == METHOD_ABC;
+         c = c->next) {
+        const node *gate = find(c, "gate");
+        for (const node *g = gate ? gate->first : NULL; g; g = g->next)
+            if (strcmp(c->key, "predictive") != 0 && node_usable(g) && g->text &&
+                *g->text && strcmp(g->text, "none") != 0)
+                mistake_add(m, g->origin, g->line, g->column, g->width, NULL,
+                            "%s: infer.method: abc has no ratio to judge; leave it out",
+                            node_path(g, a));
     }
 }
 
@@ -648,6 +660,7 @@ static void check_across(const experiment *e, mistakes *m, arena *a)
 {
     check_regions(e, m);
     check_abc(e, m);
+    check_abc_gates(e, m, a);
     check_area_gate(e, m);
     check_prior(e, m);
     check_calibrate(e, m, a);

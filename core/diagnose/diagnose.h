@@ -574,10 +574,13 @@ double place_rank(const pair_view *v, mass_place p, double uniform);
 
 /* finding.c: numbers within sentences */
 typedef struct short_text {
-    char text[32];
+    char text[64];
 } short_text;
 short_text text_of_count(uint64_t n); /* "20,000" */
 short_text text_of_p(double p);       /* "p = 0.21", "p < 1e-12" */
+/* Of the smallest of N p-values, times N: "p = 0.21 after multiplying by 3". */
+short_text text_of_worst(double p, size_t n);
+short_text text_of_pairs(uint64_t n); /* "1 pair", "20,000 pairs" */
 /* "observation 3", "observations 0, 3 and 7": of N those that are MISSING; of many the first alone. */
 typedef struct long_text {
     char text[96];

@@ -137,15 +137,15 @@ static void say(const cell *c, size_t group, const double *nats, size_t n_levels
         snprintf(out, size,
                  "Regions cover as they say in each fifth of the posteriors, from those "
                  "that learn least to those "
-                 "that learn most (%s for the worst of %zu levels and fifths, %s pairs).",
-                 text_of_p(f->p).text, GROUPS * n_levels, text_of_count(f->n).text);
+                 "that learn most (%s, the worst of as many levels and fifths; %s).",
+                 text_of_worst(f->p, GROUPS * n_levels).text, text_of_pairs(f->n).text);
     else
         snprintf(out, size,
                  "Of the posteriors that learn %s (%.2g to %.2g nats), regions of %.4g%% "
                  "hold the truth in %.1f%% "
-                 "(%s, %s pairs): they are too %s.",
+                 "(%s; %s): they are too %s.",
                  name_of(group), nats[0], nats[1], 100 * c->level, 100 * share_of(c),
-                 text_of_p(f->p).text, text_of_count(c->n).text,
+                 text_of_worst(f->p, GROUPS * n_levels).text, text_of_pairs(c->n).text,
                  share_of(c) < c->level ? "narrow" : "wide");
 }
 

@@ -2,6 +2,7 @@
 #include "diagnose/diagnose.h"
 
 #include <math.h>
+#include <string.h>
 
 finding_verdict finding_by_p(double p)
 {
@@ -71,6 +72,25 @@ short_text text_of_p(double p)
         snprintf(out.text, sizeof out.text, "p < 1e-12");
     else
         snprintf(out.text, sizeof out.text, "p = %.2g", p);
+    return out;
+}
+
+short_text text_of_worst(double p, size_t n)
+{
+    short_text out = text_of_p(p);
+    size_t used = strlen(out.text);
+
+    if (n > 1)
+        snprintf(out.text + used, sizeof out.text - used, " after multiplying by %zu", n);
+    return out;
+}
+
+short_text text_of_pairs(uint64_t n)
+{
+    short_text out = text_of_count(n);
+    size_t used = strlen(out.text);
+
+    snprintf(out.text + used, sizeof out.text - used, n == 1 ? " pair" : " pairs");
     return out;
 }
 

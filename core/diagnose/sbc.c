@@ -219,19 +219,23 @@ static const char *advice_of(unsigned faults)
            "too many.";
 }
 
+static double corrected(const quantity *q, size_t n_quantities)
+{
+    return fmin(q->p * (double)n_quantities, 1);
+}
+
 static void say_uniform(const quantity *worst, size_t n_quantities, double p, char *out,
                         size_t size)
 {
     snprintf(out, size,
-             "Ranks of the truth under its posterior are uniform (%s for the worst of "
-             "%zu quantities, %s; %s "
-             "pairs).",
-             text_of_p(p).text, n_quantities, worst->name,
-             text_of_count(worst->e.n).text);
+             "Ranks of the truth under its posterior are uniform (%s, those of %s, the "
+             "worst of %zu; %s).",
+             text_of_worst(p, n_quantities).text, worst->is_ratio ? "log r" : worst->name,
+             n_quantities, text_of_pairs(worst->e.n).text);
 }
 
 /* MORE: other parameters that fail. */
-static void say_parameter(const quantity *q, double p, size_t more, char *out,
+static void say_parameter(const quantity *q, size_t n_quantities, size_t more, char *out,
                           size_t size)
 {
     unsigned faults = faults_of(q);
@@ -247,27 +251,29 @@ static void say_parameter(const quantity *q, double p, size_t more, char *out,
         snprintf(others, sizeof others, ", nor are those of %zu other%s", more,
                  more > 1 ? "s" : "");
     snprintf(out, size,
-             "Ranks of %s under its posterior are not uniform (%s, %s pairs): posteriors "
-             "are %s%s%s.",
-             q->name, text_of_p(p).text, text_of_count(q->e.n).text, words_of(faults),
-             how, others);
+             "Ranks of %s under its posterior are not uniform (%s; %s): posteriors are "
+             "%s%s%s.",
+             q->name, text_of_worst(corrected(q, n_quantities), n_quantities).text,
+             text_of_pairs(q->e.n).text, words_of(faults), how, others);
 }
 
-static void say_ratio(const quantity *q, double p, char *out, size_t size)
+static void say_ratio(const quantity *q, size_t n_quantities, char *out, size_t size)
 {
     unsigned faults = faults_of(q);
 
     snprintf(out, size,
              "Ranks of log r at the truth among log r of its posterior are not uniform "
-             "(%s, %s pairs)%s.",
-             text_of_p(p).text, text_of_count(q->e.n).text,
+             "(%s; %s)%s.",
+             text_of_worst(corrected(q, n_quantities), n_quantities).text,
+             text_of_pairs(q->e.n).text,
              faults == FAULT_NARROW
                  ? ": it is too low, posteriors are too narrow or beside the truth"
              : faults == FAULT_WIDE ? ": it is too high, posteriors are too wide"
                                     : "");
 }
 
-static json_t *quantity_json(const quantity *q, const double *low, const double *high)
+static json_t *quantity_json(const quantity *q, size_t n_quantities, const double *low,
+                             const double *high)
 {
     double difference[ECDF_POINTS], below[ECDF_POINTS], above[ECDF_POINTS];
 
@@ -279,8 +285,9 @@ static json_t *quantity_json(const quantity *q, const double *low, const double 
     json_t *j = json_pack("{s:s}", "name", q->name);
     json_object_set_new(j, "p_value", json_number(q->p));
     json_object_set_new(j, "shape",
-                        q->p < FINDING_LEVEL ? json_string(words_of(faults_of(q)))
-                                             : json_null());
+                        corrected(q, n_quantities) < FINDING_LEVEL
+                            ? json_string(words_of(faults_of(q)))
+                            : json_null());
     json_object_set_new(j, "offset", json_number(q->offset));
     json_object_set_new(j, "widths", json_number(q->widths));
     json_object_set_new(j, "u", numbers_json(ECDF_POINTS, q->e.z));
@@ -288,11 +295,6 @@ static json_t *quantity_json(const quantity *q, const double *low, const double 
     json_object_set_new(j, "low", numbers_json(ECDF_POINTS, below));
     json_object_set_new(j, "high", numbers_json(ECDF_POINTS, above));
     return j;
-}
-
-static double corrected(const quantity *q, size_t n_quantities)
-{
-    return fmin(q->p * (double)n_quantities, 1);
 }
 
 /* Whatever fails is too wide and no more. */
@@ -318,41 +320,45 @@ static const quantity *say_fault(size_t n_quantities, const quantity *q, char *o
     }
     if (failing == 0)
         worst = &q[n_quantities - 1];
-    double p = corrected(worst, n_quantities);
     if (worst->is_ratio)
-        say_ratio(worst, p, out, size);
+        say_ratio(worst, n_quantities, out, size);
     else
-        say_parameter(worst, p, failing - 1, out, size);
+        say_parameter(worst, n_quantities, failing - 1, out, size);
     return worst;
 }
 
+/* The number is that of the quantity which the sentence is about. */
 static json_t *finish(size_t n_quantities, const quantity *q, uint64_t n,
                       const double *low, const double *high)
 {
-    char says[512];
+    char says[512], statistic[QUANTITY_WORDS];
     const quantity *worst = q;
     json_t *list = json_array();
 
     for (size_t i = 0; i < n_quantities; i++) {
         worst = q[i].p < worst->p ? &q[i] : worst;
-        json_array_append_new(list, quantity_json(&q[i], low, high));
+        json_array_append_new(list, quantity_json(&q[i], n_quantities, low, high));
     }
-    double p = corrected(worst, n_quantities);
-    finding f = {.verdict = finding_by_p(p),
-                 .statistic = "smallest p-value of all ranks, times their number",
-                 .value = p,
+    finding f = {.verdict = finding_by_p(corrected(worst, n_quantities)),
+                 .statistic = statistic,
                  .error = NAN,
                  .expected = NAN,
-                 .p = p,
                  .n = worst->e.n,
                  .says = says};
     if (f.verdict == FINDING_OK)
-        say_uniform(worst, n_quantities, p, says, sizeof says);
-    else
-        f.advice = advice_of(faults_of(say_fault(n_quantities, q, says, sizeof says)));
+        say_uniform(worst, n_quantities, corrected(worst, n_quantities), says,
+                    sizeof says);
+    else {
+        worst = say_fault(n_quantities, q, says, sizeof says);
+        f.advice = advice_of(faults_of(worst));
+    }
+    f.value = f.p = corrected(worst, n_quantities);
+    snprintf(statistic, sizeof statistic, "p-value of the worst ranks, times %zu",
+             n_quantities);
     if (f.verdict == FINDING_FAILS && only_wide(n_quantities, q))
         f.verdict = FINDING_CAUTIOUS;
     json_t *j = finding_json(&f);
+    json_object_set_new(j, "about", json_string(worst->name));
     json_object_set_new(j, "missing", json_integer((json_int_t)(n - worst->e.n)));
     json_object_set_new(j, "quantities", list);
     return j;

@@ -7,6 +7,7 @@ typedef struct tally {
     size_t passed, cautious, failed, open; /* CAUTIOUS are among those that passed */
     bool judged; /* was the network tested on pairs with known truth */
     bool sets;   /* do confidence sets of Wilks fail */
+    bool abc;    /* no network was asked */
 } tally;
 
 /* Those that see whether the network is right, whatever was observed. */
@@ -28,6 +29,7 @@ static void count_row(const check_row *r, tally *t)
     bool ok = check_is(r, "ok") || cautious;
 
     t->open += check_is(r, "open");
+    t->abc = t->abc || (r->architecture && strcmp(r->architecture, "abc") == 0);
     t->judged = t->judged || ((ok || fails) && judges_network(r));
     if (!check_is_of_posterior(r)) {
         t->sets = t->sets || fails;
@@ -119,7 +121,12 @@ const char *belief_headline(arena *a, const run_summary *s, const char *target)
                            "network is right is told by the checks of %s.",
                            what, s->elsewhere);
     default:
-        return "Whether this posterior may be believed was not checked.";
+        return t.abc ? arena_print(a,
+                                   "Whether %s may be believed was not checked: it is "
+                                   "made of the closest simulations, without a ratio "
+                                   "that could be tested on pairs with known truth.",
+                                   what)
+                     : "Whether this posterior may be believed was not checked.";
     }
 }
 
@@ -130,7 +137,8 @@ const char *belief_list(arena *a, const run_summary *s, const char *target,
 
     for (size_t i = 0; s->checks && i < s->checks->n_rows; i++) {
         const check_row *r = &s->checks->rows[i];
-        if (!check_judges(r, target) || !check_is(r, verdict))
+        if (!check_judges(r, target) || !check_is(r, verdict) ||
+            !check_is_of_posterior(r))
             continue;
         const char *one = check_title(r->name);
         if (check_is(r, "open") && r->reason)
@@ -140,6 +148,22 @@ const char *belief_list(arena *a, const run_summary *s, const char *target,
                    : one;
     }
     return text;
+}
+
+const char *belief_sets(const run_summary *s, const char *target)
+{
+    for (size_t i = 0; s->checks && i < s->checks->n_rows; i++) {
+        const check_row *r = &s->checks->rows[i];
+        if (!check_judges(r, target) || check_is_of_posterior(r))
+            continue;
+        return check_is(r, "fails") ? "Apart from the posterior, confidence sets (Wilks) "
+                                      "are too small:"
+               : check_is(r, "ok")  ? "Apart from the posterior, confidence sets (Wilks) "
+                                      "hold the truth as often as they say."
+                                    : "Apart from the posterior, confidence sets (Wilks) "
+                                      "could not be assessed.";
+    }
+    return NULL;
 }
 
 static size_t add_target(const char **target, size_t n, size_t most, const char *name)

@@ -277,20 +277,33 @@ static void put_check(const check_row *r, sheet *p)
     fputs("</li>\n", p->out);
 }
 
-static void put_target_checks(const run_summary *s, const char *target, sheet *p)
+static void put_cards(const run_summary *s, const char *target, bool of_posterior,
+                      sheet *p)
 {
     static const char *const ORDER[] = {"fails", "cautious", "ok", "informs", "open"};
 
+    fputs("<ul class=\"checks\">\n", p->out);
+    for (size_t k = 0; k < sizeof ORDER / sizeof ORDER[0]; k++)
+        for (size_t i = 0; i < s->checks->n_rows; i++) {
+            const check_row *r = &s->checks->rows[i];
+            if (check_judges(r, target) && check_is(r, ORDER[k]) &&
+                check_is_of_posterior(r) == of_posterior)
+                put_check(r, p);
+        }
+    fputs("</ul>\n", p->out);
+}
+
+static void put_target_checks(const run_summary *s, const char *target, sheet *p)
+{
     page_tag(p->out, "p", belief_class(belief_of(s, target)),
              belief_headline(p->a, s, target));
-    fputs("\n<ul class=\"checks\">\n", p->out);
-    for (size_t k = 0; k < 10; k++) /* what is of the posterior before what is not */
-        for (size_t i = 0; i < s->checks->n_rows; i++)
-            if (check_judges(&s->checks->rows[i], target) &&
-                check_is(&s->checks->rows[i], ORDER[k / 2]) &&
-                check_is_of_posterior(&s->checks->rows[i]) == (k % 2 == 0))
-                put_check(&s->checks->rows[i], p);
-    fputs("</ul>\n", p->out);
+    fputc('\n', p->out);
+    put_cards(s, target, true, p);
+    if (belief_sets(s, target)) {
+        page_tag(p->out, "p", "legend", belief_sets(s, target));
+        fputc('\n', p->out);
+        put_cards(s, target, false, p);
+    }
 }
 
 static int put_belief(const run_summary *s, sheet *p)

@@ -609,10 +609,12 @@ typedef enum belief {
 belief belief_of(const run_summary *s, const char *target);
 /* "Do not believe the posterior of all parameters: 2 of 9 checks fail." */
 const char *belief_headline(arena *a, const run_summary *s, const char *target);
-/* "Passed: ranks of the truth, .." or NULL: titles of the target's checks with VERDICT; open ones
- * with why. */
+/* "Passed: ranks of the truth, .." or NULL: titles of the target's checks of the posterior with VERDICT, as
+ * the headline counts them; open ones with why. */
 const char *belief_list(arena *a, const run_summary *s, const char *target,
                         const char *verdict);
+/* A sentence about what is checked apart from the posterior, or NULL. */
+const char *belief_sets(const run_summary *s, const char *target);
 /* Its targets, each once, in order: at most MOST. */
 size_t belief_targets(const run_summary *s, const char **target, size_t most);
 

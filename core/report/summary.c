@@ -323,7 +323,7 @@ static size_t print_failing(const run_summary *s, const char *target, bool of_po
     return said;
 }
 
-/* What fails, of the posterior first; then names. */
+/* What fails, then names; what is not of the posterior comes last and is not counted. */
 static void print_target(const run_summary *s, const char *target, arena *a, FILE *out)
 {
     static const struct {
@@ -335,13 +335,16 @@ static void print_target(const run_summary *s, const char *target, arena *a, FIL
 
     put_item(out, a, "  ", belief_headline(a, s, target));
     size_t failing = print_failing(s, target, true, 0, a, out);
-    if (print_failing(s, target, false, failing, a, out) > 1)
+    if (failing > 1)
         put_item(out, a, "  ", "What to do about the others: checks.md.");
     for (size_t k = 0; k < sizeof REST / sizeof REST[0]; k++) {
         const char *list = belief_list(a, s, target, REST[k].verdict);
         if (list)
             put_item(out, a, "  ", arena_print(a, "%s%s.", REST[k].words, list));
     }
+    if (belief_sets(s, target))
+        put_item(out, a, "  ", belief_sets(s, target));
+    print_failing(s, target, false, failing, a, out);
 }
 
 static void print_belief(const run_summary *s, arena *a, FILE *out)

@@ -145,6 +145,9 @@ static void leave_open(const pair_set *p, json_t *row)
 
 /* Units */
 
+/* Where the config has none: coverage is not asked for. */
+static const double LEVELS[] = {0.68, 0.95, 0.997};
+
 static int examine(run *r, size_t kind, size_t which, judged *j, json_t **out)
 {
     const experiment *e = r->session->experiment;
@@ -154,13 +157,19 @@ static int examine(run *r, size_t kind, size_t which, judged *j, json_t **out)
                               .repeats = asked->repeats,
                               .n_levels = e->diagnose.coverage.n_levels,
                               .levels = e->diagnose.coverage.levels};
+    if (how.n_levels == 0) {
+        how.n_levels = sizeof LEVELS / sizeof LEVELS[0];
+        how.levels = LEVELS;
+    }
     const char *why = uses_abc(e)
                           ? "abc draws a sample without a ratio that could be checked"
                       : d->declines ? d->declines(&j->subject)
                                     : NULL;
     if (why) {
         *out = finding_open(why);
-        return NRE_OK;
+        return *out && !json_object_set_new(*out, "declined", json_true())
+                   ? NRE_OK
+                   : fail(NRE_ENOMEM, "no memory for a result");
     }
     if (d->slow)
         log_say(NRE_INFO, "diagnose/%s of target %s takes a while", d->name,

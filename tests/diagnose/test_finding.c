@@ -62,6 +62,14 @@ Test(finding, numbers_in_words)
     cr_assert_str_eq(text_of_p(0).text, "p < 1e-12");
 }
 
+Test(finding, one_of_many_says_so)
+{
+    cr_assert_str_eq(text_of_worst(0.21, 1).text, "p = 0.21");
+    cr_assert_str_eq(text_of_worst(0.21, 3).text, "p = 0.21 after multiplying by 3");
+    cr_assert_str_eq(text_of_pairs(1).text, "1 pair");
+    cr_assert_str_eq(text_of_pairs(20000).text, "20,000 pairs");
+}
+
 Test(finding, list_of_diagnostics)
 {
     cr_assert_gt(N_DIAGNOSTICS, 2);

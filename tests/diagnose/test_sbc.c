@@ -48,6 +48,25 @@ Test(sbc, a_right_ratio)
     assert_right(5, 200);
 }
 
+/* The number is that of the quantity in the sentence, and a shape is named where it counts. */
+static void assert_about(const json_t *row, size_t n)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *q = quantity(row, i);
+        double p = fmin(1, (double)n * number_of(q, "p_value"));
+        cr_assert_eq(json_is_null(json_object_get(q, "shape")), p >= FINDING_LEVEL);
+        if (strcmp(word_of(q, "name"), word_of(row, "about")) != 0)
+            continue;
+        cr_assert_float_eq(number_of(row, "p_value"), p, 1e-15);
+        found = true;
+    }
+    cr_assert(found);
+    if (strcmp(word_of(row, "about"), "log_ratio") != 0)
+        cr_assert(strstr(word_of(row, "says"), word_of(row, "about")));
+}
+
 /* A likelihood that believes in noise B instead of S has a posterior from whose mean the truth scatters
  * by sqrt((b^4 + s^2) / (b^2 (1 + b^2))) of its deviations. */
 static void assert_width(uint32_t dim, double b, uint64_t n, const char *says)
@@ -62,6 +81,7 @@ static void assert_width(uint32_t dim, double b, uint64_t n, const char *says)
                   4.5 * 1.17 * expected / sqrt((double)n));
     cr_assert_lt(number_of(row, "p_value"), FINDING_LEVEL);
     cr_assert_eq(number_of(row, "value"), number_of(row, "p_value"));
+    assert_about(row, dim + 1);
     json_decref(row);
 }
 

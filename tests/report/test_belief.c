@@ -60,6 +60,42 @@ Test(belief, of_confidence_sets_alone)
     cr_assert_eq(belief_of(&s, "beta,d_infectious"), BELIEF_YES);
     cr_assert(strstr(belief_headline(a, &s, "beta,d_infectious"),
                      "Its confidence sets (Wilks) are another matter"));
+    cr_assert_null(belief_list(a, &s, "beta,d_infectious", "fails"));
+    cr_assert(strstr(belief_sets(&s, "beta,d_infectious"), "are too small"));
+    cr_assert_null(belief_sets(&s, "all"));
+    arena_free(a);
+}
+
+/* As many are named as the headline counts. */
+Test(belief, lists_what_it_counts)
+{
+    const check_row rows[] = {{.name = "coverage", .target = "all", .verdict = "ok"},
+                              {.name = "sbc", .target = "all", .verdict = "ok"},
+                              {.name = "tarp", .target = "all", .verdict = "ok"},
+                              {.name = "confidence", .target = "all", .verdict = "ok"}};
+    const checks_table t = {.title = "t", .n_rows = 4, .rows = rows};
+    const run_summary s = summary_of(&t);
+    arena *a = arena_new();
+
+    cr_assert(strstr(belief_headline(a, &s, "all"), "passed all 3 checks."));
+    cr_assert_str_eq(belief_list(a, &s, "all", "ok"),
+                     "coverage of credible regions, ranks of the truth (SBC), coverage "
+                     "around random points (TARP)");
+    cr_assert(strstr(belief_sets(&s, "all"), "as often as they say"));
+    arena_free(a);
+}
+
+/* The closest simulations have no network whose checks could vouch for them. */
+Test(belief, of_abc)
+{
+    const check_row rows[] = {
+        {.name = "area", .target = "all", .architecture = "abc", .verdict = "open"}};
+    const checks_table t = {.title = "t", .n_rows = 1, .rows = rows};
+    const run_summary s = summary_of(&t);
+    arena *a = arena_new();
+
+    cr_assert_eq(belief_of(&s, "all"), BELIEF_UNTESTED);
+    cr_assert(strstr(belief_headline(a, &s, "all"), "made of the closest simulations"));
     arena_free(a);
 }
 

@@ -132,8 +132,8 @@ Test(summary, places_of_the_observation)
         const char *words;
     } cases[] = {{0.5, "lies inside the simulator"},
                  {0.951, "lies at the edge of the simulator"},
-                 {0.995, "lies at the edge of the simulator"},
-                 {0.9951, "lies outside the simulator"},
+                 {0.99, "lies at the edge of the simulator"},
+                 {0.9901, "lies outside the simulator"},
                  {NAN, "was not checked"}};
     arena *a = arena_new();
 
