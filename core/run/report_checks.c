@@ -668,17 +668,17 @@ static bool is_exempt(const json_t *rows, const json_t *row)
     bool another = false;
     size_t i;
     json_t *j;
-    json_array_foreach(rows, i, j)
-        another = another || !json_is_true(json_object_get(j, "declined"));
+    json_array_foreach(rows, i, j) another =
+        another || !json_is_true(json_object_get(j, "declined"));
     return another && json_is_true(json_object_get(row, "declined"));
 }
 
 static void exempt(findings *f, const check_request *asked, const check_row *r)
 {
     if (has_threshold(asked) && !r->beside)
-        report_note(f->d, arena_print(f->d->arena,
-                                      "diagnose.%s.gate leaves out target %s: %s",
-                                      r->name, r->target, r->reason));
+        report_note(f->d,
+                    arena_print(f->d->arena, "diagnose.%s.gate leaves out target %s: %s",
+                                r->name, r->target, r->reason));
 }
 
 static void listed_check(findings *f, size_t kind, const char *about)
