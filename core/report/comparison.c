@@ -2,9 +2,11 @@
  * JSON of each; coverage_table.c has the coverage. */
 #include "report/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static double real_of(const json_t *o, const char *key)
 {
@@ -596,9 +598,9 @@ static int write_csv(const json_t *flat, const char *folder, const char *name)
     return sheet_save_in(&s, folder, name);
 }
 
-/* As in the limits.csv of a run: a line for each way to a limit. */
+/* As in the limits.csv of a run: a line for each way to a limit, ONE, whose limit is VALUE. */
 static json_t *limit_line(const json_t *row, const json_t *limit, const char *by,
-                          const char *prior, const json_t *threshold, const json_t *value)
+                          const char *prior, const json_t *one, const json_t *value)
 {
     static const char *const OF_ROW[] = {"cell",         "replicate", "target",
                                          "architecture", "method",    "observation"},
@@ -613,10 +615,12 @@ static json_t *limit_line(const json_t *row, const json_t *limit, const char *by
         json_object_set(o, OF_LIMIT[i], json_object_get(limit, OF_LIMIT[i]));
     json_object_set_new(o, "by", json_text(by));
     json_object_set_new(o, "prior", json_text(prior));
-    json_object_set_new(o, "threshold", json_deep_copy(threshold));
+    json_object_set_new(o, "threshold", json_number(real_of(one, "threshold")));
     json_object_set_new(o, "limit", json_deep_copy(value));
     for (size_t i = 0; i < 3; i++)
         json_object_set(o, LAST[i], json_object_get(limit, LAST[i]));
+    json_object_set_new(o, "reason",
+                        json_text(json_is_null(value) ? word_of(one, "reason") : ""));
     return o;
 }
 
@@ -624,19 +628,17 @@ static void limit_lines(json_t *flat, const json_t *row, const json_t *limit)
 {
     static const char *const WAYS[] = {"quantile", "hpd_edge"};
     json_t *priors = json_object_get(limit, "priors"), *one;
-    json_t *none = json_null();
     const char *prior;
     size_t i;
 
     json_object_foreach(priors, prior, one)
     {
         for (size_t k = 0; k < 2; k++)
-            json_array_append_new(flat, limit_line(row, limit, WAYS[k], prior, none,
+            json_array_append_new(flat, limit_line(row, limit, WAYS[k], prior, one,
                                                    json_object_get(one, WAYS[k])));
     }
     json_array_foreach(json_object_get(limit, "wilks"), i, one) json_array_append_new(
-        flat, limit_line(row, limit, "wilks", "", json_object_get(one, "threshold"),
-                         json_object_get(one, "limit")));
+        flat, limit_line(row, limit, "wilks", "", one, json_object_get(one, "limit")));
 }
 
 static int limits_csv_of(const json_t *rows, const char *folder)
@@ -717,28 +719,49 @@ static int write_times(const comparison *c, const char *folder)
     return status ? status : csv_of(c->timing, NULL, "", folder, "timing.csv");
 }
 
-static int write_paired(const comparison *c, const char *folder)
+/* What an earlier comparison wrote and this one does not. */
+static int remove_table(const char *folder, const char *name)
 {
-    if (c->paired.n_rows > 0)
-        return paired_table_write(&c->paired, folder);
-    paired_table_remove(folder);
-    return NRE_OK;
+    static const char *const ENDINGS[] = {"json", "md", "tex", "csv"};
+    arena *a = arena_new();
+    int status = a ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a table");
+
+    for (size_t i = 0; i < 4 && !status; i++) {
+        const char *path = arena_print(a, "%s/%s.%s", folder, name, ENDINGS[i]);
+        if (!path)
+            status = fail(NRE_ENOMEM, "out of memory for a table");
+        else if (unlink(path) && errno != ENOENT)
+            status = fail(NRE_EIO, "cannot remove '%s': %s", path, strerror(errno));
+    }
+    arena_free(a);
+    return status;
+}
+
+static int remove_posterior(const char *folder)
+{
+    limits_csv_remove(folder);
+    return remove_table(folder, "posterior");
 }
 
 int comparison_write(const comparison *c, const char *folder)
 {
     int status = folder_make(folder);
 
-    if (!status && c->coverage.n_rows > 0)
-        status = coverage_table_write(&c->coverage, folder);
     if (!status)
-        status = write_paired(c, folder);
-    if (!status && c->quality.n_rows > 0)
-        status = quality_table_write(&c->quality, folder);
-    if (!status && c->checks.n_rows > 0)
-        status = checks_table_write(&c->checks, folder);
-    if (!status && json_array_size(c->posterior) > 0)
-        status = write_posterior(c, folder);
+        status = c->coverage.n_rows > 0 ? coverage_table_write(&c->coverage, folder)
+                                        : remove_table(folder, "coverage");
+    if (!status)
+        status = c->paired.n_rows > 0 ? paired_table_write(&c->paired, folder)
+                                      : remove_table(folder, "paired");
+    if (!status)
+        status = c->quality.n_rows > 0 ? quality_table_write(&c->quality, folder)
+                                       : remove_table(folder, "quality");
+    if (!status)
+        status = c->checks.n_rows > 0 ? checks_table_write(&c->checks, folder)
+                                      : remove_table(folder, "checks");
+    if (!status)
+        status = json_array_size(c->posterior) > 0 ? write_posterior(c, folder)
+                                                   : remove_posterior(folder);
     return status ? status : write_times(c, folder);
 }
 

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char LEGEND[] = "Each cell beside the best of its target, the one with the "
                              "highest gain, on the same test "
@@ -293,18 +292,6 @@ int paired_table_write(const paired_table *t, const char *folder)
     if (!status)
         status = write_latex(t, folder);
     return status ? status : write_csv(t, folder);
-}
-
-void paired_table_remove(const char *folder)
-{
-    static const char *const ENDINGS[] = {"json", "md", "tex", "csv"};
-    char path[4096];
-
-    for (size_t i = 0; i < 4; i++) {
-        int n = snprintf(path, sizeof path, "%s/paired.%s", folder, ENDINGS[i]);
-        if (n > 0 && (size_t)n < sizeof path)
-            unlink(path);
-    }
 }
 
 int paired_print(const paired_table *t, arena *a, FILE *out)

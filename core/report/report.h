@@ -258,7 +258,6 @@ typedef struct paired_table {
 } paired_table;
 /* FOLDER/paired.{json,md,tex,csv}. */
 int paired_table_write(const paired_table *t, const char *folder);
-void paired_table_remove(const char *folder); /* those of an earlier comparison */
 
 /* comparison.c: finished runs side by side */
 

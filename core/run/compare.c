@@ -523,7 +523,7 @@ static int draw_cells(const comparer *c, const char *where, const char **path)
     static const char *const name = "comparison";
     const coverage_table t = {c->title, c->n_rows, c->rows, 0, NULL};
     *path = path_join(c->arena, where, "comparison.svg");
-    int rc = *path ? NRE_OK : no_memory();
+    int rc = *path ? figures_remove(where) : no_memory(); /* of a former comparison */
     if (!rc && c->n_rows)
         rc = coverage_figure_write(&t, where, name);
     if (!rc && c->n_rows)

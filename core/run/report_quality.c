@@ -141,6 +141,17 @@ static quality_row row_like(const report_data *d, const char *about, const json_
     return row;
 }
 
+/* Whether any of its numbers is there without coverage. */
+static bool is_known(const report_data *d)
+{
+    static const check_kind KINDS[] = {CHECK_AUC, CHECK_LIKELIHOOD, CHECK_SBC,
+                                       CHECK_TARP};
+    bool known = d->area != NULL;
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
+        known = known || d->check[KINDS[i]];
+    return known;
+}
+
 int report_quality(report_data *d)
 {
     const json_t *rows = json_object_get(d->coverage, "rows");
@@ -153,12 +164,9 @@ int report_quality(report_data *d)
         if (word_in(j, "target"))
             row[n++] = row_like(d, word_in(j, "target"), j);
     }
-    for (size_t i = 0;
-         n == 0 && (d->area || d->check[CHECK_SBC]) && i < d->run->session->n_targets;
-         i++)
-        row[i] = row_like(d, d->run->session->targets[i].name, NULL);
-    if (n == 0 && (d->area || d->check[CHECK_SBC]))
-        n = d->run->session->n_targets;
+    bool bare = n == 0 && is_known(d);
+    for (size_t i = 0; bare && i < d->run->session->n_targets; i++)
+        row[n++] = row_like(d, d->run->session->targets[i].name, NULL);
     d->quality_table =
         (quality_table){.title = report_title(d), .n_rows = n, .rows = row};
     return NRE_OK;

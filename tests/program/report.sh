@@ -110,6 +110,7 @@ ok $? "two cells side by side"
 for pairs in cells/cells/"$first"/r0/diagnostics/pairs-*.h5; do
     printf 'damaged' | dd of="$pairs" bs=1 seek=3000 conv=notrunc 2>/dev/null
 done
+there both/comparison.csv
 exits 0 "damaged pairs" "$NEREID" table cells -o both
 has err "r0/diagnostics/pairs-all.h5' is damaged"
 has out "The table paired lacks $first (diagnostics/pairs-all.h5 is damaged)"
@@ -130,4 +131,8 @@ exits 0 "a damaged table" "$NEREID" table cells -o both
 has err "r0/tables/coverage.json"
 [ "$(value both/coverage.json "['gaps'][0]['reason']")" = "tables/coverage.json is damaged" ]
 ok $? "is a gap"
+rm cells/cells/*/r0/tables/coverage.*
+exits 0 "no coverage at all" "$NEREID" table cells -o both
+[ ! -e both/coverage.json ] && [ ! -e both/comparison.csv ] && [ ! -e both/comparison.svg ] && [ -e both/timing.json ]
+ok $? "nothing of the former comparison stays"
 finish

@@ -23,12 +23,13 @@ static void add_rows(scratch *s, const char *cell, json_t *rows)
 static json_t *limits_of_tests(void)
 {
     return json_pack(
-        "[{s:s s:s s:s s:f s:{s:{s:f s:f} s:{s:f s:n}} s:[{s:f s:f}{s:f s:f}] "
+        "[{s:s s:s s:s s:f s:{s:{s:f s:f} s:{s:f s:n s:s}} s:[{s:f s:f}{s:f s:f}] "
         "s:f s:n s:n s:b}]",
         "parameter", "beta", "unit", "1/d", "side", "lower", "level", 0.95, "priors",
         "own", "hpd_edge", 1.9, "quantile", 1.95, "inverse", "hpd_edge", 1.7, "quantile",
-        "wilks", "threshold", 2.71, "limit", 1.8, "threshold", 3.84, "limit", 1.6,
-        "best_fit", 2.4, "against", "log_ratio_against", "resolved", 1);
+        "reason", "at the edge", "wilks", "threshold", 2.71, "limit", 1.8, "threshold",
+        3.84, "limit", 1.6, "best_fit", 2.4, "against", "log_ratio_against", "resolved",
+        1);
 }
 
 typedef struct trial {
@@ -162,10 +163,34 @@ Test(comparison, shows_limits_by_prior_and_threshold)
     char *csv = text_of(&t.s, "limits.csv");
     cr_assert_eq(count_of(csv, "\n"), 7,
                  "two ways under each of two priors, two thresholds");
-    cr_assert_eq(csv_field(csv, 5, 0, field, sizeof field), 17);
+    cr_assert_eq(csv_field(csv, 5, 0, field, sizeof field), 18);
     csv_field(csv, 5, 10, field, sizeof field);
     cr_assert_str_eq(field, "wilks");
+    csv_field(csv, 0, 17, field, sizeof field);
+    cr_assert_str_eq(field, "reason");
+    csv_field(csv, 3, 17, field, sizeof field);
+    cr_assert_str_eq(field, "at the edge");
+    csv_field(csv, 5, 17, field, sizeof field);
+    cr_assert_str_eq(field, "");
     free(csv);
+    trial_close(&t);
+}
+
+/* Of a comparison that was there before nothing stays that this one has not. */
+Test(comparison, leaves_no_old_tables)
+{
+    static const char *const GONE[] = {"coverage.json", "coverage.tex", "posterior.md",
+                                       "posterior.csv", "limits.csv"};
+    trial t;
+    trial_open(&t);
+    cr_assert_eq(comparison_write(&t.c, t.s.folder), 0, "%s", error_message());
+    for (size_t i = 0; i < 5; i++)
+        cr_assert(file_exists(scratch_path(&t.s, GONE[i])), "%s", GONE[i]);
+    t.c.coverage.n_rows = 0;
+    json_array_clear(t.c.posterior);
+    cr_assert_eq(comparison_write(&t.c, t.s.folder), 0, "%s", error_message());
+    for (size_t i = 0; i < 5; i++)
+        cr_assert_not(file_exists(scratch_path(&t.s, GONE[i])), "%s", GONE[i]);
     trial_close(&t);
 }
 
