@@ -668,8 +668,10 @@ static bool is_exempt(const json_t *rows, const json_t *row)
     bool another = false;
     size_t i;
     json_t *j;
-    json_array_foreach(rows, i, j) another =
-        another || !json_is_true(json_object_get(j, "declined"));
+    json_array_foreach(rows, i, j)
+    {
+        another = another || !json_is_true(json_object_get(j, "declined"));
+    }
     return another && json_is_true(json_object_get(row, "declined"));
 }
 
