@@ -558,8 +558,8 @@ typedef struct divergence {
     double *error;         /* [DIVERGENCE_ERRORS] that quantiles are taken of */
     double *shift, *width; /* [dim] in exact deviations; network over exact */
 } divergence;
-/* Of row ROW, whose posteriors P station_posterior has put in T; a stream of each, whose log ratios stand
- * apart by a constant.  OUT brings its arrays. */
+/* Of row ROW, whose posteriors P station_posterior has put in T, each up to a constant; R [SIDES]
+ * streams.  OUT brings its arrays. */
 int divergence_between(const posterior *const p[SIDES], station *const t[SIDES],
                        size_t row, rng *r, divergence *out);
 
