@@ -1,4 +1,5 @@
 /* Local classifier two-sample test: of right posteriors, of wrong ones, and of ones wrong somewhere. */
+#include "../sanitized.h"
 #include "rows.h"
 
 #include <criterion/criterion.h>
@@ -98,7 +99,7 @@ Test(lc2st, too_narrow_and_too_wide)
 }
 
 /* theta is taken for less than it is: the truth lies higher. */
-Test(lc2st, shifted)
+Test(lc2st, shifted, .disabled = SANITIZED)
 {
     const double shift = 0.25;
     wrong_plan how = {.power = 1, .below = INFINITY, .shift = &shift};
@@ -132,7 +133,7 @@ Test(lc2st, wrong_in_one_region)
 }
 
 /* Its p-values are uniform on 1 / 10 .. 10 / 10, of one observation and of three together. */
-Test(lc2st, false_alarms)
+Test(lc2st, false_alarms, .disabled = SANITIZED)
 {
     enum { REPEATS = 40, NULLS = 9, LEVELS = NULLS + 1 };
     static const float x[3] = {0, 1, -1.5F};

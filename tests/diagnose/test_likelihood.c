@@ -1,4 +1,5 @@
 /* The posterior beside the exact one, of Gaussians whose divergence is known. */
+#include "../sanitized.h"
 #include "gauss.h"
 
 #include <criterion/criterion.h>
@@ -63,7 +64,7 @@ static double exact_divergence(const gauss *of, const gauss *from, const float *
 }
 
 /* The same ratio on both sides: nothing is off, to the last bits. */
-Test(likelihood, equal_posteriors)
+Test(likelihood, equal_posteriors, .disabled = SANITIZED)
 {
     for (uint32_t dim = 1; dim <= 4; dim += 3) {
         trial t;
@@ -124,7 +125,7 @@ Test(likelihood, too_wide)
     assert_divergences(4, 0.8);
 }
 
-Test(likelihood, too_narrow)
+Test(likelihood, too_narrow, .disabled = SANITIZED)
 {
     assert_divergences(2, 0.35);
     assert_divergences(4, 0.35);
