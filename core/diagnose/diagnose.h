@@ -358,8 +358,9 @@ typedef struct places {
     size_t farthest;   /* the least likely row */
     double p;          /* that all are like the test rows; NAN: none is known */
 } places;
-/* Of M rows together: twice the smaller of the chance of so many outside, and M times the least place_p;
- * of one row its place_p.  VALUE [m], NAN: not known. */
+/* Of M rows together: twice the smaller of the chance of so many outside, and M times the least place_p,
+ * which is by rank alone with fewer than 50 test rows for each; of one row its place_p.  VALUE [m], NAN: not
+ * known. */
 places places_of(size_t n, const double *sorted, size_t m, const double *value,
                  place_sides sides);
 

@@ -4,13 +4,15 @@
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
-/* Largest of many that the law of the tail is fitted to, and how few are enough for it. */
-enum { TAIL_PART = 20, TAIL_LEAST = 5 };
+/* Largest of many that the law of the tail is fitted to, and how few are enough for it; test rows for
+ * each row that is judged: with fewer, the errors of that law would add up to false alarms. */
+enum { TAIL_PART = 20, TAIL_LEAST = 5, TAIL_ROWS = 50 };
 
 /* Chance of a value of one more row, INVERSE: of its reciprocal.  Ranks tell it up to the largest of
  * all; beyond, that of a Pareto law of which the K excesses are known, log x / x_k exponential (Hill
  * 1975, Annals of Statistics 3, 1163): (1 + y / sum)^-K for the next one, y its own. */
-static double chance_beyond(size_t n, const double *sorted, double value, bool inverse)
+static double chance_beyond(size_t n, const double *sorted, double value, bool inverse,
+                            bool has_tail)
 {
     double below = fraction_below(n, sorted, value),
            up_to = fraction_below(n, sorted, nextafter(value, INFINITY));
@@ -19,7 +21,7 @@ static double chance_beyond(size_t n, const double *sorted, double value, bool i
     size_t k = n / TAIL_PART;
     double sum = 0, sign = inverse ? -1 : 1;
 
-    if (round(at_least) > 0 || k < TAIL_LEAST)
+    if (!has_tail || round(at_least) > 0 || k < TAIL_LEAST)
         return by_rank;
     double start = log(sorted[inverse ? k : n - 1 - k]);
     for (size_t i = 0; i < k; i++)
@@ -30,14 +32,21 @@ static double chance_beyond(size_t n, const double *sorted, double value, bool i
     return fmin(by_rank, beyond * (double)(k + 1) / (double)(n + 1));
 }
 
-double place_p(size_t n, const double *sorted, double value, place_sides sides)
+static double chance_of(size_t n, const double *sorted, double value, place_sides sides,
+                        bool has_tail)
 {
     if (n == 0 || isnan(value))
         return NAN;
-    double above = chance_beyond(n, sorted, value, false);
+    double above = chance_beyond(n, sorted, value, false, has_tail);
     return sides == PLACE_ABOVE
                ? above
-               : fmin(1, 2 * fmin(above, chance_beyond(n, sorted, value, true)));
+               : fmin(1,
+                      2 * fmin(above, chance_beyond(n, sorted, value, true, has_tail)));
+}
+
+double place_p(size_t n, const double *sorted, double value, place_sides sides)
+{
+    return chance_of(n, sorted, value, sides, true);
 }
 
 /* Of M new rows OUT are beyond: so many or more, when test rows and new ones are drawn alike.  Beyond is
@@ -62,7 +71,7 @@ places places_of(size_t n, const double *sorted, size_t m, const double *value,
     double least = INFINITY;
 
     for (size_t i = 0; i < m; i++) {
-        double p = place_p(n, sorted, value[i], sides);
+        double p = chance_of(n, sorted, value[i], sides, m == 1 || n >= TAIL_ROWS * m);
         if (isnan(p))
             continue;
         out.n++;

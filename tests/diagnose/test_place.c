@@ -124,6 +124,27 @@ static void assert_alarms(size_t m, place_sides sides)
     cr_assert((double)alarms - expected < 4.5 * sqrt(expected), "%zu alarms", alarms);
 }
 
+/* One row in two hundred is a hundred times as far as the others: no Pareto law. */
+Test(place, alarms_are_rare_beside_stray_rows)
+{
+    enum { REPEATS = 600 };
+    size_t alarms = 0;
+    rng r;
+
+    rng_start(&r, rng_purpose(5, "place/stray"), 0, 0);
+    for (size_t i = 0; i < REPEATS; i++) {
+        double a[TEST], value[MOST];
+        for (size_t k = 0; k < TEST; k++)
+            a[k] = drawn(&r, PLACE_ABOVE) * (rng_uniform(&r) < 0.005 ? 100 : 1);
+        for (size_t k = 0; k < MOST; k++)
+            value[k] = drawn(&r, PLACE_ABOVE) * (rng_uniform(&r) < 0.005 ? 100 : 1);
+        qsort(a, TEST, sizeof *a, compare_reals);
+        alarms += places_of(TEST, a, MOST, value, PLACE_ABOVE).p < FINDING_LEVEL;
+    }
+    double expected = FINDING_LEVEL * REPEATS;
+    cr_assert((double)alarms - expected < 4.5 * sqrt(expected), "%zu alarms", alarms);
+}
+
 Test(place, alarms_are_rare)
 {
     const size_t m[] = {1, 10, MOST};
