@@ -269,12 +269,13 @@ typedef struct comparison {
     const char *title;
     size_t n_gaps; /* runs that are missing */
     const table_gap *gaps;
-    coverage_table coverage; /* with these gaps first, then its own; so have the next three */
+    coverage_table
+        coverage; /* with these gaps first, then its own; so have the next three */
     quality_table quality;
     checks_table checks;
     paired_table paired; /* no rows: nothing can be compared pair by pair */
     json_t
-        *posterior;  /* rows of posterior.json, each with "cell" and "replicate" before */
+        *posterior; /* rows of posterior.json, each with "cell" and "replicate" before */
     json_t *timing; /* the same of timing.json */
     size_t n_links;
     const comparison_link *links;

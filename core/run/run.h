@@ -652,7 +652,7 @@ typedef struct report_data {
     size_t n_units;
     const unit *units;   /* of a run that is not finished: whose results are its own? */
     const char *missing; /* results that the config asks for, with reasons; or NULL */
-    bool beside;    /* what is read now stands beside the answer: no notes, no gates */
+    bool beside; /* what is read now stands beside the answer: no notes, no gates */
     coverage_table coverage_table;
     posterior_table posterior_table;
     checks_table checks_table;
