@@ -387,7 +387,7 @@ static int write_tables(report_data *d, double seconds, FILE *out)
 {
     const run *r = d->run;
     const char *tables = folder_path(r->folder, "tables");
-    run_summary all;
+    run_summary all = {0};
     int rc = folder_make(tables);
     if (!rc)
         rc = sum_up(d, seconds, &all);
