@@ -12,9 +12,10 @@ enum {
     PROBES = 64   /* cells that are looked into */
 };
 static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
-static const double ROUGH = 0.75;    /* mean squared half difference to refine at */
+static const double ROUGH = 0.9;     /* mean squared difference to refine at */
 static const double ROUGH_END = 0.1; /* the same of the ends of infinite supports */
-static const double STEEPEST = 2; /* of a half difference: hard edges are not resolved */
+static const double STEEPEST = 3;    /* of a difference: hard edges are not resolved */
+static const double STEEPEST_END = 2;
 static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
 static const double HIDDEN =
     0.5; /* nats that a hidden peak is higher than its surroundings */
@@ -314,9 +315,26 @@ static double gap(double a, double b)
     return a == b ? 0 : fabs(a - b);
 }
 
-/* Largest mean square, over the axes, of half the difference between a cell's neighbours.  Weighted by
- * mass, and twice that weighted by squared mass, which is the same for a Gaussian and sees a narrow
- * peak within a wide one. */
+/* Mean square difference of a cell to its neighbours along an axis.  Each side for itself: those of a
+ * peak within one cell are alike. */
+static double step_along(const grid *g, size_t i, size_t stride)
+{
+    size_t at = i / stride % g->m, sides = 0;
+    double sum = 0;
+    for (size_t high = 0; high < 2; high++) {
+        if (at == (high ? g->m - 1 : 0))
+            continue;
+        double step =
+            fmin(gap(g->log_density[i], g->log_density[high ? i + stride : i - stride]),
+                 STEEPEST);
+        sum += step * step;
+        sides++;
+    }
+    return sum / (double)sides;
+}
+
+/* Largest mean of step_along over the axes: weighted by mass, and twice that weighted by squared
+ * mass, which is about the same for a Gaussian and sees a narrow peak within a wide one. */
 static double roughness(const grid *g)
 {
     double most = 0;
@@ -326,13 +344,9 @@ static double roughness(const grid *g)
         for (size_t i = 0; i < g->n; i++) {
             if (g->weight[i] < 1e-12)
                 continue;
-            size_t at = i / stride % g->m;
-            size_t low = at > 0 ? i - stride : i, high = at + 1 < g->m ? i + stride : i;
-            double half = gap(g->log_density[high], g->log_density[low]) *
-                          (high - low == stride ? 1 : 0.5);
-            half = fmin(half, STEEPEST);
-            sum += g->weight[i] * half * half;
-            squares += g->weight[i] * g->weight[i] * half * half;
+            double step = step_along(g, i, stride);
+            sum += g->weight[i] * step;
+            squares += g->weight[i] * g->weight[i] * step;
             total += g->weight[i] * g->weight[i];
         }
         most = fmax(most, fmax(sum, total > 0 ? 2 * squares / total : 0));
@@ -357,7 +371,7 @@ static double end_roughness(const grid *g)
                 continue;
             double step =
                 gap(g->log_density[i], g->log_density[low ? i + stride : i - stride]);
-            step = fmin(step, STEEPEST);
+            step = fmin(step, STEEPEST_END);
             sum += g->weight[i] * step * step;
         }
     }
