@@ -400,13 +400,14 @@ static void say_narrowed(const convergence_job *j, const step_result *at, size_t
 
 static void say_good(const convergence_job *j, const outcome *o, size_t n, char *text)
 {
-    size_t last = o->trusted - 1;
+    size_t last = o->trusted - 1,
+           tests = j->n_steps * (1 + N_LEVELS + 2 * (size_t)j->dim);
     const step_result *at = &o->step[last];
-    int used =
-        snprintf(text, n,
-                 "The truth stands among the draws of its posterior as it should, up to "
-                 "%zu observations together (smallest p-value %.2g, %zu points)",
-                 rows_of(last), o->p, j->n_points);
+    int used = snprintf(
+        text, n,
+        "The truth stands among the draws of its posterior as it should, up to "
+        "%zu observation%s together (%s, %zu points)",
+        rows_of(last), last > 0 ? "s" : "", text_of_worst(o->p, tests).text, j->n_points);
     if (last > 0 && used > 0 && (size_t)used < n)
         say_narrowed(j, at, rows_of(last), n - (size_t)used, text + used);
     else if (used > 0 && (size_t)used < n)
@@ -436,13 +437,19 @@ static void say_bad(const convergence_job *j, const outcome *o, size_t n, char *
 
 static void say_unknown(const convergence_job *j, const outcome *o, size_t n, char *text)
 {
-    size_t rows = rows_of(o->unknown);
+    size_t rows = rows_of(o->unknown), known = o->step[o->unknown].n;
 
-    snprintf(
-        text, n,
-        "with %zu observation%s only %zu of %zu posteriors had enough effective draws, "
-        "the others stayed too coarse",
-        rows, rows > 1 ? "s together" : "", o->step[o->unknown].n, j->n_points);
+    if (known == j->n_points)
+        snprintf(text, n,
+                 "only %zu point%s asked for (diagnose.convergence.repeats); at least "
+                 "%d are needed",
+                 known, known == 1 ? " was" : "s were", LEAST_POINTS);
+    else
+        snprintf(text, n,
+                 "with %zu observation%s only %zu of %zu posteriors had enough effective "
+                 "draws, the other%s stayed too coarse",
+                 rows, rows > 1 ? "s together" : "", known, j->n_points,
+                 known + 1 == j->n_points ? "" : "s");
 }
 
 static const char *advice_of(const outcome *o)

@@ -568,6 +568,20 @@ static bool too_few(const local_job *j, uint64_t known)
     return known < LEAST_KNOWN || (double)(j->n - known) > MOST_MISSING * (double)j->n;
 }
 
+static void say_few(const local_job *j, uint64_t known, size_t n, char *text)
+{
+    if (known == j->n)
+        snprintf(text, n,
+                 "only %llu pair%s asked for (diagnose.local_coverage); at least %d are "
+                 "needed",
+                 (unsigned long long)known, known == 1 ? " was" : "s were", LEAST_KNOWN);
+    else
+        snprintf(text, n,
+                 "only %llu of %llu pairs had enough draws in the observation's region: "
+                 "too few to rely on",
+                 (unsigned long long)known, (unsigned long long)j->n);
+}
+
 static json_t *finding_of(const local_job *j, const outcome *o, double level)
 {
     char says[512], advice[384], fault[192], reason[192];
@@ -585,9 +599,10 @@ static json_t *finding_of(const local_job *j, const outcome *o, double level)
     snprintf(
         says, sizeof says,
         "Where the observation%s leaves the parameters (%.2g of the prior), %g%% regions "
-        "hold the truth in %.1f ± %.1f%% of %llu fresh pairs (smallest p-value %.2g).",
+        "hold the truth in %.1f ± %.1f%% of %llu fresh pairs (%s).",
         j->subject->n_observed > 1 ? " 0, the first," : "", j->of_prior, 100 * level,
-        100 * coverage, 100 * f.error, (unsigned long long)n, o->p);
+        100 * coverage, 100 * f.error, (unsigned long long)n,
+        text_of_worst(o->p, 1 + (size_t)j->dim).text);
     if (f.verdict == FINDING_FAILS) {
         snprintf(
             advice, sizeof advice,
@@ -597,10 +612,7 @@ static json_t *finding_of(const local_job *j, const outcome *o, double level)
         f.advice = advice;
     }
     if (f.verdict == FINDING_OK && too_few(j, n)) {
-        snprintf(reason, sizeof reason,
-                 "only %llu of %llu pairs had enough draws in the observation's region: "
-                 "too few to rely on",
-                 (unsigned long long)n, (unsigned long long)j->n);
+        say_few(j, n, sizeof reason, reason);
         f.verdict = FINDING_OPEN;
         f.reason = reason;
     }

@@ -4,9 +4,9 @@
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
-/* Largest of many that the law of the tail is fitted to, and how few are enough for it; test rows for
+/* Largest of many that the law of the tail is fitted to, how few are enough for it, of how many rows; test rows for
  * each row that is judged: with fewer, the errors of that law would add up to false alarms. */
-enum { TAIL_PART = 20, TAIL_LEAST = 5, TAIL_ROWS = 50 };
+enum { TAIL_PART = 20, TAIL_LEAST = 5, TAIL_FEWEST = 20, TAIL_ROWS = 50 };
 
 /* Chance of a value of one more row, INVERSE: of its reciprocal.  Ranks tell it up to the largest of
  * all; beyond, that of a Pareto law of which the K excesses are known, log x / x_k exponential (Hill
@@ -18,10 +18,10 @@ static double chance_beyond(size_t n, const double *sorted, double value, bool i
            up_to = fraction_below(n, sorted, nextafter(value, INFINITY));
     double at_least = (inverse ? up_to : 1 - below) * (double)n,
            by_rank = (1 + round(at_least)) / (double)(n + 1);
-    size_t k = n / TAIL_PART;
+    size_t k = n / TAIL_PART > TAIL_LEAST ? n / TAIL_PART : TAIL_LEAST;
     double sum = 0, sign = inverse ? -1 : 1;
 
-    if (!has_tail || round(at_least) > 0 || k < TAIL_LEAST)
+    if (!has_tail || round(at_least) > 0 || n < TAIL_FEWEST)
         return by_rank;
     double start = log(sorted[inverse ? k : n - 1 - k]);
     for (size_t i = 0; i < k; i++)

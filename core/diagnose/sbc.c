@@ -307,27 +307,32 @@ static bool only_wide(size_t n_quantities, const quantity *q)
     return true;
 }
 
-/* Of one that fails: a parameter says more than log r, which is the last quantity. */
+/* Of one that fails: a parameter says more than log r, which is the last quantity and is named, too, where
+ * it is the worst. */
 static const quantity *say_fault(size_t n_quantities, const quantity *q, char *out,
                                  size_t size)
 {
-    const quantity *worst = &q[0];
+    const quantity *parameter = &q[0], *of_ratio = &q[n_quantities - 1];
     size_t failing = 0;
 
     for (size_t i = 0; i + 1 < n_quantities; i++) {
-        worst = q[i].p < worst->p ? &q[i] : worst;
+        parameter = q[i].p < parameter->p ? &q[i] : parameter;
         failing += finding_by_p(corrected(&q[i], n_quantities)) == FINDING_FAILS;
     }
-    if (failing == 0)
-        worst = &q[n_quantities - 1];
-    if (worst->is_ratio)
-        say_ratio(worst, n_quantities, out, size);
-    else
-        say_parameter(worst, n_quantities, failing - 1, out, size);
-    return worst;
+    if (failing == 0) {
+        say_ratio(of_ratio, n_quantities, out, size);
+        return of_ratio;
+    }
+    say_parameter(parameter, n_quantities, failing - 1, out, size);
+    size_t used = strlen(out);
+    if (of_ratio->p < parameter->p)
+        snprintf(out + used, size - used,
+                 "  Those of log r are farther from uniform still (%s).",
+                 text_of_worst(corrected(of_ratio, n_quantities), n_quantities).text);
+    return parameter;
 }
 
-/* The number is that of the quantity which the sentence is about. */
+/* The number is the smallest, whichever quantity the sentence is about. */
 static json_t *finish(size_t n_quantities, const quantity *q, uint64_t n,
                       const double *low, const double *high)
 {
@@ -349,8 +354,7 @@ static json_t *finish(size_t n_quantities, const quantity *q, uint64_t n,
         say_uniform(worst, n_quantities, corrected(worst, n_quantities), says,
                     sizeof says);
     else {
-        worst = say_fault(n_quantities, q, says, sizeof says);
-        f.advice = advice_of(faults_of(worst));
+        f.advice = advice_of(faults_of(say_fault(n_quantities, q, says, sizeof says)));
     }
     f.value = f.p = corrected(worst, n_quantities);
     snprintf(statistic, sizeof statistic, "p-value of the worst ranks, times %zu",

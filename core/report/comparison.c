@@ -719,14 +719,25 @@ static int write_times(const comparison *c, const char *folder)
     return status ? status : csv_of(c->timing, NULL, "", folder, "timing.csv");
 }
 
+/* The json of a table of ours, which tells that its neighbours are ours, too. */
+static bool is_ours(const char *path)
+{
+    json_t *j = path ? json_load_file(path, 0, NULL) : NULL;
+    bool ours = json_is_object(j) && json_is_array(json_object_get(j, "rows"));
+
+    json_decref(j);
+    return ours;
+}
+
 /* What an earlier comparison wrote and this one does not. */
 static int remove_table(const char *folder, const char *name)
 {
-    static const char *const ENDINGS[] = {"json", "md", "tex", "csv"};
+    static const char *const ENDINGS[] = {"md", "tex", "csv", "json"};
     arena *a = arena_new();
     int status = a ? NRE_OK : fail(NRE_ENOMEM, "out of memory for a table");
+    bool ours = !status && is_ours(arena_print(a, "%s/%s.json", folder, name));
 
-    for (size_t i = 0; i < 4 && !status; i++) {
+    for (size_t i = 0; i < 4 && ours && !status; i++) {
         const char *path = arena_print(a, "%s/%s.%s", folder, name, ENDINGS[i]);
         if (!path)
             status = fail(NRE_ENOMEM, "out of memory for a table");
