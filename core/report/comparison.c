@@ -750,7 +750,11 @@ static int remove_table(const char *folder, const char *name)
 
 static int remove_posterior(const char *folder)
 {
-    limits_csv_remove(folder);
+    arena *a = arena_new();
+
+    if (a && is_ours(arena_print(a, "%s/posterior.json", folder)))
+        limits_csv_remove(folder);
+    arena_free(a);
     return remove_table(folder, "posterior");
 }
 

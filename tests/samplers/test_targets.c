@@ -95,7 +95,7 @@ Test(targets, too_hot_is_seen_in_moments)
     cr_assert_eq(trial_sample(&t, 0, &e, &c), NRE_OK);
     cr_assert_lt(moments_of(&c, &l).z, 4.5);
     chains_release(&c);
-    heat = 0.8; /* about eight errors */
+    heat = 0.8;
     cr_assert_eq(trial_sample(&t, 0, &e, &c), NRE_OK);
     cr_assert_gt(moments_of(&c, &l).z, 4.5);
     chains_release(&c);
