@@ -304,7 +304,7 @@ typedef int rate_of(const sampling *s, const instance *sampler, size_t steps,
                     double *out);
 
 static int measure_sampler(const sampling *s, bare *e, const instance *sampler,
-                           size_t points, rate_of *measure, rate *out)
+                           size_t points, rate_of *take, rate *out)
 {
     const bench_options *o = s->b->o;
     double value[MOST_ROUNDS], limit[MOST_ROUNDS], share[MOST_ROUNDS], start = now();
@@ -314,7 +314,7 @@ static int measure_sampler(const sampling *s, bare *e, const instance *sampler,
     for (; !status && n < o->rounds && (n == 0 || now() - start < o->seconds); n++) {
         status = bare_rate(e, gradient, points, steps, &limit[n]);
         if (!status)
-            status = measure(s, sampler, steps / (gradient ? 8 : 1), &value[n]);
+            status = take(s, sampler, steps / (gradient ? 8 : 1), &value[n]);
         share[n] = value[n] / limit[n];
     }
     if (!status)

@@ -41,7 +41,7 @@ static int divergence_take(const pair_view *v, double *out)
 
     out[0] = divergence_of(v);
     if (v->grid)
-        out[1] = grid_rank(v->grid, v->theta, uniform, false);
+        out[1] = grid_rank(v->grid, v->theta, v->log_density, uniform, false);
     else
         out[1] = 1 - place_rank(v, mass_below(v, v->cloud->log_density, v->log_density),
                                 uniform);

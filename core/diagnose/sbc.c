@@ -67,7 +67,7 @@ static mass_place place_of_parameter(const pair_view *v, uint32_t k)
     return p;
 }
 
-/* On a grid the truth is as likely as its cell. */
+/* On a grid the truth is as likely as its cell, but for hard edges. */
 static mass_place place_of_log_ratio(const pair_view *v)
 {
     const grid *g = v->grid;
@@ -75,8 +75,9 @@ static mass_place place_of_log_ratio(const pair_view *v)
 
     if (!g)
         return mass_below(v, v->cloud->log_ratio, v->log_ratio);
-    return cell < g->n ? mass_below(v, g->log_ratio, g->log_ratio[cell])
-                       : (mass_place){0};
+    if (cell == g->n)
+        return (mass_place){0};
+    return mass_below(v, g->log_ratio, grid_standing(g->log_ratio[cell], v->log_ratio));
 }
 
 static size_t ranks_width(const target *t)

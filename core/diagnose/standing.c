@@ -118,9 +118,10 @@ static int judge(const standing_job *j, station *t, size_t row, uint64_t item,
                            .gain = t->log_ratio[row] - t->log_area};
     row_starts(t, j->dim, truth, start);
     if (!t->missing && q->ranks)
-        out->at.rank = t->on_grid ? grid_rank(&t->grid, truth, v, q->snap)
-                                  : cloud_rank(&t->cloud, t->log_density[row],
-                                               t->cloud.weight_of_truth);
+        out->at.rank =
+            t->on_grid
+                ? grid_rank(&t->grid, truth, t->log_density[row], v, q->snap)
+                : cloud_rank(&t->cloud, t->log_density[row], t->cloud.weight_of_truth);
     return take_measures(j, t, row, item, out);
 }
 

@@ -301,10 +301,13 @@ static double weigh(grid *g)
     cell_means(g);
     for (size_t i = 0; i < g->n; i++)
         sum += g->weight[i];
+    g->beyond = 0;
     for (size_t i = 0; i < g->n; i++) {
         g->weight[i] /= sum;
         if (g->weight[i] > 0)
             entropy -= g->weight[i] * log(g->weight[i]);
+        if (g->log_density[i] == -INFINITY)
+            g->beyond += g->weight[i];
     }
     g->cells = exp(entropy);
     return most + log(sum / (double)g->n);
@@ -473,9 +476,10 @@ static void finish(grid *g, const filling *f, double log_mean)
     double log_box = 0;
     for (uint32_t k = 0; k < g->dim; k++)
         log_box += log(g->box[k][1] - g->box[k][0]);
-    g->log_area = log_mean + log_box - log(f->extra);
-    if (!g->target->prior->custom)
-        g->log_area -= posterior_log_volume(f->posterior);
+    g->log_norm = log_mean + log_box;
+    if (!g->target->prior->custom) /* else within the cells */
+        g->log_norm -= posterior_log_volume(f->posterior);
+    g->log_area = g->log_norm - log(f->extra);
     for (size_t i = 0; i < g->n; i++) {
         g->log_density[i] -= log_mean + log_box;
         for (uint32_t k = 0; k < g->dim; k++)
@@ -747,19 +751,28 @@ size_t grid_cell(const grid *g, const double *theta, bool nearest)
     return cell;
 }
 
-double grid_rank(const grid *g, const double *theta, double v, bool snap)
+double grid_standing(double of_cell, double own)
+{
+    return own > of_cell + STEEPEST ? own : of_cell;
+}
+
+double grid_rank(const grid *g, const double *theta, double density, double v, bool snap)
 {
     size_t cell = grid_cell(g, theta, snap);
     double denser = 0, equal = 0;
     if (cell == g->n)
         return 1;
+    double at = snap ? g->log_density[cell]
+                     : grid_standing(g->log_density[cell], density - g->log_norm);
+    if (at == -INFINITY)
+        return 1;
     for (size_t i = 0; i < g->n; i++) {
-        if (g->log_density[i] > g->log_density[cell])
+        if (g->log_density[i] > at)
             denser += g->weight[i];
-        else if (g->log_density[i] == g->log_density[cell])
+        else if (g->log_density[i] == at)
             equal += g->weight[i];
     }
-    return snap ? denser : denser + v * equal;
+    return (snap ? denser : denser + v * equal) / (1 - g->beyond);
 }
 
 /* Change of the log mass from the point of CELL to T along axis K, by a parabola through

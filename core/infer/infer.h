@@ -238,6 +238,8 @@ typedef struct grid {
     double *weight;      /* [n] posterior mass, sums to 1 */
     double *log_density; /* [n] of the posterior, at the points */
     double log_area;     /* log of the mean of r: log integral of p(theta) r */
+    double log_norm;     /* log integral of r by posterior_log_prior */
+    double beyond;       /* mass of cells whose points lie beyond a hard edge */
     double cells;        /* exp(entropy) */
     bool resolved;       /* false: n reached its limit first */
     bool nowhere;        /* why grid_of gave NRE_ENUMERIC: zero at all points */
@@ -252,12 +254,16 @@ int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
 int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                   size_t n_rows, double least, grid *out);
 void grid_release(grid *g);
-/* HPD rank of a point: the posterior mass of denser cells plus V times the mass of its own (and of
- * cells exactly as dense: a flat posterior has a uniform rank), V uniform in (0, 1); 1 outside the
- * box.  theta lies in the credible region of level L when the rank is below L.
+/* What theta is ranked by on a grid: the value at the point of its cell, unless its OWN (NAN: not
+ * known) is higher by more than 3: then a hard edge runs through the cell, whose point lies beyond it. */
+double grid_standing(double of_cell, double own);
+/* HPD rank of a point whose DENSITY is log prior + log r as posterior_log_prior has it: the posterior
+ * mass of denser cells plus V times the mass of its own (and of cells exactly as dense: a flat posterior
+ * has a uniform rank), V uniform in (0, 1), of all mass but that beyond hard edges, which is as dense as
+ * that before them; 1 outside the box and where the density is zero.  theta lies in the credible region of level L when the rank is below L.
  * SNAP: the paper's rule, density at the nearest grid point, whose cell belongs to the region as a
  * whole: the mass of denser cells alone. */
-double grid_rank(const grid *g, const double *theta, double v, bool snap);
+double grid_rank(const grid *g, const double *theta, double density, double v, bool snap);
 /* At theta itself: the prior's density exactly, log r by parabolas through its cell and the two
  * neighbours along each axis; -INFINITY outside the support. */
 double grid_log_density(const grid *g, const double *theta);

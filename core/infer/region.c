@@ -266,8 +266,9 @@ int standings_of(const region_view *v, size_t n, const double *theta, standing *
     for (size_t i = 0; status == NRE_OK && i < n; i++)
         out[i] = (standing){
             .deviance = deviance_of(v, log_ratio[i]),
-            .rank = v->grid ? grid_rank(v->grid, theta + i * dim, v->v, v->snap)
-                            : cloud_rank(v->cloud, density[i], 1 / v->cloud->effective)};
+            .rank = v->grid
+                        ? grid_rank(v->grid, theta + i * dim, density[i], v->v, v->snap)
+                        : cloud_rank(v->cloud, density[i], 1 / v->cloud->effective)};
     free(log_ratio);
     return status;
 }
@@ -288,7 +289,7 @@ static int denser_first(const void *a, const void *b)
 static double rank_of(const region_view *v, double denser, double equal)
 {
     if (v->grid)
-        return v->snap ? denser : denser + v->v * equal;
+        return (v->snap ? denser : denser + v->v * equal) / (1 - v->grid->beyond);
     const cloud *c = v->cloud;
     return (c->effective * (denser + c->v * equal) + c->v) / (c->effective + 1);
 }
@@ -685,23 +686,26 @@ void region_release(region *r)
     *r = (region){0};
 }
 
+static bool cell_inside(const region *g, const double *theta, double density)
+{
+    const grid *on = g->view->grid;
+    size_t cell = grid_cell(on, theta, g->view->snap);
+    if (cell == on->n || g->view->snap)
+        return cell < on->n && dense_enough(g, on->log_density[cell]);
+    return dense_enough(g, grid_standing(on->log_density[cell], density - on->log_norm));
+}
+
 static int in_density(const region *g, size_t n, const double *theta, uint8_t *inside)
 {
     const grid *on = g->view->grid;
     size_t dim = dim_of(g->view);
-    if (on) {
-        for (size_t i = 0; i < n; i++) {
-            size_t cell = grid_cell(on, theta + i * dim, g->view->snap);
-            inside[i] = cell < on->n && dense_enough(g, on->log_density[cell]);
-        }
-        return NRE_OK;
-    }
     double *density = memory_new(n > 0 ? 2 * n : 1, sizeof *density);
     if (!density)
         return fail(NRE_ENOMEM, "no memory for a region");
     int status = evaluate(g->view, n, theta, density + n, density);
     for (size_t i = 0; status == NRE_OK && i < n; i++)
-        inside[i] = density[i] > -INFINITY && dense_enough(g, density[i]);
+        inside[i] = on ? cell_inside(g, theta + i * dim, density[i])
+                       : density[i] > -INFINITY && dense_enough(g, density[i]);
     free(density);
     return status;
 }

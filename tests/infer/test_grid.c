@@ -76,7 +76,7 @@ Test(grid, area_is_one)
 }
 
 typedef struct ranks {
-    double mean, square, below68, below95;
+    double mean, square, below68, below95, below997;
     size_t n;
 } ranks;
 
@@ -87,9 +87,10 @@ static void add_rank(ranks *r, double rank)
     r->square += rank * rank;
     r->below68 += rank < 0.68;
     r->below95 += rank < 0.95;
+    r->below997 += rank < 0.997;
 }
 
-/* |z| < 4.5 for the mean, the mean square and two coverages of uniform ranks. */
+/* |z| < 4.5 for the mean, the mean square and three coverages of uniform ranks. */
 static void assert_uniform(const ranks *r)
 {
     double n = (double)r->n;
@@ -97,6 +98,7 @@ static void assert_uniform(const ranks *r)
     cr_assert_float_eq(r->square / n, 1 / 3.0, 4.5 * sqrt(4 / 45.0 / n));
     cr_assert_float_eq(r->below68 / n, 0.68, 4.5 * sqrt(0.68 * 0.32 / n));
     cr_assert_float_eq(r->below95 / n, 0.95, 4.5 * sqrt(0.95 * 0.05 / n));
+    cr_assert_float_eq(r->below997 / n, 0.997, 4.5 * sqrt(0.997 * 0.003 / n));
 }
 
 static void ranks_of(const toy *t, size_t n, bool snap, ranks *out)
@@ -107,12 +109,14 @@ static void ranks_of(const toy *t, size_t n, bool snap, ranks *out)
     fixture_open(&f, t);
     for (size_t i = 0; i < n; i++) {
         rng r;
-        double theta[3];
+        double theta[3], density;
         float x[3];
         rng_start(&r, rng_purpose(11, "ranks"), i, 0);
         toy_pair(t, &r, theta, x);
         grid_at(&f, x, &g);
-        add_rank(out, grid_rank(&g, theta, rng_uniform(&r), snap));
+        cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &density, NULL), NRE_OK);
+        density += toy_log_likelihood(t, theta, x) - toy_log_evidence(t, x);
+        add_rank(out, grid_rank(&g, theta, density, rng_uniform(&r), snap));
     }
     grid_release(&g);
     fixture_close(&f);
@@ -137,6 +141,37 @@ Test(grid, ranks_of_truths_are_uniform, .disabled = SANITIZED)
     assert_uniform(&r);
 }
 
+/* Truths in cells whose points lie beyond the edge are not outside all regions. */
+Test(grid, ranks_at_a_hard_edge_are_uniform, .disabled = SANITIZED)
+{
+    toy t = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.5};
+    t.positive = true;
+    ranks r;
+    ranks_of(&t, 2000, false, &r);
+    assert_uniform(&r);
+}
+
+/* On the scale of the cells' densities, whatever the prior is cut by. */
+Test(grid, standing_is_on_the_cells_scale)
+{
+    toy t = {.dim = 2, .prior = TOY_NORMAL, .a = 0.3, .b = 2, .sigma = 0.4};
+    static fixture f;
+    grid g = {0};
+    float x[2] = {0.5f, -0.1f};
+    double theta[2] = {0.6, -0.2}, density;
+    fixture_open(&f, &t);
+    grid_at(&f, x, &g);
+    cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &density, NULL), NRE_OK);
+    density += toy_log_likelihood(&t, theta, x) - toy_log_evidence(&t, x);
+    cr_assert_float_eq(density - g.log_norm, grid_log_density(&g, theta), 1e-3);
+    cr_assert_eq(grid_standing(-1, 1.9), -1);
+    cr_assert_eq(grid_standing(-1, 2.1), 2.1);
+    cr_assert_eq(grid_standing(-1, NAN), -1);
+    cr_assert_eq(grid_standing(-INFINITY, -40), -40);
+    grid_release(&g);
+    fixture_close(&f);
+}
+
 /* With the nearest point in the truth's own cell, as under a uniform prior, snapping
  * counts nothing of that cell: on average half a cell too little, so that regions cover
  * too much. */
@@ -154,8 +189,10 @@ Test(grid, snapping_takes_whole_cells)
         rng_start(&r, rng_purpose(12, "snap"), i, 0);
         toy_pair(&t, &r, theta, x);
         grid_at(&f, x, &g);
-        cr_assert_eq(grid_rank(&g, theta, 0.7, true), grid_rank(&g, theta, 0, false));
-        below += grid_rank(&g, theta, 0.5, false) - grid_rank(&g, theta, 0.5, true);
+        cr_assert_eq(grid_rank(&g, theta, NAN, 0.7, true),
+                     grid_rank(&g, theta, NAN, 0, false));
+        below +=
+            grid_rank(&g, theta, NAN, 0.5, false) - grid_rank(&g, theta, NAN, 0.5, true);
     }
     cr_assert(below / 200 > 0.003 && below / 200 < 0.05, "%g", below / 200);
     grid_release(&g);
@@ -221,7 +258,7 @@ Test(grid, limits)
     toy two = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.1};
     fixture_open(&f, &two);
     grid_at(&f, (float[]){0.2f, 0.1f}, &g);
-    cr_assert_eq(grid_rank(&g, (double[]){0, 1.5}, 0.5, false), 1);
+    cr_assert_eq(grid_rank(&g, (double[]){0, 1.5}, NAN, 0.5, false), 1);
     cr_assert_eq(grid_log_density(&g, (double[]){0, 1.5}), -INFINITY);
     cr_assert_lt(grid_log_density(&g, (double[]){-0.99, 0.99}), -10);
 

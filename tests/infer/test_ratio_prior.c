@@ -44,7 +44,7 @@ Test(ratio_prior, ranks_are_uniform)
         rng_start(&s, rng_purpose(1, "prior"), i, 0);
         toy_pair(&t, &s, theta, x);
         cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &g), NRE_OK);
-        on_grid += grid_rank(&g, theta, rng_uniform(&s), false);
+        on_grid += grid_rank(&g, theta, NAN, rng_uniform(&s), false);
         cr_assert_eq(cloud_of(&f.posterior, f.worker, f.observed, 0, 1, NULL, &s, &c),
                      NRE_OK);
         cr_assert_eq(posterior_log_prior(&f.posterior, 1, theta, &log_prior, NULL),

@@ -34,6 +34,8 @@ static double log_one(const toy *t, double sign, const double *theta, const floa
 double toy_log_likelihood(const toy *t, const double *theta, const float *x)
 {
     double v[16] = {0}, plus = log_one(t, 1, theta, x, v);
+    for (uint32_t k = 0; k < t->dim && t->positive; k++)
+        plus += v[k] >= 0 ? log(2) : -INFINITY;
     if (!t->mirrored)
         return plus;
     double minus = log_one(t, -1, theta, x, v), most = fmax(plus, minus);
@@ -64,6 +66,8 @@ double toy_log_evidence(const toy *t, const float *x)
     for (uint32_t k = 0; k < t->dim; k++) {
         double low = ((double)x[k] - t->b) / t->sigma,
                high = ((double)x[k] - t->a) / t->sigma;
+        low = t->positive ? fmax(low, 0) : low;
+        sum += t->positive ? log(2) : 0;
         double mass = low > 0 ? gsl_cdf_ugaussian_Q(low) - gsl_cdf_ugaussian_Q(high)
                               : gsl_cdf_ugaussian_P(high) - gsl_cdf_ugaussian_P(low);
         sum += log(mass / (t->b - t->a));
@@ -74,9 +78,10 @@ double toy_log_evidence(const toy *t, const float *x)
 void toy_simulate(const toy *t, rng *r, const double *theta, float *x)
 {
     double sign = t->mirrored && rng_uniform(r) < 0.5 ? -1 : 1, common = rng_normal(r);
-    for (uint32_t k = 0; k < t->dim; k++)
-        x[k] = (float)(sign * theta[k] + t->sigma * (sqrt(t->rho) * common +
-                                                     sqrt(1 - t->rho) * rng_normal(r)));
+    for (uint32_t k = 0; k < t->dim; k++) {
+        double noise = sqrt(t->rho) * common + sqrt(1 - t->rho) * rng_normal(r);
+        x[k] = (float)(sign * theta[k] + t->sigma * (t->positive ? fabs(noise) : noise));
+    }
 }
 
 void toy_pair(const toy *t, rng *r, double *theta, float *x)
