@@ -116,6 +116,21 @@ static cloud_plan start_plan(size_t n)
     return (cloud_plan){.n_prior = FEW_DRAWS, .enough = DRAWS_A_CHAIN * (double)n};
 }
 
+/* A weighted sampler finds the posterior itself. */
+static int start_in_prior(const running *r, size_t group, rng *stream)
+{
+    const posterior *p = r->target.posterior;
+    const target *t = posterior_target(p);
+    size_t n = r->plan->n_chains;
+    double *theta = memory_new(n, t->n * sizeof *theta);
+    int status = theta ? posterior_sample(p, stream, n, theta)
+                       : fail(NRE_ENOMEM, "no memory for %zu starting points", n);
+    if (status == NRE_OK)
+        unbounded_of(t, n, theta, r->z0 + group * n * t->n);
+    free(theta);
+    return status;
+}
+
 /* Importance samples, drawn without putting back (Efraimidis & Spirakis 2006): the
  * largest log(u) / w are the draw, so that chains start apart even where few samples
  * carry the weight. */
@@ -129,6 +144,8 @@ static int start_points(void *context, size_t group, unsigned thread)
     cloud_plan few = start_plan(n);
     ratio_worker *w = NULL;
     rng_start(&stream, rng_purpose(r->plan->seed, "%s/start", r->purpose[group]), 0, 0);
+    if (r->weighted)
+        return start_in_prior(r, group, &stream);
     int status = sampled_worker(s, thread, &w);
     if (status == NRE_OK)
         status = cloud_of(s->posterior, w, s->observed, s->row + group, s->n_rows, &few,

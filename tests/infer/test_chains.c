@@ -483,16 +483,13 @@ static int finish(void *run, uint32_t warmup, nre_draws *out)
     return NRE_OK;
 }
 
-static const nre_sampler_ops STARTS_OPS = {.struct_size = sizeof STARTS_OPS,
-                                           .flags = NRE_WEIGHTED,
-                                           .start = keep_starts,
-                                           .step = finish};
-static const nre_plugin STARTS = {NRE_PLUGIN_HEAD(NRE_SAMPLER), .name = "starts",
-                                  .version = "1", .summary = "Keeps starting points.",
-                                  .ops.sampler = &STARTS_OPS};
-
-static void start_chains(const fixture *f, size_t n, uint64_t seed)
+static void start_chains_of(const fixture *f, unsigned flags, size_t n, uint64_t seed)
 {
+    const nre_sampler_ops ops = {
+        .struct_size = sizeof ops, .flags = flags, .start = keep_starts, .step = finish};
+    const nre_plugin table = {NRE_PLUGIN_HEAD(NRE_SAMPLER), .name = "starts",
+                              .version = "1", .summary = "Keeps starting points.",
+                              .ops.sampler = &ops};
     static const host_services none = {0};
     sampler s;
     chains c;
@@ -501,11 +498,16 @@ static void start_chains(const fixture *f, size_t n, uint64_t seed)
                        .seed = seed,
                        .purpose = "chain/all/0",
                        .services = &none};
-    sampler_open(&s, &STARTS);
+    sampler_open(&s, &table);
     cr_assert_eq(chains_of(s.instance, &f->posterior, f->observed, 0, 1, &how, &c),
                  NRE_OK, "%s", error_message());
     chains_release(&c);
     sampler_close(&s);
+}
+
+static void start_chains(const fixture *f, size_t n, uint64_t seed)
+{
+    start_chains_of(f, 0, n, seed);
 }
 
 /* As many chains as there are candidates: each is the start of one, those without weight, too. */
@@ -565,6 +567,27 @@ Test(chains, starts_are_drawn_by_weight)
     fixture_observe(&f, 1, (float[]){1});
     first_is_drawn_by_weight(&f, 10);
     first_is_drawn_by_weight(&f, 2); /* from a small cloud */
+    fixture_close(&f);
+}
+
+/* Of mean 0 and variance 1, where the posterior has 0.8 and 0.2. */
+Test(chains, weighted_samplers_start_in_the_prior)
+{
+    enum { N = 4096 };
+    toy t = {.dim = 1, .prior = TOY_NORMAL, .b = 1, .sigma = 0.5};
+    static fixture f;
+    double sum = 0, squares = 0;
+    fixture_open(&f, &t);
+    fixture_observe(&f, 1, (float[]){1});
+    start_chains_of(&f, NRE_WEIGHTED, N, 7);
+    for (size_t i = 0; i < N; i++) {
+        double theta, jacobian;
+        unbounded_back(&f.target, 1, starts + i, &theta, &jacobian, NULL, NULL);
+        sum += theta / N;
+        squares += theta * theta / N;
+    }
+    cr_assert_float_eq(sum, 0, 4.5 / sqrt(N));
+    cr_assert_float_eq(squares, 1, 4.5 * sqrt(2.0 / N));
     fixture_close(&f);
 }
 
