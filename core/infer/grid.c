@@ -6,15 +6,13 @@
 #include <string.h>
 
 enum {
-    MOST_DIM = 3,
     MOST_CELLS = 1 << 18,
     BLOCK = 4096, /* cells a call of the ratio */
     PROBES = 64   /* cells that are looked into */
 };
-static const size_t FIRST_M[MOST_DIM + 1] = {0, 64, 16, 12};
+static const size_t FIRST_M[GRID_MOST_DIM + 1] = {0, 64, 16, 12};
 static const double ROUGH = 0.9;     /* mean squared difference to refine at */
 static const double ROUGH_END = 0.1; /* the same of the ends of infinite supports */
-static const double STEEPEST = 3;    /* of a difference: hard edges are not resolved */
 static const double STEEPEST_END = 2;
 static const double LEAST_WIDTH = 1e-14; /* of a cell, relative to its prior mass */
 static const double HIDDEN =
@@ -101,11 +99,11 @@ static int first_axes(ratio_worker *w, const grid *g, grid_axes *out)
 
 static int check_support(const target *t)
 {
-    if (t->n < 1 || t->n > MOST_DIM)
+    if (t->n < 1 || t->n > GRID_MOST_DIM)
         return fail(NRE_ENOTSUP,
                     "a grid has at most %d parameters, target '%s' has %u: use "
                     "importance samples",
-                    MOST_DIM, t->name, t->n);
+                    GRID_MOST_DIM, t->name, t->n);
     for (uint32_t k = 0; k < t->n && t->prior->custom; k++) {
         double lo, hi;
         marginal_support(target_marginal(t, k), &lo, &hi);
@@ -139,17 +137,17 @@ typedef struct parent {
     size_t m, n;
     double *log_ratio, *log_mass;
     uint8_t *active;
-    size_t from[MOST_DIM], count[MOST_DIM];
+    size_t from[GRID_MOST_DIM], count[GRID_MOST_DIM];
 } parent;
 
-static size_t digit(const grid *g, size_t cell, uint32_t k)
+size_t grid_digit(const grid *g, size_t cell, uint32_t k)
 {
     for (uint32_t j = g->dim - 1; j > k; j--)
         cell /= g->m;
     return cell % g->m;
 }
 
-static size_t stride_of(const grid *g, uint32_t k)
+size_t grid_stride(const grid *g, uint32_t k)
 {
     size_t stride = 1;
     for (uint32_t j = g->dim - 1; j > k; j--)
@@ -162,7 +160,7 @@ static size_t parent_of(const grid *g, const parent *before, size_t cell)
     size_t out = 0;
     for (uint32_t k = 0; k < g->dim; k++)
         out = out * before->m + before->from[k] +
-              (2 * digit(g, cell, k) + 1) * before->count[k] / (2 * g->m);
+              (2 * grid_digit(g, cell, k) + 1) * before->count[k] / (2 * g->m);
     return out;
 }
 
@@ -202,7 +200,7 @@ static int log_extra(const filling *f, const grid *g, size_t n, double *out)
     int status = posterior_log_prior(p, n, f->theta, out, NULL);
     for (size_t i = 0; status == NRE_OK && i < n; i++)
         for (uint32_t k = 0; k < g->dim; k++)
-            out[i] -= f->axes.log_prior[k * g->m + digit(g, f->cell[i], k)];
+            out[i] -= f->axes.log_prior[k * g->m + grid_digit(g, f->cell[i], k)];
     return status;
 }
 
@@ -212,7 +210,7 @@ static int evaluate_cells(const filling *f, grid *g, size_t n)
     size_t d = g->dim;
     for (size_t i = 0; i < n; i++)
         for (uint32_t k = 0; k < d; k++)
-            f->theta[i * d + k] = g->axis[k * g->m + digit(g, f->cell[i], k)];
+            f->theta[i * d + k] = g->axis[k * g->m + grid_digit(g, f->cell[i], k)];
     int status = ratio_joint(f->posterior->ratio, f->worker, f->observed, f->row,
                              f->n_rows, n, f->theta, f->value, NULL);
     if (status == NRE_OK)
@@ -263,7 +261,7 @@ static double end_mean(double end, double next, double over)
 }
 
 /* From values at the points of a line of cells to means over the cells. */
-static void line_means(double *v, size_t m, size_t stride)
+void grid_line_means(double *v, size_t m, size_t stride)
 {
     double first = end_mean(v[0], v[stride], v[2 * stride]);
     double last = end_mean(v[(m - 1) * stride], v[(m - 2) * stride], v[(m - 3) * stride]);
@@ -280,10 +278,10 @@ static void line_means(double *v, size_t m, size_t stride)
 static void cell_means(grid *g)
 {
     for (uint32_t k = 0; k < g->dim; k++) {
-        size_t stride = stride_of(g, k);
+        size_t stride = grid_stride(g, k);
         for (size_t i = 0; i < g->n; i++)
             if (i / stride % g->m == 0)
-                line_means(g->weight + i, g->m, stride);
+                grid_line_means(g->weight + i, g->m, stride);
     }
 }
 
@@ -329,7 +327,7 @@ static double step_along(const grid *g, size_t i, size_t stride)
             continue;
         double step =
             fmin(gap(g->log_density[i], g->log_density[high ? i + stride : i - stride]),
-                 STEEPEST);
+                 GRID_STEEPEST);
         sum += step * step;
         sides++;
     }
@@ -342,7 +340,7 @@ static double roughness(const grid *g)
 {
     double most = 0;
     for (uint32_t k = 0; k < g->dim; k++) {
-        size_t stride = stride_of(g, k);
+        size_t stride = grid_stride(g, k);
         double sum = 0, squares = 0, total = 0;
         for (size_t i = 0; i < g->n; i++) {
             if (g->weight[i] < 1e-12)
@@ -363,7 +361,7 @@ static double end_roughness(const grid *g)
 {
     double sum = 0, lo, hi;
     for (uint32_t k = 0; k < g->dim; k++) {
-        size_t stride = stride_of(g, k);
+        size_t stride = grid_stride(g, k);
         marginal_support(target_marginal(g->target, k), &lo, &hi);
         bool low_end = g->box[k][0] <= 0 && isinf(lo),
              high_end = g->box[k][1] >= 1 && isinf(hi);
@@ -396,7 +394,7 @@ static bool is_resolved(const grid *g, double least)
 static double reach_along(const grid *g, size_t i, uint32_t k)
 {
     const double *f = g->log_density + i;
-    size_t stride = stride_of(g, k), at = i / stride % g->m, s = stride;
+    size_t stride = grid_stride(g, k), at = i / stride % g->m, s = stride;
     if (at == 0)
         return fmax(gap(f[0], f[s]), fabs(2 * (f[0] - f[s]) - (f[s] - f[2 * s])));
     if (at + 1 == g->m)
@@ -418,7 +416,7 @@ static double reach(const grid *g, size_t i)
 /* The cells along axis K that hold active ones. */
 static void bound(const grid *g, uint32_t k, parent *p)
 {
-    size_t stride = stride_of(g, k), low = g->m, high = 0;
+    size_t stride = grid_stride(g, k), low = g->m, high = 0;
     for (size_t i = 0; i < g->n; i++) {
         size_t at = i / stride % g->m;
         if (p->active[i] && at < low)
@@ -453,7 +451,7 @@ static int remember(const filling *f, const grid *g, parent *out)
 static bool narrow(grid *g, const parent *p)
 {
     bool worth = false;
-    double box[MOST_DIM][2];
+    double box[GRID_MOST_DIM][2];
     for (uint32_t k = 0; k < g->dim; k++) {
         double width = (g->box[k][1] - g->box[k][0]) / (double)g->m;
         worth = worth || 2 * p->count[k] <= g->m;
@@ -483,7 +481,7 @@ static void finish(grid *g, const filling *f, double log_mean)
     for (size_t i = 0; i < g->n; i++) {
         g->log_density[i] -= log_mean + log_box;
         for (uint32_t k = 0; k < g->dim; k++)
-            g->log_density[i] += f->axes.log_prior[k * g->m + digit(g, i, k)];
+            g->log_density[i] += f->axes.log_prior[k * g->m + grid_digit(g, i, k)];
     }
 }
 
@@ -566,7 +564,7 @@ static void lay_probe(const grid *g, size_t cell, size_t j, double *theta)
     static const double STEP[] = {0.8191725134, 0.6710436067, 0.5497004779};
     for (uint32_t k = 0; k < g->dim; k++) {
         const double *edge = g->edge + k * (g->m + 1);
-        size_t i = digit(g, cell, k);
+        size_t i = grid_digit(g, cell, k);
         double within = fmod(0.5 + (double)(j + 1) * STEP[k], 1);
         double width = (g->box[k][1] - g->box[k][0]) / (double)g->m;
         theta[k] = edge[i + 1 < g->m ? i + 1 : i];
@@ -582,7 +580,7 @@ static double highest_around(const grid *g, size_t cell)
 {
     double most = g->log_ratio[cell];
     for (uint32_t k = 0; k < g->dim; k++) {
-        size_t stride = stride_of(g, k), at = digit(g, cell, k);
+        size_t stride = grid_stride(g, k), at = grid_digit(g, cell, k);
         if (at > 0)
             most = fmax(most, g->log_ratio[cell - stride]);
         if (at + 1 < g->m)
@@ -672,192 +670,4 @@ void grid_release(grid *g)
 {
     room_release(&g->memory);
     *g = (grid){0};
-}
-
-/* marginals */
-
-static void average_others(const grid *g, uint32_t k, double *mass)
-{
-    for (uint32_t j = 0; j < g->dim; j++) {
-        size_t stride = stride_of(g, j);
-        for (size_t i = 0; j != k && i < g->n; i++)
-            if (i / stride % g->m == 0)
-                line_means(mass + i, g->m, stride);
-    }
-}
-
-int grid_marginal(const grid *g, uint32_t k, double *value)
-{
-    const double *log_prior = g->edge + g->dim * (g->m + 1);
-    double *mass = memory_new(g->n, sizeof *mass);
-    if (!mass)
-        return fail(NRE_ENOMEM, "no memory for a marginal of a grid");
-    for (size_t i = 0; i < g->n; i++) {
-        mass[i] = g->log_density[i];
-        for (uint32_t j = 0; j < g->dim; j++)
-            mass[i] -= log_prior[j * g->m + digit(g, i, j)];
-    }
-    double most = largest(g->n, mass);
-    for (size_t i = 0; i < g->n; i++)
-        mass[i] = exp(mass[i] - most);
-    average_others(g, k, mass);
-    memset(value, 0, g->m * sizeof *value);
-    for (size_t i = 0; i < g->n; i++)
-        value[digit(g, i, k)] += mass[i];
-    for (size_t i = 0; i < g->m; i++)
-        value[i] = value[i] > 0 ? log(value[i]) : -INFINITY;
-    free(mass);
-    return NRE_OK;
-}
-
-/* use */
-
-/* The cell of one axis that holds T; m when none does. */
-static size_t axis_cell(const grid *g, uint32_t k, double t)
-{
-    const double *edge = g->edge + k * (g->m + 1);
-    size_t low = 0, high = g->m;
-    if (!(t >= edge[0] && t <= edge[g->m]))
-        return g->m;
-    while (high - low > 1) {
-        size_t middle = (low + high) / 2;
-        *(t < edge[middle] ? &high : &low) = middle;
-    }
-    return low;
-}
-
-static size_t axis_nearest(const grid *g, uint32_t k, double t)
-{
-    const double *point = g->axis + k * g->m;
-    size_t i = axis_cell(g, k, t);
-    if (i == g->m)
-        return i;
-    if (i > 0 && t - point[i - 1] < fabs(point[i] - t))
-        return i - 1;
-    if (i + 1 < g->m && point[i + 1] - t < fabs(point[i] - t))
-        return i + 1;
-    return i;
-}
-
-size_t grid_cell(const grid *g, const double *theta, bool nearest)
-{
-    size_t cell = 0;
-    for (uint32_t k = 0; k < g->dim; k++) {
-        size_t i = nearest ? axis_nearest(g, k, theta[k]) : axis_cell(g, k, theta[k]);
-        if (i == g->m)
-            return g->n;
-        cell = cell * g->m + i;
-    }
-    return cell;
-}
-
-double grid_standing(double of_cell, double own)
-{
-    return own > of_cell + STEEPEST ? own : of_cell;
-}
-
-double grid_rank(const grid *g, const double *theta, double density, double v, bool snap)
-{
-    size_t cell = grid_cell(g, theta, snap);
-    double denser = 0, equal = 0;
-    if (cell == g->n)
-        return 1;
-    double at = snap ? g->log_density[cell]
-                     : grid_standing(g->log_density[cell], density - g->log_norm);
-    if (at == -INFINITY)
-        return 1;
-    for (size_t i = 0; i < g->n; i++) {
-        if (g->log_density[i] > at)
-            denser += g->weight[i];
-        else if (g->log_density[i] == at)
-            equal += g->weight[i];
-    }
-    return (snap ? denser : denser + v * equal) / (1 - g->beyond);
-}
-
-/* Change of the log mass from the point of CELL to T along axis K, by a parabola through
- * three points; beyond the last point of an infinite support it stays as there. */
-static double parabola(const grid *g, uint32_t k, size_t cell, double t)
-{
-    const marginal *one = target_marginal(g->target, k);
-    const double *point = g->axis + k * g->m, *edge = g->edge + k * (g->m + 1);
-    size_t stride = stride_of(g, k), at = cell / stride % g->m;
-    size_t first = at == 0 ? 0 : at + 1 == g->m ? g->m - 3 : at - 1;
-    double y[3], x[3];
-    for (size_t j = 0; j < 3; j++) {
-        x[j] = point[first + j];
-        y[j] = g->log_density[cell + (first + j) * stride - at * stride] -
-               cell_log_prior(one, x[j]);
-        if (!isfinite(y[j]))
-            return 0;
-    }
-    if (isinf(edge[0]))
-        t = fmax(t, point[0]);
-    if (isinf(edge[g->m]))
-        t = fmin(t, point[g->m - 1]);
-    double slope = (y[1] - y[0]) / (x[1] - x[0]);
-    double bend = ((y[2] - y[1]) / (x[2] - x[1]) - slope) / (x[2] - x[0]);
-    double at_t = y[0] + (t - x[0]) * (slope + (t - x[1]) * bend);
-    return at_t - y[at - first];
-}
-
-/* Outside the box, where mass was not worth a cell, log r is that at its border. */
-double grid_log_density(const grid *g, const double *theta)
-{
-    double within[MOST_DIM] = {0}, lo, hi;
-    for (uint32_t k = 0; k < g->dim; k++) {
-        const double *edge = g->edge + k * (g->m + 1);
-        marginal_support(target_marginal(g->target, k), &lo, &hi);
-        if (!(theta[k] >= lo && theta[k] <= hi))
-            return -INFINITY;
-        within[k] = fmin(fmax(theta[k], edge[0]), edge[g->m]);
-    }
-    size_t cell = grid_cell(g, within, false);
-    double sum = g->log_density[cell];
-    for (uint32_t k = 0; k < g->dim; k++) {
-        const marginal *one = target_marginal(g->target, k);
-        double point = g->axis[k * g->m + digit(g, cell, k)];
-        sum += cell_log_prior(one, theta[k]) - cell_log_prior(one, point);
-        sum += parabola(g, k, cell, within[k]);
-    }
-    return sum;
-}
-
-static int save_arrays(store *s, const grid *g)
-{
-    uint64_t axis[] = {g->dim, g->m}, edge[] = {g->dim, g->m + 1},
-             cells[] = {g->m, g->m, g->m};
-    struct {
-        const char *name;
-        unsigned rank;
-        const uint64_t *dim;
-        const double *data;
-    } array[] = {{"axis", 2, axis, g->axis},
-                 {"edge", 2, edge, g->edge},
-                 {"log_ratio", g->dim, cells, g->log_ratio},
-                 {"weight", g->dim, cells, g->weight},
-                 {"log_density", g->dim, cells, g->log_density}};
-    int status = NRE_OK;
-    for (size_t i = 0; status == NRE_OK && i < sizeof array / sizeof array[0]; i++)
-        status = store_put(s, array[i].name, STORE_F64, array[i].rank, array[i].dim,
-                           array[i].data);
-    return status;
-}
-
-int grid_save(const grid *g, const target *t, const char *path)
-{
-    store *s = NULL;
-    int status = store_create(path, &s);
-    if (status == NRE_OK)
-        status = save_arrays(s, g);
-    if (status == NRE_OK)
-        status = store_put_text(s, "target", t->name);
-    if (status == NRE_OK)
-        status = store_put_real(s, "log_area", g->log_area);
-    if (status == NRE_OK)
-        status = store_put_real(s, "cells", g->cells);
-    if (status == NRE_OK)
-        return store_commit(s);
-    store_close(s);
-    return status;
 }

@@ -221,7 +221,9 @@ int posterior_log_prior(const posterior *p, size_t n, const double *theta,
  * exceeds 30 and neighbours along every axis differ little (RMS of half the difference across a
  * cell and its neighbours below 0.87 nats: a Gaussian ridge narrower than its cells fails this),
  * and the open-ended cells of infinite supports hold little mass where r still varies, or n would
- * exceed 2^18: `cells` and `resolved` say what was reached.  Where at most half of the cells along
+ * exceed 2^18: `cells` and `resolved` say what was reached.  Then the densest cells are looked into for
+ * peaks that no point has met: within a wide posterior such of a sixth of a cell (a deviation) are found,
+ * of a twelfth not surely.  Where at most half of the cells along
  * an axis can hold mass (all others lie below the maximum by more than 15 nats, with their
  * differences to neighbours added) the grid is laid anew over the box of those, and cells inside it that
  * cannot are not evaluated again.  A custom joint prior has no quantiles: cells are then equidistant
@@ -254,8 +256,9 @@ int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
 int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                   size_t n_rows, double least, grid *out);
 void grid_release(grid *g);
-/* What theta is ranked by on a grid: the value at the point of its cell, unless its OWN (NAN: not
- * known) is higher by more than 3: then a hard edge runs through the cell, whose point lies beyond it. */
+
+/* grid_use.c: what theta is ranked by on a grid: the value at the point of its cell, unless its OWN (NAN: not
+ * known) is higher by more than 3 nats: then a hard edge runs through the cell, whose point lies beyond it. */
 double grid_standing(double of_cell, double own);
 /* HPD rank of a point whose DENSITY is log prior + log r as posterior_log_prior has it: the posterior
  * mass of denser cells plus V times the mass of its own (and of cells exactly as dense: a flat posterior
@@ -777,7 +780,16 @@ point_text point_describe(const target *t, const double *theta);
  * marginals are unknown, those of a flat one between its bounds. */
 double cell_quantile(const marginal *m, double u);
 double cell_log_prior(const marginal *m, double theta);
-/* The cell that holds theta (SNAP: the nearest one); the number of cells outside the box. */
+enum {
+    GRID_MOST_DIM = 3,
+    GRID_STEEPEST = 3
+}; /* nats between cells: steeper is a hard edge */
+/* A cell's place along axis K, and the distance of neighbours along it. */
+size_t grid_digit(const grid *g, size_t cell, uint32_t k);
+size_t grid_stride(const grid *g, uint32_t k);
+/* From values V at the points of a line of M cells, STRIDE apart, to means over the cells. */
+void grid_line_means(double *v, size_t m, size_t stride);
+/* grid_use.c: the cell that holds theta (SNAP: the nearest one); the number of cells outside the box. */
 size_t grid_cell(const grid *g, const double *theta, bool snap);
 /* log of the posterior's density by the prior mass of parameter K, up to a constant, at the points
  * of its axis: value [m]. */

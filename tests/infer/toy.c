@@ -31,15 +31,33 @@ static double log_one(const toy *t, double sign, const double *theta, const floa
     return log_normal(t->dim, t->sigma * t->sigma, t->rho, v);
 }
 
+/* The two toys that one of uneven noise is a mixture of. */
+static void parts_of(const toy *t, toy part[2])
+{
+    part[0] = part[1] = *t;
+    part[0].spread = part[1].spread = 0;
+    part[1].sigma *= t->spread;
+}
+
+static double log_mean(double a, double b)
+{
+    double most = fmax(a, b);
+    return most + log(0.5 * exp(a - most) + 0.5 * exp(b - most));
+}
+
 double toy_log_likelihood(const toy *t, const double *theta, const float *x)
 {
+    toy part[2];
+    parts_of(t, part);
+    if (t->spread > 0)
+        return log_mean(toy_log_likelihood(&part[0], theta, x),
+                        toy_log_likelihood(&part[1], theta, x));
     double v[16] = {0}, plus = log_one(t, 1, theta, x, v);
     for (uint32_t k = 0; k < t->dim && t->positive; k++)
         plus += v[k] >= 0 ? log(2) : -INFINITY;
     if (!t->mirrored)
         return plus;
-    double minus = log_one(t, -1, theta, x, v), most = fmax(plus, minus);
-    return most + log(0.5 * exp(plus - most) + 0.5 * exp(minus - most));
+    return log_mean(plus, log_one(t, -1, theta, x, v));
 }
 
 /* By theta: of the unmirrored case only. */
@@ -55,6 +73,10 @@ static void slope(const toy *t, const double *theta, const float *x, double *out
 
 double toy_log_evidence(const toy *t, const float *x)
 {
+    toy part[2];
+    parts_of(t, part);
+    if (t->spread > 0)
+        return log_mean(toy_log_evidence(&part[0], x), toy_log_evidence(&part[1], x));
     double v[16], variance = t->sigma * t->sigma, sum = 0;
     if (t->prior == TOY_NORMAL) {
         for (uint32_t k = 0; k < t->dim; k++)
@@ -77,6 +99,12 @@ double toy_log_evidence(const toy *t, const float *x)
 
 void toy_simulate(const toy *t, rng *r, const double *theta, float *x)
 {
+    toy part[2];
+    parts_of(t, part);
+    if (t->spread > 0) {
+        toy_simulate(&part[rng_uniform(r) < 0.5], r, theta, x);
+        return;
+    }
     double sign = t->mirrored && rng_uniform(r) < 0.5 ? -1 : 1, common = rng_normal(r);
     for (uint32_t k = 0; k < t->dim; k++) {
         double noise = sqrt(t->rho) * common + sqrt(1 - t->rho) * rng_normal(r);
@@ -117,7 +145,7 @@ static int log_likelihood(const void *self, size_t n, const double *theta, const
 {
     const fixture *f = self;
     size_t d = f->toy.dim;
-    if (gradient && (f->toy.no_gradient || f->toy.mirrored))
+    if (gradient && (f->toy.no_gradient || f->toy.mirrored || f->toy.spread > 0))
         return NRE_ENOTSUP;
     for (size_t i = 0; i < n; i++) {
         out[i] = toy_log_likelihood(&f->toy, theta + i * d, x + i * d);

@@ -13,7 +13,8 @@ typedef struct toy {
     double a, b;       /* mean and deviation, or bounds, of every parameter */
     double sigma, rho; /* of the noise: deviation, correlation of any two elements */
     bool mirrored;     /* x is theta + noise or -theta + noise, by a fair coin */
-    bool positive;     /* x is theta + |noise|: a hard edge; of a uniform prior */
+    double spread; /* with probability one half the noise is so much wider; 0: never */
+    bool positive; /* x is theta + |noise|: a hard edge; of a uniform prior */
     bool no_gradient, no_evidence; /* what the plugin leaves out */
 } toy;
 
