@@ -142,10 +142,8 @@ static int ratio_draws(const side *a, const observed *o, size_t first, size_t n_
     const posterior *p = &a->posterior;
     size_t dim = ratio_target(p->ratio)->n;
     station *t = &a->stations[0];
-    int status = posterior_has_grid(p)
-                     ? grid_of_cells(p, t->worker, o, first, n_rows,
-                                     region_cells((uint32_t)dim), &t->grid)
-                     : NRE_ENOTSUP;
+    int status =
+        grid_try(p, t->worker, o, first, n_rows, region_cells((uint32_t)dim), &t->grid);
 
     if (!status) {
         *serve = t->grid.cells >= GRID_MIN_CELLS;

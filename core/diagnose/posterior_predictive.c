@@ -95,9 +95,8 @@ static int source_open(const predictive_job *j, const predicted *p, rng *r, sour
                                j->subject->observed + p->row * j->n_x, out->observed);
     if (status)
         return status;
-    status = posterior_has_grid(of)
-                 ? grid_of(of, out->worker, out->observed, 0, p->n_rows, &out->grid)
-                 : NRE_ENOTSUP;
+    status = grid_try(of, out->worker, out->observed, 0, p->n_rows, GRID_MIN_CELLS,
+                      &out->grid);
     out->on_grid = status != NRE_ENOTSUP;
     out->coarse = !(out->grid.cells >= GRID_MIN_CELLS);
     if (out->on_grid)

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRID_DIM = 3 };
-
 static void station_clear(station *t)
 {
     cloud_release(&t->cloud);
@@ -91,15 +89,11 @@ int station_load(const subject *s, station *t, unsigned worker, uint64_t first, 
                : NRE_OK;
 }
 
-/* A custom prior without finite bounds has no grid: NRE_ENOTSUP, as where all of its points miss the
- * posterior, which draws may hit. */
 static int on_grid(const subject *s, station *t, const observed *o, size_t row)
 {
-    int status = grid_of(s->posterior, t->worker, o, row, 1, &t->grid);
+    int status = grid_try(s->posterior, t->worker, o, row, 1, GRID_MIN_CELLS, &t->grid);
 
     t->on_grid = !status;
-    if (status == NRE_ENUMERIC && t->grid.nowhere)
-        return NRE_ENOTSUP;
     if (!status) {
         t->log_area = t->grid.log_area;
         t->missing = !(t->grid.cells >= GRID_MIN_CELLS);
@@ -110,9 +104,7 @@ static int on_grid(const subject *s, station *t, const observed *o, size_t row)
 int station_posterior(const subject *s, station *t, const observed *o, size_t row, rng *r)
 {
     /* Cells would not follow the hard edges of a truncated prior. */
-    bool fits =
-        ratio_target(s->posterior->ratio)->n <= GRID_DIM && !s->posterior->truncation;
-    int status = fits ? on_grid(s, t, o, row) : NRE_ENOTSUP;
+    int status = s->posterior->truncation ? NRE_ENOTSUP : on_grid(s, t, o, row);
 
     if (status != NRE_ENOTSUP)
         return status;

@@ -666,6 +666,15 @@ int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t
     return refine(&f, out);
 }
 
+int grid_try(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+             size_t n_rows, double least, grid *out)
+{
+    out->nowhere = false;
+    int status = posterior_has_grid(p) ? grid_of_cells(p, w, o, row, n_rows, least, out)
+                                       : NRE_ENOTSUP;
+    return status == NRE_ENUMERIC && out->nowhere ? NRE_ENOTSUP : status;
+}
+
 void grid_release(grid *g)
 {
     room_release(&g->memory);

@@ -229,7 +229,7 @@ int posterior_log_prior(const posterior *p, size_t n, const double *theta,
  * cannot are not evaluated again.  A custom joint prior has no quantiles: cells are then equidistant
  * in the parameter, whose bounds must be finite (else NRE_ENOTSUP), and the prior enters the
  * weights. */
-enum { GRID_MIN_CELLS = 30 };
+enum { GRID_MOST_DIM = 3, GRID_MIN_CELLS = 30 };
 /* Zeroed before its first use; grid_of takes over the memory of an earlier one. */
 typedef struct grid {
     uint32_t dim;
@@ -255,6 +255,10 @@ int grid_of(const posterior *p, ratio_worker *w, const observed *o, size_t row,
 /* The same with more cells: exp(entropy) exceeds LEAST, where n may grow so far. */
 int grid_of_cells(const posterior *p, ratio_worker *w, const observed *o, size_t row,
                   size_t n_rows, double least, grid *out);
+/* The same for who goes on with draws: NRE_ENOTSUP where posterior_has_grid says no, or all points miss
+ * the posterior, which draws may hit. */
+int grid_try(const posterior *p, ratio_worker *w, const observed *o, size_t row,
+             size_t n_rows, double least, grid *out);
 void grid_release(grid *g);
 
 /* grid_use.c: what theta is ranked by on a grid: the value at the point of its cell, unless its OWN (NAN: not
@@ -780,10 +784,7 @@ point_text point_describe(const target *t, const double *theta);
  * marginals are unknown, those of a flat one between its bounds. */
 double cell_quantile(const marginal *m, double u);
 double cell_log_prior(const marginal *m, double theta);
-enum {
-    GRID_MOST_DIM = 3,
-    GRID_STEEPEST = 3
-}; /* nats between cells: steeper is a hard edge */
+enum { GRID_STEEPEST = 3 }; /* nats between cells: steeper is a hard edge */
 /* A cell's place along axis K, and the distance of neighbours along it. */
 size_t grid_digit(const grid *g, size_t cell, uint32_t k);
 size_t grid_stride(const grid *g, uint32_t k);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 128, GRID_DIM = 3 }; /* points whose log P(valid) is computed at once */
+enum { BLOCK = 128 }; /* points whose log P(valid) is computed at once */
 
 const marginal *target_marginal(const target *t, uint32_t k)
 {
@@ -19,7 +19,7 @@ const target *posterior_target(const posterior *p)
 
 bool posterior_has_grid(const posterior *p)
 {
-    return posterior_target(p)->n <= (p->truncation ? 1u : (uint32_t)GRID_DIM);
+    return posterior_target(p)->n <= (p->truncation ? 1u : (uint32_t)GRID_MOST_DIM);
 }
 
 double posterior_log_volume(const posterior *p)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRID_DIM = 3 };
 /* Effective size of the cloud that a normalisation is asked to have: it is known to 5%. */
 static const cloud_plan PLAN = {.enough = 400};
 
@@ -116,8 +115,9 @@ static int area_of_member(const ratio *r, ensemble_worker *w, size_t m, const ob
     const ensemble *s = ensemble_of(r);
     posterior p = {.ratio = s->member[m], .validity = s->validity};
     int status = NRE_ENOTSUP;
-    if (r->target->n <= GRID_DIM) {
-        status = grid_of(&p, w->of[m], o->member[m], row, n_rows, &w->grid);
+    if (r->target->n <= GRID_MOST_DIM) {
+        status =
+            grid_try(&p, w->of[m], o->member[m], row, n_rows, GRID_MIN_CELLS, &w->grid);
         *log_area = w->grid.log_area;
     }
     if (status == NRE_ENOTSUP)

@@ -281,12 +281,9 @@ static int lay_view(const region_request *q, region_view *v, grid *g, cloud *c)
 {
     const posterior *p = &q->estimator->posterior;
     const experiment *e = q->session->experiment;
-    int rc = NRE_ENOTSUP;
-    if (posterior_has_grid(p)) {
-        rc = grid_of_cells(p, q->worker, q->observed, q->row, q->n_rows,
-                           region_cells(q->target->n), g);
-        v->grid = rc ? NULL : g;
-    }
+    int rc = grid_try(p, q->worker, q->observed, q->row, q->n_rows,
+                      region_cells(q->target->n), g);
+    v->grid = rc ? NULL : g;
     if (rc == NRE_ENOTSUP) {
         rng r;
         rng_start(&r, rng_purpose(e->seed, "regions/%s/%s", q->target->name, q->name), 0,

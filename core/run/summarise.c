@@ -285,6 +285,10 @@ static const char *no_grid(const estimator *e)
 {
     if (!e)
         return "its draws have no likelihood ratio: read it off their quantiles";
+    if (posterior_has_grid(&e->posterior))
+        return "no grid could be laid: a custom prior without finite bounds, or a "
+               "posterior that all of "
+               "its points miss";
     return e->posterior.truncation
                ? "a truncated prior of more than 1 parameter has no grid"
                : "a target of more than 3 parameters has no grid";
@@ -334,15 +338,18 @@ static int lay_grid(answer *a, arena *memory)
     grid g = {0};
     if (!path)
         return fail(NRE_ENOMEM, "no memory for a posterior");
-    if (!e || !posterior_has_grid(&e->posterior)) {
-        unlink(path);
-        return add_limits(a, NULL);
-    }
-    int rc = grid_of(&e->posterior, a->worker, a->observed, a->row, a->n_rows, &g);
-    if (!rc)
+    int rc = e ? grid_try(&e->posterior, a->worker, a->observed, a->row, a->n_rows,
+                          GRID_MIN_CELLS, &g)
+               : NRE_ENOTSUP;
+    bool is_laid = rc == NRE_OK;
+    if (is_laid)
         rc = save_grid(a, &g, path);
+    else if (rc == NRE_ENOTSUP) {
+        unlink(path);
+        rc = NRE_OK;
+    }
     if (!rc)
-        rc = add_limits(a, &g);
+        rc = add_limits(a, is_laid ? &g : NULL);
     grid_release(&g);
     return rc;
 }

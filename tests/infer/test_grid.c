@@ -104,6 +104,29 @@ Test(grid, several_rows_are_a_product)
     fixture_close(&f);
 }
 
+/* All points miss a box narrower than the smallest cells, 2 / 512. */
+Test(grid, says_where_draws_must_go_on)
+{
+    toy box = {.dim = 2, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.0015};
+    box.bounded = true;
+    toy four = {.dim = 4, .prior = TOY_UNIFORM, .a = -1, .b = 1, .sigma = 0.1};
+    static fixture f;
+    grid g = {0};
+    fixture_open(&f, &box);
+    fixture_observe(&f, 1, (float[]){0.5f, 0.25f});
+    cr_assert_eq(grid_of(&f.posterior, f.worker, f.observed, 0, 1, &g), NRE_ENUMERIC);
+    cr_assert(g.nowhere);
+    cr_assert_eq(grid_try(&f.posterior, f.worker, f.observed, 0, 1, GRID_MIN_CELLS, &g),
+                 NRE_ENOTSUP);
+    fixture_close(&f);
+    fixture_open(&f, &four);
+    fixture_observe(&f, 1, (float[]){0, 0, 0, 0});
+    cr_assert_eq(grid_try(&f.posterior, f.worker, f.observed, 0, 1, GRID_MIN_CELLS, &g),
+                 NRE_ENOTSUP);
+    grid_release(&g);
+    fixture_close(&f);
+}
+
 Test(grid, same_bits_whatever_came_before)
 {
     toy t = {.dim = 2, .prior = TOY_NORMAL, .b = 1, .sigma = 0.1};

@@ -31,6 +31,15 @@ static double log_one(const toy *t, double sign, const double *theta, const floa
     return log_normal(t->dim, t->sigma * t->sigma, t->rho, v);
 }
 
+/* Of noise V within the box. */
+static double log_box(const toy *t, const double *v)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < t->dim; k++)
+        sum += fabs(v[k]) <= t->sigma ? -log(2 * t->sigma) : -INFINITY;
+    return sum;
+}
+
 /* The two toys that one of uneven noise is a mixture of. */
 static void parts_of(const toy *t, toy part[2])
 {
@@ -53,6 +62,8 @@ double toy_log_likelihood(const toy *t, const double *theta, const float *x)
         return log_mean(toy_log_likelihood(&part[0], theta, x),
                         toy_log_likelihood(&part[1], theta, x));
     double v[16] = {0}, plus = log_one(t, 1, theta, x, v);
+    if (t->bounded)
+        return log_box(t, v);
     for (uint32_t k = 0; k < t->dim && t->positive; k++)
         plus += v[k] >= 0 ? log(2) : -INFINITY;
     if (!t->mirrored)
@@ -88,6 +99,10 @@ double toy_log_evidence(const toy *t, const float *x)
     for (uint32_t k = 0; k < t->dim; k++) {
         double low = ((double)x[k] - t->b) / t->sigma,
                high = ((double)x[k] - t->a) / t->sigma;
+        if (t->bounded) {
+            sum += log((fmin(high, 1) - fmax(low, -1)) / (2 * (t->b - t->a)));
+            continue;
+        }
         low = t->positive ? fmax(low, 0) : low;
         sum += t->positive ? log(2) : 0;
         double mass = low > 0 ? gsl_cdf_ugaussian_Q(low) - gsl_cdf_ugaussian_Q(high)
@@ -108,6 +123,7 @@ void toy_simulate(const toy *t, rng *r, const double *theta, float *x)
     double sign = t->mirrored && rng_uniform(r) < 0.5 ? -1 : 1, common = rng_normal(r);
     for (uint32_t k = 0; k < t->dim; k++) {
         double noise = sqrt(t->rho) * common + sqrt(1 - t->rho) * rng_normal(r);
+        noise = t->bounded ? 2 * rng_uniform(r) - 1 : noise;
         x[k] = (float)(sign * theta[k] + t->sigma * (t->positive ? fabs(noise) : noise));
     }
 }

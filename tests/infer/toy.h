@@ -14,6 +14,7 @@ typedef struct toy {
     double sigma, rho; /* of the noise: deviation, correlation of any two elements */
     bool mirrored;     /* x is theta + noise or -theta + noise, by a fair coin */
     double spread; /* with probability one half the noise is so much wider; 0: never */
+    bool bounded;  /* noise uniform between -sigma and sigma; of a uniform prior */
     bool positive; /* x is theta + |noise|: a hard edge; of a uniform prior */
     bool no_gradient, no_evidence; /* what the plugin leaves out */
 } toy;
