@@ -357,6 +357,8 @@ typedef struct places {
     size_t n, outside; /* rows that are known, and those of them with p < FINDING_LEVEL */
     size_t farthest;   /* the least likely row */
     double p;          /* that all are like the test rows; NAN: none is known */
+    bool
+        too_few; /* test rows: p of a single row far out could not be below FINDING_LEVEL */
 } places;
 /* Of M rows together: twice the smaller of the chance of so many outside, and M times the least place_p,
  * which is by rank alone with fewer than 50 test rows for each; of one row its place_p.  VALUE [m], NAN: not

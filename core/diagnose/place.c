@@ -68,10 +68,11 @@ places places_of(size_t n, const double *sorted, size_t m, const double *value,
                  place_sides sides)
 {
     places out = {.p = NAN};
-    double least = INFINITY;
+    double least = INFINITY, ends = sides == PLACE_ABOVE ? 1 : 2;
+    bool has_tail = m == 1 || n >= TAIL_ROWS * m;
 
     for (size_t i = 0; i < m; i++) {
-        double p = chance_of(n, sorted, value[i], sides, m == 1 || n >= TAIL_ROWS * m);
+        double p = chance_of(n, sorted, value[i], sides, has_tail);
         if (isnan(p))
             continue;
         out.n++;
@@ -84,5 +85,7 @@ places places_of(size_t n, const double *sorted, size_t m, const double *value,
                                  chance_of_so_many(n, out.n, out.outside, sides)));
     else if (out.n == 1)
         out.p = least;
+    double by_rank = (out.n > 1 ? 2 * (double)out.n : 1) * ends / (double)(n + 1);
+    out.too_few = (!has_tail || n < TAIL_FEWEST) && by_rank >= FINDING_LEVEL;
     return out;
 }

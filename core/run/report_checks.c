@@ -364,10 +364,19 @@ bool report_is_outside(arena *a, const json_t *row, place_kind kind, size_t i)
                    KEPT[kind].sides) < FINDING_LEVEL;
 }
 
-static void judge_places(check_row *r, const places *p)
+/* Silence says nothing where one row far out would not be seen. */
+static void judge_places(arena *a, check_row *r, const places *p)
 {
+    finding_verdict v = finding_by_p(p->p);
     r->p = p->p;
-    set_verdict(r, finding_by_p(p->p));
+    set_verdict(r, v == FINDING_OK && p->too_few ? FINDING_OPEN : v);
+    if (v == FINDING_OK && p->too_few)
+        r->reason =
+            arena_print(a,
+                        "%llu test simulations are too few to tell whether one of %zu "
+                        "observation%s lies outside: raise datasets.test.n or "
+                        "diagnose.%s.observables",
+                        (unsigned long long)r->n, p->n, p->n == 1 ? "" : "s", r->name);
 }
 
 /* "2 of 10 observations lie", "1 of 10 observations lies" */
@@ -391,6 +400,8 @@ static void gate_outside(findings *f, check_row *r, bool asked)
     r->gated = asked;
     if (asked && check_is(r, "fails"))
         miss(f, r, r->says);
+    else if (asked && check_is(r, "open"))
+        miss(f, r, arena_print(f->d->arena, "it cannot be judged: %s", r->reason));
 }
 
 /* WHAT: "the ratio". */
@@ -401,6 +412,10 @@ static void area_says(findings *f, const json_t *j, const char *what, const plac
     const json_t *seen = json_array_get(json_object_get(j, "observed"), p->farthest);
     double mean = real_in(j, "mean"), sd = real_in(j, "sd"), rank = real_in(seen, "rank");
     unsigned long long n = count_in(j, "n");
+    if (!p->n && json_array_size(json_object_get(j, "observed"))) {
+        r->reason = "the area of the observation could not be computed";
+        return;
+    }
     if (!p->n) {
         r->value = mean;
         r->error = sd / sqrt((double)n);
@@ -413,7 +428,7 @@ static void area_says(findings *f, const json_t *j, const char *what, const plac
     }
     r->value = real_in(seen, "area");
     r->error = sd;
-    judge_places(r, p);
+    judge_places(a, r, p);
     if (p->n == 1)
         r->says =
             arena_print(a,
@@ -464,6 +479,7 @@ static void area_check(findings *f, size_t which)
         r->reason = isnan(real_in(j, "mean")) ? word_in(j, "reason") : NULL;
         if (r->reason || isnan(real_in(j, "mean"))) {
             r->reason = r->reason ? r->reason : "no area could be computed";
+            gate_outside(f, r, asked);
             continue;
         }
         const places p = report_places(f->d->arena, j, PLACE_OF_AREA);
@@ -493,9 +509,10 @@ static void predictive_check(findings *f)
     r->value = real_in(json_array_get(seen, p.farthest), "distance");
     if (!p.n) {
         r->reason = word_in(j, "reason") ? word_in(j, "reason") : "it has no distance";
+        gate_outside(f, r, r->gated);
         return;
     }
-    judge_places(r, &p);
+    judge_places(a, r, &p);
     if (p.n == 1)
         r->says = arena_print(a,
                               "The observation %s: its nearest training simulation is at "

@@ -96,6 +96,34 @@ Test(place, of_several_rows)
     cr_assert_lt(p.p, FINDING_LEVEL);
 }
 
+/* Nobody is outside, and with 20 test rows, or 50 for each of several, that is known. */
+Test(place, says_where_silence_means_nothing)
+{
+    static const struct {
+        size_t n, m;
+        place_sides sides;
+        bool too_few;
+    } CASES[] = {
+        {19, 1, PLACE_ABOVE, true},  {20, 1, PLACE_ABOVE, false},
+        {99, 2, PLACE_ABOVE, true},  {100, 2, PLACE_ABOVE, false},
+        {499, 10, PLACE_BOTH, true}, {500, 10, PLACE_BOTH, false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        double a[TEST], value[MOST], far = 1e9;
+        size_t n = CASES[i].n, m = CASES[i].m;
+        count_up(n, a);
+        for (size_t k = 0; k < m; k++)
+            value[k] = 0.5 * (double)n;
+        places p = places_of(n, a, m, value, CASES[i].sides);
+        cr_assert_eq(p.too_few, CASES[i].too_few, "%zu test rows, %zu rows", n, m);
+        cr_assert_eq(p.outside, 0);
+        value[m - 1] = far;
+        p = places_of(n, a, m, value, CASES[i].sides);
+        cr_assert_eq(p.p < FINDING_LEVEL, !CASES[i].too_few,
+                     "%zu test rows, %zu rows: %g", n, m, p.p);
+    }
+}
+
 static double drawn(rng *r, place_sides sides)
 {
     double u = rng_uniform(r);

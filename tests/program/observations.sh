@@ -104,4 +104,9 @@ tr -s '\n ' '  ' <out >line
 has line "the farthest is observation 1"
 [ "$(value mixed/tables/posterior.json "['rows'][0]['believe']")" = yes ]
 ok $? "the other is believed"
+printf '0.3,-0.2\n0.1,0.2\n' >two.csv
+exits 7 "too few test rows for a gate" "$NEREID" -q run exact.yaml -o few --set 'infer.observation={file: two.csv}' \
+    --set 'diagnose.predictive={observables: 40, gate: {outside: error}}'
+tr -s '\n ' '  ' <out >line
+has line "40 test simulations are too few to tell whether one of 2 observations lies outside"
 finish
