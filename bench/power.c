@@ -488,7 +488,7 @@ static bool alarms_too_often(size_t i, const count *c)
 static void print_cell(const bench *b, size_t i, wrong_way way)
 {
     const count *c = &b->of[i][way];
-    const char *mark = must_notice(name_of(i), way) ? "**" : "";
+    const char *mark = must_notice(b->problem->simulator, name_of(i), way) ? "**" : "";
     if (c->assessed == 0)
         printf(" |");
     else
@@ -528,7 +528,8 @@ static void print_json(const bench *b)
                        way == RIGHT ? "false_alarm" : "power", share_of(c),
                        (unsigned long long)c->noticed, (unsigned long long)c->assessed,
                        (unsigned long long)b->n,
-                       must_notice(name_of(i), way) ? "true" : "false");
+                       must_notice(b->problem->simulator, name_of(i), way) ? "true"
+                                                                           : "false");
         }
 }
 
@@ -539,7 +540,8 @@ static bool complain(const bench *b)
     for (size_t i = 0; i < n_names(); i++)
         for (wrong_way way = RIGHT; way < N_WAYS; way++) {
             const count *c = &b->of[i][way];
-            bool deaf = way != RIGHT && c->assessed > 0 && must_notice(name_of(i), way) &&
+            bool deaf = way != RIGHT && c->assessed > 0 &&
+                        must_notice(b->problem->simulator, name_of(i), way) &&
                         share_of(c) < 0.9;
             bool jumpy = way == RIGHT && alarms_too_often(i, c);
             any |= deaf || jumpy;

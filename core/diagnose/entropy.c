@@ -8,7 +8,8 @@
 enum { GROUPS = 5 };
 static const double INTERVAL = 0.99;
 
-/* KL divergence of the posterior p(theta) r / area from the prior: the mean of log r - log area. */
+/* KL divergence of the posterior p(theta) r / area from the prior: the mean of log r - log area.  Mass that
+ * a grid has beyond a hard edge, where r is 0, is as that before it. */
 static double divergence_of(const pair_view *v)
 {
     const grid *g = v->grid;
@@ -19,9 +20,9 @@ static double divergence_of(const pair_view *v)
     double sum = 0, truth = g ? 0 : c->weight_of_truth;
 
     for (size_t i = 0; i < n; i++)
-        sum += weight[i] > 0 ? weight[i] * log_ratio[i] : 0;
+        sum += weight[i] > 0 && log_ratio[i] > -INFINITY ? weight[i] * log_ratio[i] : 0;
     if (g)
-        return sum - v->log_area;
+        return sum / (1 - g->beyond) - v->log_area;
     /* The truth is one more draw, else posteriors would be sorted by whether their draws met it. */
     sum += truth > 0 ? truth * v->log_ratio : 0;
     return sum / (1 + truth) -

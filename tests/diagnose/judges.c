@@ -37,11 +37,29 @@ static const duty DUTIES[] = {
     {"lc2st", WAY(PRIOR) | WAY(BLIND)},
 };
 
-bool must_notice(const char *name, wrong_way way)
+/* Where the fault leaves hardly a trace in what a diagnostic looks at. */
+static const struct {
+    const char *simulator, *name;
+    unsigned ways;
+} EXCUSED[] = {
+    /* Regions from 68% on hold the narrow part with room to spare: moved by its deviation they cover
+     * .6786, .9488 and .9968 (by integration). */
+    {"gaussian_mixture", "coverage", WAY(SHIFTED)},
+};
+
+static bool is_excused(const char *of, const char *name, wrong_way way)
+{
+    for (size_t i = 0; i < sizeof EXCUSED / sizeof EXCUSED[0]; i++)
+        if (!strcmp(EXCUSED[i].simulator, of) && !strcmp(EXCUSED[i].name, name))
+            return EXCUSED[i].ways & WAY(way);
+    return false;
+}
+
+bool must_notice(const char *of, const char *name, wrong_way way)
 {
     for (size_t i = 0; i < sizeof DUTIES / sizeof DUTIES[0]; i++)
         if (!strcmp(DUTIES[i].name, name))
-            return DUTIES[i].must & WAY(way);
+            return (DUTIES[i].must & WAY(way)) && !is_excused(of, name, way);
     return false;
 }
 

@@ -19,7 +19,8 @@ typedef enum wrong_way {
 } wrong_way;
 extern const char *const WAY_NAMES[N_WAYS];
 
-bool must_notice(const char *name, wrong_way way);
+/* OF: the simulator; docs/diagnostics.md has the list and the exceptions. */
+bool must_notice(const char *of, const char *name, wrong_way way);
 
 typedef enum outcome { SILENT, NOTICES, UNKNOWN } outcome;
 

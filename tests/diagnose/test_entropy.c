@@ -75,6 +75,29 @@ static void assert_divergence(uint32_t dim, double tolerance)
     gauss_close(&g);
 }
 
+/* Uniform over half of the prior; some mass lies in cells whose points are beyond the edges. */
+Test(entropy, divergence_beside_hard_edges)
+{
+    double axis[] = {0.125, 0.375, 0.625, 0.875}, edge[] = {0, 0.25, 0.5, 0.75, 1};
+    double log_ratio[] = {-INFINITY, log(2), log(2), -INFINITY};
+    double weight[] = {0.02, 0.48, 0.48, 0.02}, theta = 0.4, out[2];
+    grid g = {.dim = 1,
+              .m = 4,
+              .n = 4,
+              .axis = axis,
+              .edge = edge,
+              .log_ratio = log_ratio,
+              .weight = weight,
+              .log_density = log_ratio,
+              .beyond = 0.04};
+    rng r;
+    rng_start(&r, rng_purpose(1, "edges"), 0, 0);
+    pair_view v = {.grid = &g, .theta = &theta, .log_density = log(2), .rng = &r};
+    cr_assert_eq(measure_divergence.take(&v, out), NRE_OK);
+    cr_assert_float_eq(out[0], log(2), 1e-12);
+    cr_assert(out[1] >= 0 && out[1] < 1);
+}
+
 Test(entropy, divergence_from_the_prior)
 {
     assert_divergence(1, 0.005);
