@@ -186,6 +186,18 @@ size_t abc_kept(double keep, uint64_t n)
     return wanted >= (double)n ? (size_t)n : (size_t)wanted;
 }
 
+int abc_kept_check(double keep, uint64_t n)
+{
+    const size_t kept = abc_kept(keep, n);
+    if (kept >= ABC_LEAST)
+        return NRE_OK;
+    return fail(NRE_ECONFIG,
+                "infer.abc.keep = %g of %" PRIu64
+                " training simulations are %zu, fewer than %d: keep a larger fraction, "
+                "or simulate more (datasets.train.n)",
+                keep, n, kept, ABC_LEAST);
+}
+
 int abc_of(const abc_request *q, const float *x, chains *out, double *tolerance)
 {
     const uint64_t n = q->train->n;
@@ -193,14 +205,9 @@ int abc_of(const abc_request *q, const float *x, chains *out, double *tolerance)
     scan s = {0};
     *out = (chains){0};
     *tolerance = NAN;
-    if (kept < ABC_LEAST)
-        return fail(
-            NRE_ECONFIG,
-            "infer.abc.keep = %g of %" PRIu64
-            " training simulations are %zu, fewer than %d: keep a larger fraction, "
-            "or simulate more (datasets.train.n)",
-            q->keep, n, kept, ABC_LEAST);
-    int status = check_observed(q, x);
+    int status = abc_kept_check(q->keep, n);
+    if (!status)
+        status = check_observed(q, x);
     if (!status)
         status = scan_new(q, x, &s);
     if (!status && q->train->begin)

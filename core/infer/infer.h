@@ -623,6 +623,7 @@ typedef struct abc_request {
  * divided by.  chains_release.  [main] */
 int abc_of(const abc_request *q, const float *x, chains *out, double *tolerance);
 size_t abc_kept(double keep, uint64_t n);
+int abc_kept_check(double keep, uint64_t n); /* NRE_ECONFIG: fewer than ABC_LEAST */
 
 /* narrow.c: parameters integrated out of a posterior */
 

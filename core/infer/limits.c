@@ -60,24 +60,25 @@ static double quantile_of(const measure *m, double u)
     return m->lo + u * (m->hi - m->lo);
 }
 
-/* As near to an end of the support as its density is told from that at the end, where it may have a
- * pole. */
-static double beside(double end, double other)
+/* T, or, where the density may have a pole at an end of the support, a value as near to that end as the
+ * density is told from it. */
+static double off_the_ends(const measure *m, double t)
 {
-    double scale = isfinite(other) ? fmax(fabs(end), fabs(other)) : fabs(end);
-    double step = 4 * DBL_EPSILON * scale;
-    return end < other ? end + (end == 0 ? DBL_MIN : step) : end - step;
+    double low = fabs(m->lo), high = fabs(m->hi);
+    if (m->of->family == NRE_BETA) /* counts from the lower end, in its width */
+        high = fmax(low, high);
+    if (isfinite(m->lo))
+        t = fmax(t, m->lo + fmax(4 * DBL_EPSILON * low, DBL_MIN));
+    if (isfinite(m->hi))
+        t = fmin(t, m->hi - fmax(4 * DBL_EPSILON * high, DBL_MIN));
+    return t;
 }
 
 /* By the parameter. */
 static double density_at(const measure *m, double t)
 {
-    if (m->kind == LIMIT_OWN && isfinite(m->lo))
-        t = fmax(t, beside(m->lo, m->hi));
-    if (m->kind == LIMIT_OWN && isfinite(m->hi))
-        t = fmin(t, beside(m->hi, m->lo));
     if (m->kind == LIMIT_OWN)
-        return fmin(exp(marginal_log_density(m->of, t, NULL)), 1e100);
+        return fmin(exp(marginal_log_density(m->of, off_the_ends(m, t), NULL)), 1e100);
     if (m->kind == LIMIT_INVERSE)
         return 1 / (t * t * (1 / m->lo - 1 / m->hi));
     if (m->kind == LIMIT_LOG)

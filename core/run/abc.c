@@ -12,6 +12,15 @@ bool uses_abc(const experiment *e)
     return e->infer.method == METHOD_ABC;
 }
 
+/* Learnt before anything is simulated; of an imported file the rows are counted when it is read. */
+int abc_check(const experiment *e)
+{
+    const dataset_request *d = &e->datasets.train;
+    if (!uses_abc(e) || d->file || d->theta)
+        return NRE_OK;
+    return fail_within(abc_kept_check(e->infer.abc.keep, d->n), "%s", e->path);
+}
+
 json_t *abc_no_area(void)
 {
     return json_pack("{s:n, s:s, s:[]}", "mean", "reason", REASON, "observed");

@@ -490,6 +490,8 @@ int posterior_of_draws(const posterior_request *r, const char *name, size_t row,
 /* abc.c: infer.method: abc */
 
 bool uses_abc(const experiment *e);
+/* NRE_ECONFIG when too few of the training simulations would be kept. */
+int abc_check(const experiment *e);
 /* Makes an infer unit, complete but for inputs and perform, one of this method. */
 int abc_unit(run *r, arena *a, unit *u);
 /* What area and coverage have in their place: null, and why. */

@@ -233,6 +233,8 @@ static int session_load(session *s, const session_request *r)
     if (!rc)
         rc = check_neyman(s);
     if (!rc)
+        rc = abc_check(s->experiment);
+    if (!rc)
         rc = session_prior(s);
     if (!rc)
         rc = rounds_new(s);

@@ -247,12 +247,14 @@ bool trains_online(const experiment *e)
 }
 
 /* The prior itself and exact ratios need no training set; one that is drawn while training is
- * never stored. */
+ * never stored; validation rows choose the best epoch of a network. */
 bool dataset_is_needed(const experiment *e, size_t purpose)
 {
     if (purpose == CALIBRATION)
         return e->datasets.calibration.wanted;
     if (purpose == TRAIN && trains_online(e))
+        return false;
+    if (purpose == VALIDATION && uses_abc(e))
         return false;
     return purpose == TEST || e->estimator == ESTIMATOR_NETWORK ||
            (purpose == TRAIN && e->diagnose.predictive.wanted);

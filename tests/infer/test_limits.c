@@ -368,6 +368,41 @@ Test(limits, between_poles)
     }
 }
 
+static const double SMALL = 2e-7;
+
+static double near_the_low_end(double t)
+{
+    return 0.9 * log(t) - t / SMALL;
+}
+
+/* Seventeen decades of a log-uniform prior, and a posterior within the lowest of them: the tail of a
+ * gamma distribution of shape 0.9, which falls all along. */
+Test(limits, under_a_wide_log_uniform_prior)
+{
+    static fixture f;
+    static ratio own;
+    marginal of = {.name = "t", .family = NRE_LOG_UNIFORM, .a = 1e-8, .b = 1e9};
+    prior wide = {.n = 1, .of = &of};
+    toy t = {.dim = 1, .prior = TOY_UNIFORM, .a = 1, .b = 2, .sigma = 1};
+    float x = 0;
+    fixture_open(&f, &t);
+    f.target.prior = &wide;
+    own = (ratio){&OF_CURVE, &f.target, 1, .normalised = false};
+    curve = near_the_low_end;
+    fixture_use(&f, &own);
+    fixture_observe(&f, 1, &x);
+    double above = 0.05 * gsl_cdf_gamma_Q(1e-8, 0.9, SMALL);
+    double exact = gsl_cdf_gamma_Qinv(above, 0.9, SMALL);
+    limits upper = limits_at(&f, &(limit_plan){0, true, 0.95, 1 << LIMIT_OWN, NAN});
+    limits lower = limits_at(&f, &(limit_plan){0, false, 0.95, 1 << LIMIT_OWN, NAN});
+    cr_assert_float_eq(upper.under[LIMIT_OWN].quantile, exact, 1e-3 * exact);
+    cr_assert_float_eq(upper.under[LIMIT_OWN].hpd_edge, exact, 1e-3 * exact, "%g, not %g",
+                       upper.under[LIMIT_OWN].hpd_edge, exact);
+    cr_assert(isnan(lower.under[LIMIT_OWN].hpd_edge), "%g",
+              lower.under[LIMIT_OWN].hpd_edge);
+    fixture_close(&f);
+}
+
 Test(limits, says_which_priors_cannot_be)
 {
     marginal of[] = {{.name = "m", .family = NRE_UNIFORM, .a = 1, .b = 50},

@@ -5,6 +5,9 @@
 exits 0 "a run" "$NEREID" -q run small.yaml -o run --set infer.method=abc --set infer.abc.keep=0.05
 [ ! -e run/model ]
 ok $? "nothing was trained"
+there run/data/train/manifest.json
+[ ! -e run/data/validation ]
+ok $? "no validation rows, which choose a network's epoch"
 has out "(abc, abc)"
 has out "made of the 200 closest of 4000"
 tr -s '\n ' '  ' <out | grep -q "may be believed was not checked: it is made of the closest simulations"
@@ -86,6 +89,9 @@ has err "infer.abc.distance: standardised"
 
 exits 3 "too few" "$NEREID" -q run small.yaml -o few --set infer.method=abc
 has err "are 4, fewer than 20"
+[ ! -e few ]
+ok $? "before anything was simulated"
+exits 3 "too few, by check" "$NEREID" -q check small.yaml --set infer.method=abc
 exits 3 "with an estimator" "$NEREID" -q check small.yaml --set infer.method=abc --set estimator=exact
 has err "infer.method: abc has no estimator"
 exits 3 "a gate that nothing could miss" "$NEREID" -q check small.yaml --set infer.method=abc \
