@@ -24,7 +24,7 @@ ok $? "coverage is missing, not 0"
 [ "$(value run/diagnostics/area.json "['rows'][0]['mean']")" = None ]
 ok $? "so is the area"
 exits 0 "fewer simulations than a batch of training" "$NEREID" check small.yaml \
-    --set infer.method=abc --set datasets.train.n=200
+    --set infer.method=abc --set infer.abc.keep=0.1 --set datasets.train.n=200
 exits 3 "which training needs" "$NEREID" check small.yaml --set datasets.train.n=200
 exits 0 "again, with other threads" "$NEREID" -q run small.yaml -o again --set infer.method=abc \
     --set infer.abc.keep=0.05 -j 1
