@@ -328,12 +328,26 @@ static void standardise(const lc2st_job *j)
     }
 }
 
+/* Classifiers say nothing about an x like no other. */
+static bool is_judged(const lc2st_job *j, size_t observation)
+{
+    return !j->coarse[observation] && !j->outside[observation];
+}
+
+static size_t n_judged(const lc2st_job *j)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->n_observed; i++)
+        n += is_judged(j, i);
+    return n;
+}
+
 static double largest(const lc2st_job *j, size_t number, size_t *which)
 {
     double most = -1;
     for (size_t i = 0; i < j->n_observed; i++) {
         double one = j->statistic[number * j->n_observed + i];
-        if (!j->coarse[i] && one > most) {
+        if (is_judged(j, i) && one > most) {
             most = one;
             *which = i;
         }
@@ -398,7 +412,7 @@ static json_t *observed_json(const lc2st_job *j, size_t i)
 {
     char number[24];
     json_t *parameters = json_array();
-    for (uint32_t k = 0; k < j->target->n && !j->coarse[i]; k++) {
+    for (uint32_t k = 0; k < j->target->n && is_judged(j, i); k++) {
         double shift, width;
         correction(j, i, k, &shift, &width);
         json_array_append_new(parameters,
@@ -409,8 +423,16 @@ static json_t *observed_json(const lc2st_job *j, size_t i)
     snprintf(number, sizeof number, "%zu", i);
     return json_pack(
         "{s:s, s:b, s:o, s:o, s:o}", "observation", number, "outside", j->outside[i],
-        "statistic", json_number(j->coarse[i] ? NAN : j->statistic[i]), "p_value",
-        json_number(j->coarse[i] ? NAN : p_value(j, i)), "parameters", parameters);
+        "statistic", json_number(is_judged(j, i) ? j->statistic[i] : NAN), "p_value",
+        json_number(is_judged(j, i) ? p_value(j, i) : NAN), "parameters", parameters);
+}
+
+static void put_observed(const lc2st_job *j, json_t *out)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < j->n_observed; i++)
+        json_array_append_new(list, observed_json(j, i));
+    json_object_set_new(out, "observed", list);
 }
 
 /* Where the posterior is off most, in words. */
@@ -449,7 +471,7 @@ static size_t count_of(const lc2st_job *j, const bool *which)
     return n;
 }
 
-/* Of an x like no other: "" where there is none. */
+/* "" where all are like others. */
 static const char *say_outside(const lc2st_job *j, arena *a)
 {
     size_t n = count_of(j, j->outside);
@@ -478,13 +500,16 @@ static int report(const lc2st_job *j, const local_result *l, json_t **out)
                  .expected = 1,
                  .p = l->p,
                  .n = j->n};
-    f.says = arena_print(
-        a,
-        "At the observation%s a classifier tells true parameters from posterior draws%s "
-        "(%s, %s test pairs, %zu classifiers under permuted labels).",
-        j->n_observed > 1 ? "s" : "",
-        l->p < FINDING_LEVEL ? "" : " no better than by chance", text_of_p(l->p).text,
-        text_of_count(j->n).text, j->repeats);
+    const char *which =
+        n_judged(j) == j->n_observed
+            ? j->n_observed > 1 ? "the observations" : "the observation"
+            : arena_print(a, "%zu of %zu observations", n_judged(j), j->n_observed);
+    f.says =
+        arena_print(a,
+                    "At %s a classifier tells true parameters from posterior draws%s "
+                    "(%s, %s test pairs, %zu classifiers under permuted labels).",
+                    which, l->p < FINDING_LEVEL ? "" : " no better than by chance",
+                    text_of_p(l->p).text, text_of_count(j->n).text, j->repeats);
     if (f.verdict == FINDING_FAILS)
         f.advice = advice(j, a, l->worst);
     const char *outside = say_outside(j, a);
@@ -505,10 +530,7 @@ static int report(const lc2st_job *j, const local_result *l, json_t **out)
                                "under permuted labels: set repeats to 100 or more",
                                1 / (1 + (double)j->repeats), j->repeats);
     *out = finding_json(&f);
-    json_t *list = json_array();
-    for (size_t i = 0; i < j->n_observed; i++)
-        json_array_append_new(list, observed_json(j, i));
-    json_object_set_new(*out, "observed", list);
+    put_observed(j, *out);
     json_object_set_new(*out, "null", numbers_json(j->repeats, l->null));
     arena_free(a);
     return NRE_OK;
@@ -518,8 +540,12 @@ static int examine(lc2st_job *j, json_t **out)
 {
     local_result l = {.null = memory_new(j->repeats + 1, sizeof *l.null)};
     int status = l.null ? prepare(j) : fail(NRE_ENOMEM, "no memory for a finding");
-    if (!status && count_of(j, j->coarse) == j->n_observed) {
-        *out = finding_open("the posterior of the observation stayed too coarse");
+    if (!status && n_judged(j) == 0) {
+        *out = finding_open(count_of(j, j->outside) > 0
+                                ? "the observation lies farther from all test pairs than "
+                                  "these from one another: there are none to compare with"
+                                : "the posterior of the observation stayed too coarse");
+        put_observed(j, *out);
     } else if (!status) {
         status = pool_run(j->subject->pool, 1 + j->repeats, run_classifier, j);
         if (!status) {
