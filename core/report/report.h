@@ -81,6 +81,8 @@ typedef struct posterior_block { /* one target, one observation (or joint set) *
     size_t n_parameters;
     const parameter_row *parameters;
     double area, area_rank, predictive_rank, predictive_distance;
+    bool
+        is_outside; /* the simulator: the check of all observed rows fails, and by this one */
     double r_hat_max, ess_min;
     const char *believe;  /* "yes", or the sentence that says why not */
     uint64_t simulations; /* as in coverage_row; 0: not known */
@@ -644,10 +646,8 @@ void regions_latex(const posterior_block *b, sheet *s, int width);
 int regions_csv(const posterior_table *t, const char *folder);
 
 /* summary.c: sentences that the summary and the page share; plain text. */
-/* Inside the simulator?  At its edge above RANK_EDGE of the test distances, outside above
- * RANK_OUTSIDE. */
+/* Inside the simulator, at its edge above this part of the test distances. */
 #define RANK_EDGE 0.95
-#define RANK_OUTSIDE 0.99
 const char *observation_words(arena *a, const posterior_block *b);
 const char *belief_words(arena *a, const posterior_block *b);
 const char *coverage_words(arena *a, const coverage_row *r);

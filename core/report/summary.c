@@ -22,9 +22,9 @@ static const char *place_words(arena *a, const posterior_block *b)
 
     if (!isfinite(rank))
         return "Whether the observation lies inside the simulator was not checked.";
-    const char *where = rank > RANK_OUTSIDE ? "lies outside the simulator"
-                        : rank > RANK_EDGE  ? "lies at the edge of the simulator"
-                                            : "lies inside the simulator";
+    const char *where = b->is_outside      ? "lies outside the simulator"
+                        : rank > RANK_EDGE ? "lies at the edge of the simulator"
+                                           : "lies inside the simulator";
     return arena_print(
         a,
         "%s %s: its nearest training simulation is at distance %.3g, farther than "

@@ -341,27 +341,35 @@ static const struct {
 } KEPT[] = {[PLACE_OF_AREA] = {"areas", "area", PLACE_BOTH},
             [PLACE_OF_ROW] = {"distances", "distance", PLACE_ABOVE}};
 
-places report_places(arena *a, const json_t *row, place_kind kind)
+static const placed_rows *placed_of(report_data *d, const json_t *row, place_kind kind)
 {
+    placed_rows *p = &d->placed[kind];
+    if (row && p->row == row)
+        return p;
     const json_t *test = json_object_get(row, KEPT[kind].test),
                  *seen = json_object_get(row, "observed");
-    const double *sorted = reals_of(a, test, NULL),
-                 *value = reals_of(a, seen, KEPT[kind].observed);
-    if (!sorted || !value)
-        return (places){.p = NAN};
-    return places_of(json_array_size(test), sorted, json_array_size(seen), value,
-                     KEPT[kind].sides);
+    *p = (placed_rows){.row = row,
+                       .n_test = json_array_size(test),
+                       .sorted = reals_of(d->arena, test, NULL),
+                       .value = reals_of(d->arena, seen, KEPT[kind].observed),
+                       .all = {.p = NAN}};
+    if (p->sorted && p->value)
+        p->all = places_of(p->n_test, p->sorted, json_array_size(seen), p->value,
+                           KEPT[kind].sides);
+    return p;
 }
 
-bool report_is_outside(arena *a, const json_t *row, place_kind kind, size_t i)
+places report_places(report_data *d, const json_t *row, place_kind kind)
 {
-    const json_t *test = json_object_get(row, KEPT[kind].test),
-                 *seen = json_array_get(json_object_get(row, "observed"), i);
-    const double *sorted = reals_of(a, test, NULL);
-    const places all = report_places(a, row, kind);
-    return sorted && finding_by_p(all.p) == FINDING_FAILS &&
-           place_p(json_array_size(test), sorted, real_in(seen, KEPT[kind].observed),
-                   KEPT[kind].sides) < FINDING_LEVEL;
+    return placed_of(d, row, kind)->all;
+}
+
+bool report_is_outside(report_data *d, const json_t *row, place_kind kind, size_t i)
+{
+    const placed_rows *p = placed_of(d, row, kind);
+    return finding_by_p(p->all.p) == FINDING_FAILS &&
+           i < json_array_size(json_object_get(row, "observed")) &&
+           place_p(p->n_test, p->sorted, p->value[i], KEPT[kind].sides) < FINDING_LEVEL;
 }
 
 /* Silence says nothing where one row far out would not be seen. */
@@ -482,7 +490,7 @@ static void area_check(findings *f, size_t which)
             gate_outside(f, r, asked);
             continue;
         }
-        const places p = report_places(f->d->arena, j, PLACE_OF_AREA);
+        const places p = report_places(f->d, j, PLACE_OF_AREA);
         area_says(f, j, what, &p, r);
         gate_outside(f, r, asked);
         r->advice =
@@ -501,7 +509,7 @@ static void predictive_check(findings *f)
     check_row *r = add(f, "predictive", NULL);
     if (!r)
         return;
-    const places p = report_places(a, j, PLACE_OF_ROW);
+    const places p = report_places(f->d, j, PLACE_OF_ROW);
     double rank = real_in(json_array_get(seen, p.farthest), "rank");
     r->gated = f->d->run->session->experiment->diagnose.predictive.gate_outside;
     r->n = count_in(j, "n");

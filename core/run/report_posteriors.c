@@ -56,7 +56,7 @@ static void limit_of(const json_t *j, limit_row *l)
 static size_t row_shown(report_data *d, const json_t *row, place_kind kind, size_t i,
                         bool joint)
 {
-    return joint ? report_places(d->arena, row, kind).farthest : i;
+    return joint ? report_places(d, row, kind).farthest : i;
 }
 
 static const char *sentence_and(arena *a, const char *old, const char *more)
@@ -234,11 +234,10 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
            by_place = row_shown(d, seen, PLACE_OF_ROW, i, joint);
     const json_t *one = json_array_get(json_object_get(area, "observed"), by_area),
                  *other = json_array_get(json_object_get(seen, "observed"), by_place);
-    const doubts against = {
-        .grown = json_object_get(j, "growth"),
-        .missed = report_draws_missed(d->arena, j),
-        .area = report_is_outside(d->arena, area, PLACE_OF_AREA, by_area),
-        .place = report_is_outside(d->arena, seen, PLACE_OF_ROW, by_place)};
+    const doubts against = {.grown = json_object_get(j, "growth"),
+                            .missed = report_draws_missed(d->arena, j),
+                            .area = report_is_outside(d, area, PLACE_OF_AREA, by_area),
+                            .place = report_is_outside(d, seen, PLACE_OF_ROW, by_place)};
     *b = (posterior_block){.target = name,
                            .architecture = report_name(d, result),
                            .method = word_in(result, "method"),
@@ -251,6 +250,7 @@ static int block_of(report_data *d, size_t which, const json_t *result, size_t i
                            .area_rank = real_in(one, "rank"),
                            .predictive_rank = real_in(other, "rank"),
                            .predictive_distance = real_in(other, "distance"),
+                           .is_outside = against.place,
                            .r_hat_max = real_in(j, "r_hat_max"),
                            .ess_min = real_in(j, "ess_min"),
                            .n_limits = n_limits,

@@ -643,6 +643,15 @@ int symbols_check(const char *path);
 /* inside the folder: what a report is made of */
 
 enum { REPORT_NOTES = 64 };
+/* report_checks.c: what a row of area.json or predictive.json says of its observed rows. */
+typedef enum place_kind { PLACE_OF_AREA, PLACE_OF_ROW, N_PLACE_KINDS } place_kind;
+typedef struct placed_rows {
+    const json_t *row; /* that the rest is read from */
+    size_t n_test;
+    const double *sorted, *value; /* [n_test], [observed rows]; NULL: none */
+    places all;
+} placed_rows;
+
 typedef struct report_data {
     run *run;
     arena *arena;
@@ -663,6 +672,7 @@ typedef struct report_data {
     size_t n_notes, n_gates;           /* the gates that were missed come first */
     const char *checked[REPORT_NOTES]; /* what a check says, too: for --json alone */
     size_t n_checked;
+    placed_rows placed[N_PLACE_KINDS]; /* of the row asked for last */
 } report_data;
 
 /* stage_report.c: numbers that are missing are NAN, words NULL */
@@ -689,11 +699,10 @@ int report_posteriors(report_data *d);
 const char *report_draws_missed(arena *a, const json_t *observation);
 /* Whether the networks' error has grown too far over rows taken together. */
 bool report_grown_too_far(const json_t *grown);
-/* report_checks.c: what a row of area.json or predictive.json says of its observed rows. */
-typedef enum place_kind { PLACE_OF_AREA, PLACE_OF_ROW } place_kind;
-places report_places(arena *a, const json_t *row, place_kind kind);
+/* report_checks.c */
+places report_places(report_data *d, const json_t *row, place_kind kind);
 /* Whether observed row I is among those outside, and these are more than chance brings. */
-bool report_is_outside(arena *a, const json_t *row, place_kind kind, size_t i);
+bool report_is_outside(report_data *d, const json_t *row, place_kind kind, size_t i);
 /* A row a check and target, and the gates that were missed. */
 int report_checks(report_data *d);
 /* report_quality.c */

@@ -138,6 +138,7 @@ static const posterior_block blocks[] = {
      .area = 0.83,
      .area_rank = 0.001,
      .predictive_rank = 0.999,
+     .is_outside = true,
      .predictive_distance = 40,
      .r_hat_max = NAN,
      .ess_min = NAN,
