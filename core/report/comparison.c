@@ -924,8 +924,8 @@ static void put_link(sheet *p, const char *base, const comparison_link *l)
     fputs("<tr><td class=\"t\">", p->out);
     if (l->page) {
         fputs("<a href=\"", p->out);
-        html_put(p->out, base ? base : "");
-        html_put(p->out, l->page);
+        link_put(p->out, base);
+        link_put(p->out, l->page);
         fputs("\">", p->out);
     }
     html_put(p->out, l->name);
@@ -950,7 +950,7 @@ static void put_tables(const comparison *c, sheet *p)
     for (size_t i = 0; i < 6; i++)
         for (size_t k = 0; k < 4 && is_there[i]; k++) {
             fprintf(p->out, "%s<a href=\"", k == 0 ? (i == 0 ? " " : "; ") : ", ");
-            html_put(p->out, c->base ? c->base : "");
+            link_put(p->out, c->base);
             fprintf(p->out, "tables/%s.%s\">%s%s</a>", TABLES[i], FORMATS[k],
                     k == 0 ? TABLES[i] : "", k == 0 ? ".md" : FORMATS[k]);
         }

@@ -500,8 +500,7 @@ static int draw_one(arena *a, const char *folder, const char *name, bool *missin
         log_say(
             NRE_INFO,
             "figures are not drawn: there is no gnuplot (apt-get install gnuplot-nox); "
-            "their numbers and scripts are in %s",
-            folder);
+            "their numbers and scripts are written where figures are kept");
     else if (error || result)
         log_say(NRE_WARN, "gnuplot cannot draw %s/%s: %s", folder, script,
                 error ? strerror(error) : "try it by hand");

@@ -241,6 +241,18 @@ void html_put(FILE *out, const char *text)
     put_all(out, text, put_html);
 }
 
+void link_put(FILE *out, const char *path)
+{
+    static const char PLAIN[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "-._~/,=+@";
+    for (; path && *path; path++)
+        if (strchr(PLAIN, *path))
+            fputc(*path, out);
+        else
+            fprintf(out, "%%%02X", (unsigned)(unsigned char)*path);
+}
+
 void markdown_put(FILE *out, const char *text)
 {
     put_all(out, text, put_markdown);

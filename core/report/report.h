@@ -449,6 +449,8 @@ const char *number_text(arena *a, double value, int digits);
 /* markup.c: the same onto a stream; TEXT may be NULL.  plain: one line for a terminal. */
 void latex_put(FILE *out, const char *text);
 void html_put(FILE *out, const char *text);
+/* A path as a relative link: bytes that an address gives another meaning are percent-encoded. */
+void link_put(FILE *out, const char *path);
 void markdown_put(FILE *out, const char *text);
 void csv_put(FILE *out, const char *text);
 void plain_put(FILE *out, const char *text);

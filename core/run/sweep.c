@@ -592,7 +592,8 @@ static json_t *job_json(const job *j)
 
 static json_t *tables_json(const campaign *k)
 {
-    static const char *const NAMES[] = {"coverage", "posterior", "timing"};
+    static const char *const NAMES[] = {"coverage", "quality",   "checks",
+                                        "paired",   "posterior", "timing"};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         const char *path = arena_print(k->arena, "%s/tables/%s.json", k->path, NAMES[i]);

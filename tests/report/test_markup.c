@@ -104,6 +104,27 @@ Test(markup, numbers)
     cr_assert_str_eq(duration_text(a, NAN), "n/a");
 }
 
+/* A blank, a hash or a colon would end the path, or begin it anew. */
+Test(markup, links)
+{
+    static const char *const CASES[][2] = {
+        {"cells/m_a,b=1/r0/report.html", "cells/m_a,b=1/r0/report.html"},
+        {"/tmp/my runs/50% #1?/", "/tmp/my%20runs/50%25%20%231%3F/"},
+        {"a:b&\"c\"<d>", "a%3Ab%26%22c%22%3Cd%3E"},
+        {"\xce\xb2", "%CE%B2"},
+        {NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char *text = NULL;
+        size_t n = 0;
+        FILE *out = open_memstream(&text, &n);
+        link_put(out, CASES[i][0]);
+        fclose(out);
+        cr_assert_str_eq(text, CASES[i][1]);
+        free(text);
+    }
+}
+
 Test(markup, columns_are_aligned)
 {
     char *text = NULL;
