@@ -249,11 +249,11 @@ static void say_parameter(const quantity *q, size_t n_quantities, size_t more, c
         snprintf(how, sizeof how, "; the truth lies %.2g of their deviations %s",
                  fabs(q->offset), q->offset > 0 ? "above" : "below");
     if (more > 0)
-        snprintf(others, sizeof others, ", nor are those of %zu other%s", more,
-                 more > 1 ? "s" : "");
+        snprintf(others, sizeof others, " Those of %zu other%s are not uniform either.",
+                 more, more > 1 ? "s" : "");
     snprintf(out, size,
              "Ranks of %s under its posterior are not uniform (%s; %s): posteriors are "
-             "%s%s%s.",
+             "%s%s.%s",
              q->name, text_of_worst(corrected(q, n_quantities), n_quantities).text,
              text_of_pairs(q->e.n).text, words_of(faults), how, others);
 }
@@ -328,7 +328,7 @@ static const quantity *say_fault(size_t n_quantities, const quantity *q, char *o
     size_t used = strlen(out);
     if (of_ratio->p < parameter->p)
         snprintf(out + used, size - used,
-                 "  Those of log r are farther from uniform still (%s).",
+                 " Those of log r are farther from uniform still (%s).",
                  text_of_worst(corrected(of_ratio, n_quantities), n_quantities).text);
     return parameter;
 }

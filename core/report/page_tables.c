@@ -321,8 +321,9 @@ int page_checks(const checks_table *t, sheet *p)
         add_escaped(&c, p->a, p_text(p->a, r->p));
         columns_add(&c, r->n > 0 ? count_text(p->a, r->n) : "n/a");
     }
-    fputs("<section>\n<h2>Checks in numbers</h2>\n", p->out);
+    fputs("<section>\n<h2>Checks in numbers</h2>\n<div class=\"loose\">\n", p->out);
     int status = page_columns(&c, p->out);
+    fputs("</div>\n", p->out);
     page_tag(p->out, "p", "legend", CHECKS_LEGEND);
     fputs("\n</section>\n", p->out);
     return status;

@@ -147,7 +147,7 @@ static const char *sampler_words(const asking *q)
     const experiment *e = q->run->session->experiment;
     if (uses_abc(e) || !e->infer.sampler.component.name)
         return "";
-    return arena_print(q->arena, "%s, %s draws in %s chains",
+    return arena_print(q->arena, "%s, %s draws in each of %s chains",
                        e->infer.sampler.component.name,
                        thousands(q->arena, e->infer.sampler.draws),
                        thousands(q->arena, e->infer.sampler.chains));

@@ -435,7 +435,6 @@ static void area_says(findings *f, const json_t *j, const char *what, const plac
         return;
     }
     r->value = real_in(seen, "area");
-    r->error = sd;
     judge_places(a, r, p);
     if (p->n == 1)
         r->says =
