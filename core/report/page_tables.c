@@ -1,6 +1,7 @@
 /* report/page_tables.c - tables of a page: posteriors, coverage, quality, checks. */
 #include "report/report.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,7 +191,7 @@ static void put_long(const coverage_table *t, sheet *p)
     fprintf(
         p->out,
         "<details><summary>Each region with its 99%% interval</summary>\n"
-        "<div class=\"scroll\"><table>\n<thead><tr>%s<th class=\"t\">target</th>"
+        "<div class=\"scroll loose\"><table>\n<thead><tr>%s<th class=\"t\">target</th>"
         "<th class=\"t\">architecture</th><th class=\"t\">region</th><th>coverage</th>"
         "<th>99%% interval</th><th>nominal &plusmn;%.2g</th><th>n</th>"
         "<th class=\"t\">verdict</th></tr></thead>\n<tbody>\n",
@@ -235,6 +236,20 @@ int page_coverage(const coverage_table *t, sheet *p)
 
 /* quality and checks */
 
+/* A narrow column may break after a slash or a comma of its text, not within a tag or a number. */
+static void cell_put(const char *html, FILE *out)
+{
+    bool in_tag = false;
+
+    for (; *html; html++) {
+        in_tag = *html == '<' || (in_tag && *html != '>');
+        fputc(*html, out);
+        if (!in_tag &&
+            (*html == '/' || (*html == ',' && isalpha((unsigned char)html[1]))))
+            fputs("<wbr>", out);
+    }
+}
+
 int page_columns(const columns *c, FILE *out)
 {
     fputs("<div class=\"scroll\"><table>\n<thead>", out);
@@ -242,11 +257,12 @@ int page_columns(const columns *c, FILE *out)
         size_t k = i % c->n;
         char tag = i < c->n ? 'h' : 'd';
         bool fails = strcmp(c->cell[i], "fails") == 0;
-        fprintf(out, "%s<t%c%s>%s</t%c>", k == 0 ? "<tr>" : "", tag,
+        fprintf(out, "%s<t%c%s>", k == 0 ? "<tr>" : "", tag,
                 fails                ? " class=\"t fails\""
                 : c->align[k] == 'l' ? " class=\"t\""
-                                     : "",
-                c->cell[i], tag);
+                                     : "");
+        cell_put(c->cell[i], out);
+        fprintf(out, "</t%c>", tag);
         fputs(k + 1 == c->n ? "</tr>\n" : "", out);
         fputs(i + 1 == c->n ? "</thead>\n<tbody>\n" : "", out);
     }

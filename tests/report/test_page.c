@@ -20,7 +20,7 @@ static char *page(const run_summary *s, const char *config)
 /* Every element that is opened is closed, in order. */
 static void assert_balanced(const char *text)
 {
-    static const char *const empty[] = {"meta", "line", "circle", "!doctype"};
+    static const char *const empty[] = {"meta", "wbr", "line", "circle", "!doctype"};
     char stack[64][16];
     size_t depth = 0;
 
@@ -142,6 +142,24 @@ Test(page, hostile_checks_stay_text)
 
     assert_balanced(text);
     cr_assert(!strstr(text, "<script") && !strstr(text, "\xff"));
+    free(text);
+}
+
+/* A table too wide for the page may break names, never numbers. */
+Test(page, long_names_in_tables_may_break)
+{
+    check_row row = {
+        .cell = "a,b/c", .name = "sbc", .target = "t", .verdict = "ok", .n = 20000};
+    const checks_table checks = {.n_rows = 1, .rows = &row};
+    run_summary s = {.name = "a",
+                     .folder = "b",
+                     .checks = &checks,
+                     .quality = &hostile_quality,
+                     .seconds = NAN};
+    char *text = page(&s, NULL);
+
+    cr_assert(strstr(text, ">a,<wbr>b/<wbr>c<"));
+    cr_assert(strstr(text, ">20,000<"));
     free(text);
 }
 
