@@ -972,8 +972,9 @@ static int put_section(sheet *p, const char *title, const writer *w, const char 
 {
     fputs("<section>\n", p->out);
     page_tag(p->out, "h2", NULL, title);
-    fputc('\n', p->out);
+    fputs("\n<div class=\"loose\">\n", p->out);
     int status = columns_html(&w->columns, p->out);
+    fputs("</div>\n", p->out);
     page_tag(p->out, "p", "legend", legend);
     fputs("\n</section>\n", p->out);
     return status;
