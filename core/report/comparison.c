@@ -98,21 +98,6 @@ int columns_latex(const columns *c, FILE *out)
     return c->failed ? fail(NRE_ENOMEM, "out of memory for a table") : NRE_OK;
 }
 
-int columns_html(const columns *c, FILE *out)
-{
-    fputs("<div class=\"scroll\"><table>\n<thead>", out);
-    for (size_t i = 0; i < c->used; i++) {
-        size_t k = i % c->n;
-        bool head = i < c->n;
-        fprintf(out, "%s<t%c%s>%s</t%c>", k == 0 ? "<tr>" : "", head ? 'h' : 'd',
-                c->align[k] == 'l' ? " class=\"t\"" : "", c->cell[i], head ? 'h' : 'd');
-        fputs(k + 1 == c->n ? "</tr>\n" : "", out);
-        fputs(i + 1 == c->n ? "</thead>\n<tbody>\n" : "", out);
-    }
-    fputs("</tbody></table></div>\n", out);
-    return c->failed ? fail(NRE_ENOMEM, "out of memory for a table") : NRE_OK;
-}
-
 /* what the tables say */
 
 /* A network that is calibrated, "mlp, platt", stands beside itself: "platt (mlp, platt)". */
@@ -973,7 +958,7 @@ static int put_section(sheet *p, const char *title, const writer *w, const char 
     fputs("<section>\n", p->out);
     page_tag(p->out, "h2", NULL, title);
     fputs("\n<div class=\"loose\">\n", p->out);
-    int status = columns_html(&w->columns, p->out);
+    int status = page_columns(&w->columns, p->out);
     fputs("</div>\n", p->out);
     page_tag(p->out, "p", "legend", legend);
     fputs("\n</section>\n", p->out);

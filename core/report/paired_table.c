@@ -310,7 +310,7 @@ int paired_html(const paired_table *t, sheet *p)
 
     fill(&w, p->a, html_escape, t);
     fputs("<section>\n<h2>Pair by pair</h2>\n<div class=\"loose\">\n", p->out);
-    int status = columns_html(&w, p->out);
+    int status = page_columns(&w, p->out);
     fputs("</div>\n", p->out);
     page_tag(p->out, "p", "legend", LEGEND);
     fputs("\n</section>\n", p->out);

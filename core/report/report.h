@@ -622,9 +622,8 @@ const char *belief_sets(const run_summary *s, const char *target);
 /* Its targets, each once, in order: at most MOST. */
 size_t belief_targets(const run_summary *s, const char **target, size_t most);
 
-/* comparison.c: bodies of tables whose cells are escaped. */
+/* comparison.c: the body of a table whose cells are escaped. */
 int columns_latex(const columns *c, FILE *out);
-int columns_html(const columns *c, FILE *out);
 /* paired_table.c: the same for a terminal and for a page. */
 int paired_print(const paired_table *t, arena *a, FILE *out);
 int paired_html(const paired_table *t, sheet *p);
